@@ -60,7 +60,7 @@ struct result {
     uint32_t attempt; /* 1-based */
     uint32_t rank;
     int64_t wall_us;
-    int64_t decode_us, face_us, network_us; /* CPU of the lane */
+    int64_t decode_us, face_us, network_us; /* the lane's time in each stage */
 };
 
 /* Frees what r owns and zeroes it. NULL-safe content. */

@@ -1,0 +1,346 @@
+#include "nodes/inference.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nodes/aggregate.h"
+#include "nodes/crop.h"
+
+enum { FRAME_BATCH_MAX = 16 };
+
+struct inference {
+    const struct card *card;
+    struct session *frame, *joint;
+    struct session *temporal[CARD_MAX_NETWORKS];
+    unsigned frame_batch;
+    size_t frame_values; /* that the frame network gives for one frame */
+    float *features;     /* frames x frame_values */
+    double *scores;      /* of frames, rows or networks */
+};
+
+static struct tensor_shape picture_shape(const struct card *card, unsigned n)
+{
+    int64_t w = card->crop.width_px, h = card->crop.height_px, t = card->sampling.frames;
+
+    switch (card->tensor.layout) {
+    case TENSOR_NHWC:
+        return (struct tensor_shape){.rank = 4, .dims = {n, h, w, 3}};
+    case TENSOR_NTCHW:
+        return (struct tensor_shape){.rank = 5, .dims = {n, t, 3, h, w}};
+    case TENSOR_NCTHW:
+        return (struct tensor_shape){.rank = 5, .dims = {n, 3, t, h, w}};
+    case TENSOR_NCHW:
+        break;
+    }
+    return (struct tensor_shape){.rank = 4, .dims = {n, 3, h, w}};
+}
+
+static size_t output_count(const struct session *s)
+{
+    struct tensor_shape shape;
+
+    session_output_shape(s, 0, &shape);
+    return (size_t)tensor_shape_count(&shape);
+}
+
+/* Opens a session, checks its first input and output, and runs it once on zeros. */
+static enum status prepare(const struct network *n, const struct tensor_shape *shape, const char *key,
+                           const struct card *card, struct session **ret_s, struct error *e)
+{
+    const struct session_settings settings = {.input_shapes = shape};
+    enum status s;
+
+    if (network_input_count(n) != 1 || network_output_count(n) < 1)
+        return error_set(e, STATUS_INVALID, "%s: networks.%s has %zu inputs and %zu outputs; 1 and at least 1 are needed",
+                         card->name, key, network_input_count(n), network_output_count(n));
+    s = session_open(n, &settings, ret_s, e);
+    if (s != STATUS_OK)
+        return s;
+    if (session_output_type(*ret_s, 0) != TENSOR_F32)
+        return error_set(e, STATUS_INVALID, "%s: networks.%s gives %s, not float32", card->name, key,
+                         tensor_type_name(session_output_type(*ret_s, 0)));
+    memset(session_input(*ret_s, 0), 0, (size_t)tensor_shape_count(shape) * sizeof(float));
+    return session_run(*ret_s, e);
+}
+
+static enum status check_classes(const struct card *card, const struct session *s, const char *key, struct error *e)
+{
+    size_t n = output_count(s);
+
+    if (n > 0 && n % card->output.classes == 0)
+        return STATUS_OK;
+    return error_set(e, STATUS_INVALID, "%s: networks.%s gives %zu values, not a multiple of output.classes = %u",
+                     card->name, key, n, card->output.classes);
+}
+
+static enum status open_temporal(struct inference *x, const struct detector *d, struct error *e)
+{
+    const struct card *card = d->card;
+    enum status s = STATUS_OK;
+
+    for (unsigned i = 0; s == STATUS_OK && i < card->networks.n_temporal; i++) {
+        bool difference = card->networks.temporal[i].features == FEATURES_DIFFERENCE;
+        struct tensor_shape shape = {.rank = 3, .dims = {1, card->sampling.frames, (int64_t)x->frame_values}};
+
+        if (card->input == INPUT_LANDMARKS)
+            shape.dims[2] = 2 * (int64_t)card->landmark_points;
+        if (difference && card->sampling.frames < 2)
+            return error_set(e, STATUS_INVALID, "%s: differences need sampling.frames of at least 2", card->name);
+        shape.dims[1] -= difference;
+        s = prepare(d->temporal[i], &shape, "temporal", card, &x->temporal[i], e);
+        if (s == STATUS_OK)
+            s = check_classes(card, x->temporal[i], "temporal", e);
+    }
+    return s;
+}
+
+static enum status open_frame(struct inference *x, const struct detector *d, struct error *e)
+{
+    const struct card *card = d->card;
+    struct tensor_shape shape;
+    enum status s;
+
+    x->frame_batch = card->sampling.frames < FRAME_BATCH_MAX ? card->sampling.frames : FRAME_BATCH_MAX;
+    shape = picture_shape(card, x->frame_batch);
+    s = prepare(d->frame, &shape, "frame", card, &x->frame, e);
+    if (s != STATUS_OK)
+        return s;
+    if (output_count(x->frame) % x->frame_batch != 0)
+        return error_set(e, STATUS_INVALID, "%s: networks.frame gives %zu values for %u frames", card->name,
+                         output_count(x->frame), x->frame_batch);
+    x->frame_values = output_count(x->frame) / x->frame_batch;
+    if (card->networks.n_temporal == 0)
+        s = check_classes(card, x->frame, "frame", e);
+    return s;
+}
+
+static enum status open_joint(struct inference *x, const struct detector *d, struct error *e)
+{
+    const struct tensor_shape shape = picture_shape(d->card, 1);
+    enum status s = prepare(d->joint, &shape, "joint", d->card, &x->joint, e);
+
+    return s == STATUS_OK ? check_classes(d->card, x->joint, "joint", e) : s;
+}
+
+enum status inference_open(const struct detector *detector, struct inference **ret_i, struct error *e)
+{
+    const struct card *card = detector->card;
+    enum status s = STATUS_OK;
+    size_t most_scores = CARD_MAX_NETWORKS + card->sampling.frames;
+    struct inference *x = calloc(1, sizeof(*x));
+
+    if (!x)
+        return error_no_memory(e);
+    x->card = card;
+    if (detector->joint)
+        s = open_joint(x, detector, e);
+    if (s == STATUS_OK && detector->frame)
+        s = open_frame(x, detector, e);
+    if (s == STATUS_OK)
+        s = open_temporal(x, detector, e);
+    if (s != STATUS_OK)
+        goto error;
+    if (x->frame && !x->temporal[0])
+        most_scores *= x->frame_values / card->output.classes;
+    if (x->joint)
+        most_scores += output_count(x->joint);
+    for (unsigned i = 0; i < card->networks.n_temporal; i++)
+        most_scores += output_count(x->temporal[i]);
+    x->features = calloc((size_t)card->sampling.frames * (x->frame_values ? x->frame_values : 1), sizeof(float));
+    x->scores = calloc(most_scores, sizeof(double));
+    if (!x->features || !x->scores) {
+        s = error_no_memory(e);
+        goto error;
+    }
+    *ret_i = x;
+    return STATUS_OK;
+error:
+    inference_close(&x);
+    return s;
+}
+
+void inference_close(struct inference **i)
+{
+    struct inference *x = *i;
+
+    if (!x)
+        return;
+    session_close(&x->frame);
+    session_close(&x->joint);
+    for (unsigned k = 0; k < CARD_MAX_NETWORKS; k++)
+        session_close(&x->temporal[k]);
+    free(x->features);
+    free(x->scores);
+    free(x);
+    *i = NULL;
+}
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+/* One row of the network's values -> P(fake); NaN when the values are not finite. */
+static double probability(const struct card_output *o, const float *row)
+{
+    double top = row[0], sum = 0, p = row[o->fake_index];
+
+    switch (o->meaning) {
+    case OUTPUT_LOGIT:
+        p = sigmoid(p);
+        break;
+    case OUTPUT_SOFTMAX:
+        for (unsigned i = 1; i < o->classes; i++)
+            top = fmax(top, row[i]);
+        for (unsigned i = 0; i < o->classes; i++)
+            sum += exp(row[i] - top);
+        p = exp(p - top) / sum;
+        break;
+    case OUTPUT_PROBABILITY:
+        break;
+    }
+    if (o->positive_is_real)
+        p = 1 - p;
+    /* A probability may leave 0..1 by rounding, and nothing else. */
+    return p > -1e-3 && p < 1 + 1e-3 ? fmin(fmax(p, 0), 1) : NAN;
+}
+
+/* The rows of values -> one score by the card's rule for frames. */
+static enum status score_rows(struct inference *x, const float *values, size_t n_values, double *ret_p, struct error *e)
+{
+    const struct card_output *o = &x->card->output;
+    size_t n = n_values / o->classes;
+
+    for (size_t i = 0; i < n; i++) {
+        x->scores[i] = probability(o, values + i * o->classes);
+        if (isnan(x->scores[i]))
+            return error_set(e, STATUS_INVALID, "%s: the network gives %g, which output.meaning does not allow",
+                             x->card->name, (double)values[i * o->classes + o->fake_index]);
+    }
+    *ret_p = aggregate(x->card->aggregation.frames, x->card->aggregation.top_k, x->scores, n);
+    return STATUS_OK;
+}
+
+/* Which of n patches stands at place t of T. */
+static unsigned stretched(unsigned t, unsigned frames, unsigned n_patches)
+{
+    return (unsigned)((uint64_t)t * n_patches / frames);
+}
+
+static const uint8_t *patch_at(const struct card *card, const uint8_t *patches, unsigned index)
+{
+    return patches + (size_t)index * card->crop.width_px * card->crop.height_px * 3;
+}
+
+static enum status run_joint(struct inference *x, const uint8_t *patches, unsigned n_patches, struct error *e)
+{
+    const struct card *card = x->card;
+    unsigned w = card->crop.width_px, h = card->crop.height_px, frames = card->sampling.frames;
+    size_t plane = (size_t)w * h;
+    float *in = session_input(x->joint, 0);
+    bool time_first = card->tensor.layout == TENSOR_NTCHW;
+
+    for (unsigned t = 0; t < frames; t++) {
+        const uint8_t *patch = patch_at(card, patches, stretched(t, frames, n_patches));
+
+        crop_to_tensor(&card->tensor, patch, w, h, in + t * (time_first ? 3 * plane : plane),
+                       time_first ? plane : plane * frames);
+    }
+    return session_run(x->joint, e);
+}
+
+/* Features of n_patches frames into x->features. */
+static enum status run_frames(struct inference *x, const uint8_t *patches, unsigned n_patches, struct error *e)
+{
+    const struct card *card = x->card;
+    unsigned w = card->crop.width_px, h = card->crop.height_px;
+    size_t plane = (size_t)w * h;
+
+    for (unsigned first = 0; first < n_patches; first += x->frame_batch) {
+        unsigned n = n_patches - first < x->frame_batch ? n_patches - first : x->frame_batch;
+        float *in = session_input(x->frame, 0);
+        enum status s;
+
+        for (unsigned i = 0; i < n; i++)
+            crop_to_tensor(&card->tensor, patch_at(card, patches, first + i), w, h, in + i * 3 * plane, plane);
+        memset(in + n * 3 * plane, 0, (x->frame_batch - n) * 3 * plane * sizeof(float));
+        s = session_run(x->frame, e);
+        if (s != STATUS_OK)
+            return s;
+        memcpy(x->features + first * x->frame_values, session_output(x->frame, 0), n * x->frame_values * sizeof(float));
+    }
+    return STATUS_OK;
+}
+
+/* Fills temporal network k's input from rows of width values; row t is source row map(t). */
+static void fill_temporal(struct inference *x, unsigned k, const float *rows, size_t width, unsigned n_rows)
+{
+    unsigned frames = x->card->sampling.frames;
+    bool difference = x->card->networks.temporal[k].features == FEATURES_DIFFERENCE;
+    float *in = session_input(x->temporal[k], 0);
+
+    for (unsigned t = difference; t < frames; t++) {
+        const float *row = rows + stretched(t, frames, n_rows) * width;
+
+        if (!difference) {
+            memcpy(in + t * width, row, width * sizeof(float));
+            continue;
+        }
+        for (size_t j = 0; j < width; j++)
+            in[(t - 1) * width + j] = row[j] - rows[stretched(t - 1, frames, n_rows) * width + j];
+    }
+}
+
+static enum status run_temporal(struct inference *x, const float *rows, size_t width, unsigned n_rows, double *ret_p,
+                                struct error *e)
+{
+    double sum = 0;
+
+    for (unsigned k = 0; k < x->card->networks.n_temporal; k++) {
+        double p;
+        enum status s;
+
+        fill_temporal(x, k, rows, width, n_rows);
+        s = session_run(x->temporal[k], e);
+        if (s == STATUS_OK)
+            s = score_rows(x, session_output(x->temporal[k], 0), output_count(x->temporal[k]), &p, e);
+        if (s != STATUS_OK)
+            return s;
+        sum += p;
+    }
+    *ret_p = sum / x->card->networks.n_temporal;
+    return STATUS_OK;
+}
+
+enum status inference_patches(struct inference *i, const uint8_t *patches_hwc_u8, unsigned n_patches, double *ret_p_fake,
+                              struct error *e)
+{
+    double p = 0;
+    enum status s;
+
+    if (i->joint) {
+        s = run_joint(i, patches_hwc_u8, n_patches, e);
+        if (s == STATUS_OK)
+            s = score_rows(i, session_output(i->joint, 0), output_count(i->joint), &p, e);
+    } else {
+        s = run_frames(i, patches_hwc_u8, n_patches, e);
+        if (s == STATUS_OK && i->temporal[0])
+            s = run_temporal(i, i->features, i->frame_values, n_patches, &p, e);
+        else if (s == STATUS_OK)
+            s = score_rows(i, i->features, n_patches * i->frame_values, &p, e);
+    }
+    if (s == STATUS_OK)
+        *ret_p_fake = calibrate(&i->card->calibration, p);
+    return s;
+}
+
+enum status inference_landmarks(struct inference *i, const float *points, double *ret_p_fake, struct error *e)
+{
+    double p = 0;
+    enum status s = run_temporal(i, points, 2 * (size_t)i->card->landmark_points, i->card->sampling.frames, &p, e);
+
+    if (s == STATUS_OK)
+        *ret_p_fake = calibrate(&i->card->calibration, p);
+    return s;
+}

@@ -1,0 +1,28 @@
+/* inference: a detector's networks over one clip -> P(fake).
+ *
+ * In: patches (8-bit RGB crops or frames, in time order) or a block of landmarks. Out: a probability.
+ * Sessions have one fixed shape: frame networks run in batches of one size, padded; temporal and joint networks see
+ * exactly the card's number of frames, for which a shorter track is stretched by repeating frames evenly. So a score
+ * depends on nothing but the clip. One thread owns it; it allocates nothing after it is open. */
+#ifndef FAKESIFT_NODES_INFERENCE_H
+#define FAKESIFT_NODES_INFERENCE_H
+
+#include <stdint.h>
+
+#include "models/detector.h"
+#include "shard/status.h"
+
+struct inference;
+
+/* The detector outlives it. Runs every network once, so that a process that forks afterwards shares what that prepares. */
+enum status inference_open(const struct detector *detector, struct inference **ret_i, struct error *e);
+void inference_close(struct inference **i); /* NULL-safe; sets *i = NULL */
+
+/* patches: n_patches (1..card's frames) tightly packed pictures of the card's crop size. */
+enum status inference_patches(struct inference *i, const uint8_t *patches_hwc_u8, unsigned n_patches, double *ret_p_fake,
+                              struct error *e);
+
+/* points: the card's frames x (2 * landmark_points) values. */
+enum status inference_landmarks(struct inference *i, const float *points, double *ret_p_fake, struct error *e);
+
+#endif

@@ -1,0 +1,92 @@
+#include "nodes/lane.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "nodes/passing.h"
+#include "nodes/probe.h"
+#include "nodes/sandbox.h"
+#include "shard/wire.h"
+
+static enum status probe(int fd, struct result *ret_result, struct error *e)
+{
+    enum outcome outcome = OUTCOME_UNDECIDED;
+    enum status s = probe_video(fd, &ret_result->facts, &outcome, e);
+
+    if (s == STATUS_OK) {
+        ret_result->outcome = OUTCOME_SCORED;
+        ret_result->p_fake = 0;
+        return STATUS_OK;
+    }
+    if (outcome == OUTCOME_UNDECIDED)
+        return s;
+    ret_result->outcome = outcome;
+    result_set_message(ret_result, "%s", e->text);
+    return STATUS_OK;
+}
+
+static enum status work(const struct lane_settings *settings, const struct lane_job *job, int fd,
+                        struct result *ret_result, struct error *e)
+{
+    if (job->work == LANE_PROBE)
+        return probe(fd, ret_result, e);
+    if (job->work == LANE_SCORE && settings->scorer)
+        return scorer_run(settings->scorer, fd, settings->notes, ret_result, e);
+    return error_set(e, STATUS_BUG, "a job of kind %u for a lane that cannot do it", job->work);
+}
+
+static enum status answer(int socket_fd, struct result *r)
+{
+    uint8_t *packed = NULL;
+    size_t len = 0;
+    enum status s = result_pack(r, &packed, &len);
+
+    if (s == STATUS_OK)
+        s = passing_send(socket_fd, packed, len, NULL, 0);
+    free(packed);
+    return s;
+}
+
+static enum status serve(const struct lane_settings *settings, struct error *e)
+{
+    for (;;) {
+        struct lane_job job = {0};
+        struct result result = {0};
+        int fds[PASSING_MAX_FDS];
+        size_t len;
+        enum status s = passing_receive(settings->socket_fd, &job, sizeof(job), &len, fds);
+
+        if (s == STATUS_END)
+            return STATUS_OK;
+        if (s != STATUS_OK || len != sizeof(job) || fds[0] < 0)
+            return error_set(e, STATUS_BUG, "a lane's job is malformed");
+        s = work(settings, &job, fds[0], &result, e);
+        close(fds[0]);
+        if (s == STATUS_OK)
+            s = answer(settings->socket_fd, &result);
+        result_clear(&result);
+        if (s != STATUS_OK)
+            return s;
+    }
+}
+
+int lane_main(const struct lane_settings *settings)
+{
+    struct error e = {0};
+    const struct sandbox_settings sandbox = {
+        .memory_bytes = settings->memory_bytes,
+        .cpu_s = settings->cpu_s,
+        .keep_fd = settings->socket_fd,
+    };
+    struct lane_greeting greeting = {.magic = LANE_GREETING_MAGIC, .sandbox_layers = sandbox_enter(&sandbox)};
+
+    if (settings->require_sandbox && greeting.sandbox_layers != SANDBOX_ALL)
+        return LANE_EXIT_SANDBOX;
+    if (passing_send(settings->socket_fd, &greeting, sizeof(greeting), NULL, 0) != STATUS_OK)
+        return LANE_EXIT_END;
+    if (serve(settings, &e) == STATUS_OK)
+        return LANE_EXIT_END;
+    snprintf(settings->notes->message, sizeof(settings->notes->message), "%.200s", e.text);
+    return LANE_EXIT_INTERNAL;
+}

@@ -1,0 +1,40 @@
+/* lane: a sandboxed process that works on one unit at a time.
+ *
+ * In: jobs on its socket, each with the video's open descriptor attached. Out: a packed struct result for each, on the
+ * same socket. It has no other way in or out. The first message is its greeting with the layers of its sandbox. */
+#ifndef FAKESIFT_NODES_LANE_H
+#define FAKESIFT_NODES_LANE_H
+
+#include <stdint.h>
+
+#include "nodes/notes.h"
+#include "nodes/score.h"
+
+enum lane_work { LANE_SCORE = 1, LANE_PROBE };
+
+struct lane_job {
+    uint32_t work; /* enum lane_work */
+};
+
+enum { LANE_GREETING_MAGIC = 0x4c414e45 };
+
+struct lane_greeting {
+    uint32_t magic;
+    uint32_t sandbox_layers;
+};
+
+struct lane_settings {
+    uint64_t memory_bytes, cpu_s;
+    bool require_sandbox;
+    int socket_fd;
+    struct lane_notes *notes;
+    struct scorer *scorer; /* NULL: probes only */
+};
+
+/* Exit statuses of a lane. */
+enum { LANE_EXIT_END = 0, LANE_EXIT_SANDBOX = 3, LANE_EXIT_INTERNAL = 4 };
+
+/* Enters the sandbox and works until the socket's other end closes. Returns the process's exit status. */
+int lane_main(const struct lane_settings *settings);
+
+#endif

@@ -1,0 +1,460 @@
+#include "nodes/score.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "nodes/aggregate.h"
+#include "nodes/crop.h"
+#include "nodes/decoder.h"
+#include "nodes/faces.h"
+#include "nodes/inference.h"
+#include "nodes/landmarks.h"
+#include "nodes/sampler.h"
+#include "nodes/tracks.h"
+
+enum { MAX_ALIVE = 2 * CARD_MAX_FACES };
+
+/* The crops of one track in the current clip. */
+struct slot {
+    bool used;
+    uint32_t track;
+    unsigned n_patches;
+    int64_t start_us, end_us;
+    uint8_t *patches; /* card's frames * patch bytes; allocated at first use, then kept */
+};
+
+struct scorer {
+    const struct card *card;
+    struct inference *inference;
+    struct face_finder *finder; /* NULL for INPUT_FRAMES and INPUT_LANDMARKS */
+    size_t patch_bytes;
+    struct slot slots[MAX_ALIVE];
+};
+
+/* What one run gathers. */
+struct work {
+    struct scorer *scorer;
+    struct result *result;
+    struct lane_notes *notes;
+    uint32_t clip;
+    size_t room_clips;
+    bool saw_face;
+    unsigned longest_track; /* frames, for the message of a video without a long enough track */
+};
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void note_stage(struct work *w, const char *stage)
+{
+    if (w->notes)
+        snprintf(w->notes->stage, sizeof(w->notes->stage), "%s", stage);
+}
+
+static void note_message(struct work *w, const char *message)
+{
+    if (w->notes)
+        snprintf(w->notes->message, sizeof(w->notes->message), "%s", message);
+}
+
+enum status scorer_open(const struct detector *detector, struct scorer **ret_s, struct error *e)
+{
+    const struct card *card = detector->card;
+    enum status s;
+    struct scorer *x = calloc(1, sizeof(*x));
+
+    if (!x)
+        return error_no_memory(e);
+    x->card = card;
+    x->patch_bytes = (size_t)card->crop.width_px * card->crop.height_px * 3;
+    s = inference_open(detector, &x->inference, e);
+    if (s == STATUS_OK && detector->face_card)
+        s = face_finder_open(detector->face_card, (const struct network *const *)detector->face_networks, &card->face,
+                             &x->finder, e);
+    if (s != STATUS_OK) {
+        scorer_close(&x);
+        return s;
+    }
+    *ret_s = x;
+    return STATUS_OK;
+}
+
+void scorer_close(struct scorer **s)
+{
+    struct scorer *x = *s;
+
+    if (!x)
+        return;
+    face_finder_close(&x->finder);
+    inference_close(&x->inference);
+    for (size_t i = 0; i < MAX_ALIVE; i++)
+        free(x->slots[i].patches);
+    free(x);
+    *s = NULL;
+}
+
+static enum status add_clip(struct work *w, const struct clip_score *clip, struct error *e)
+{
+    struct result *r = w->result;
+
+    if (r->n_clips == RESULT_MAX_CLIPS)
+        return error_set(e, STATUS_UNSUPPORTED, "more than %d clip scores", RESULT_MAX_CLIPS);
+    if (r->n_clips == w->room_clips) {
+        size_t room = w->room_clips ? w->room_clips * 2 : 16;
+        struct clip_score *bigger = realloc(r->clips, room * sizeof(*bigger));
+
+        if (!bigger)
+            return error_no_memory(e);
+        r->clips = bigger;
+        w->room_clips = room;
+    }
+    r->clips[r->n_clips++] = *clip;
+    return STATUS_OK;
+}
+
+/* Scores what a track has gathered in the clip and frees its slot. */
+static enum status finish_slot(struct work *w, struct slot *slot, struct error *e)
+{
+    struct scorer *s = w->scorer;
+    struct clip_score clip = {
+        .track = slot->track,
+        .clip = w->clip,
+        .start_us = slot->start_us,
+        .end_us = slot->end_us,
+        .n_frames = slot->n_patches,
+    };
+    int64_t start = now_us();
+    enum status st;
+
+    slot->used = false;
+    if (slot->n_patches > w->longest_track)
+        w->longest_track = slot->n_patches;
+    if (slot->n_patches < s->card->sampling.min_frames)
+        return STATUS_OK;
+    note_stage(w, "network");
+    st = inference_patches(s->inference, slot->patches, slot->n_patches, &clip.p_fake, e);
+    w->result->network_us += now_us() - start;
+    return st == STATUS_OK ? add_clip(w, &clip, e) : st;
+}
+
+static struct slot *slot_of(struct scorer *s, uint32_t track)
+{
+    struct slot *unused = NULL;
+
+    for (size_t i = 0; i < MAX_ALIVE; i++) {
+        if (s->slots[i].used && s->slots[i].track == track)
+            return &s->slots[i];
+        if (!s->slots[i].used && !unused)
+            unused = &s->slots[i];
+    }
+    if (!unused)
+        return NULL;
+    if (!unused->patches)
+        unused->patches = malloc(s->patch_bytes * s->card->sampling.frames);
+    if (!unused->patches)
+        return NULL;
+    unused->used = true;
+    unused->track = track;
+    unused->n_patches = 0;
+    return unused;
+}
+
+/* Room for the next patch of a track; NULL when out of memory. */
+static uint8_t *next_patch(struct scorer *s, uint32_t track, int64_t pts_us)
+{
+    struct slot *slot = slot_of(s, track);
+
+    if (!slot || slot->n_patches == s->card->sampling.frames)
+        return NULL;
+    if (slot->n_patches == 0)
+        slot->start_us = pts_us;
+    slot->end_us = pts_us;
+    return slot->patches + s->patch_bytes * slot->n_patches++;
+}
+
+static enum status finish_ended_slots(struct work *w, const struct tracked_face *alive, size_t n_alive, struct error *e)
+{
+    for (size_t i = 0; i < MAX_ALIVE; i++) {
+        struct slot *slot = &w->scorer->slots[i];
+        bool lives = false;
+        enum status s;
+
+        for (size_t k = 0; slot->used && k < n_alive; k++)
+            lives = lives || alive[k].track == slot->track;
+        if (!slot->used || lives)
+            continue;
+        s = finish_slot(w, slot, e);
+        if (s != STATUS_OK)
+            return s;
+    }
+    return STATUS_OK;
+}
+
+static enum status take_faces(struct work *w, struct tracker *tracker, const struct decoder_frame *frame,
+                              struct error *e)
+{
+    struct scorer *s = w->scorer;
+    struct face faces[CARD_MAX_FACES];
+    struct tracked_face alive[MAX_ALIVE];
+    size_t n_faces = 0, n_alive;
+    int64_t start = now_us();
+    enum status st;
+
+    note_stage(w, "faces");
+    st = face_finder_run(s->finder, &frame->image, faces, s->card->face.max_faces, &n_faces, e);
+    if (st != STATUS_OK)
+        return st;
+    w->result->n_frames_with_face += n_faces > 0;
+    w->saw_face = w->saw_face || n_faces > 0;
+    n_alive = tracker_push(tracker, faces, n_faces, alive);
+    w->result->face_us += now_us() - start;
+    st = finish_ended_slots(w, alive, n_alive, e);
+    start = now_us();
+    for (size_t i = 0; st == STATUS_OK && i < n_alive; i++) {
+        uint8_t *patch = next_patch(s, alive[i].track, frame->pts_us);
+
+        if (!patch)
+            return error_no_memory(e);
+        crop_face(&s->card->crop, &alive[i].face, &frame->image, patch);
+    }
+    w->result->face_us += now_us() - start;
+    return st;
+}
+
+static enum status take_whole(struct work *w, const struct decoder_frame *frame, struct error *e)
+{
+    struct scorer *s = w->scorer;
+    uint8_t *patch = next_patch(s, 0, frame->pts_us);
+
+    if (!patch)
+        return error_no_memory(e);
+    image_resize(&frame->image, patch, s->card->crop.width_px, s->card->crop.height_px);
+    return STATUS_OK;
+}
+
+/* Reads the frames of one clip. Frames that cannot be had are counted by their absence. */
+static enum status run_clip(struct work *w, struct decoder *decoder, struct tracker *tracker, const int64_t *wanted_us,
+                            unsigned n_wanted, struct error *e)
+{
+    struct result *r = w->result;
+    enum status s = STATUS_OK;
+
+    for (unsigned i = 0; s == STATUS_OK && i < n_wanted; i++) {
+        struct decoder_frame frame;
+        struct error decode_error = {0};
+        int64_t start = now_us();
+        enum status st;
+
+        note_stage(w, "decode");
+        st = decoder_frame_at(decoder, wanted_us[i], &frame, &decode_error);
+        r->decode_us += now_us() - start;
+        if (st == STATUS_NO_MEMORY)
+            return error_no_memory(e);
+        if (st != STATUS_OK)
+            break;
+        note_message(w, decoder_last_words(decoder));
+        r->n_frames_decoded++;
+        s = tracker ? take_faces(w, tracker, &frame, e) : take_whole(w, &frame, e);
+    }
+    return s == STATUS_OK ? finish_ended_slots(w, NULL, 0, e) : s;
+}
+
+static int by_track_and_clip(const void *a, const void *b)
+{
+    const struct clip_score *x = a, *y = b;
+
+    if (x->track != y->track)
+        return x->track < y->track ? -1 : 1;
+    return (x->clip > y->clip) - (x->clip < y->clip);
+}
+
+/* Clip scores -> track scores -> the video's score. */
+static enum status reduce_clips(struct work *w, struct error *e)
+{
+    const struct card_aggregation *a = &w->scorer->card->aggregation;
+    struct result *r = w->result;
+    size_t n_tracks = 0;
+    double *values = malloc(2 * r->n_clips * sizeof(*values));
+    double *tracks = values + r->n_clips;
+
+    if (!values)
+        return error_no_memory(e);
+    qsort(r->clips, r->n_clips, sizeof(*r->clips), by_track_and_clip);
+    for (size_t first = 0, end; first < r->n_clips; first = end) {
+        for (end = first; end < r->n_clips && r->clips[end].track == r->clips[first].track; end++)
+            values[end - first] = r->clips[end].p_fake;
+        tracks[n_tracks++] = aggregate(a->clips, a->top_k, values, end - first);
+    }
+    r->n_tracks = (uint32_t)n_tracks;
+    r->p_fake = aggregate(a->tracks, a->top_k, tracks, n_tracks);
+    free(values);
+    return STATUS_OK;
+}
+
+static const char *separator_before(const char *words)
+{
+    return words[0] ? ": " : "";
+}
+
+/* What the video is when it has no score, or what to say about the one it has. */
+static void decide(struct work *w, const struct decoder *d)
+{
+    struct result *r = w->result;
+    const struct card *card = w->scorer->card;
+    const char *words = decoder_last_words(d);
+    bool errors = decoder_error_count(d) > 0;
+
+    if (r->n_clips > 0) {
+        bool lost = r->n_frames_decoded < r->n_frames_wanted;
+
+        r->outcome = lost ? OUTCOME_PARTIAL_DECODE : OUTCOME_SCORED;
+        if (lost)
+            result_set_message(r, "read %u of %u wanted frames%s%s", r->n_frames_decoded, r->n_frames_wanted,
+                               separator_before(words), words);
+        else if (errors)
+            result_set_message(r, "every wanted frame was read, %u decoding errors%s%s", decoder_error_count(d),
+                               separator_before(words), words);
+        return;
+    }
+    if (r->n_frames_decoded == 0) {
+        r->outcome = OUTCOME_DECODE_ERROR;
+        result_set_message(r, "no frame could be decoded%s%s", separator_before(words), words);
+    } else if (r->n_frames_decoded < card->sampling.min_frames) {
+        r->outcome = errors ? OUTCOME_DECODE_ERROR : OUTCOME_TOO_SHORT;
+        result_set_message(r, "%u frames, the detector needs %u%s%s", r->n_frames_decoded, card->sampling.min_frames,
+                           separator_before(words), words);
+    } else {
+        r->outcome = OUTCOME_NO_FACE;
+        if (w->saw_face)
+            result_set_message(r, "the longest track has %u frames, the detector needs %u", w->longest_track,
+                               card->sampling.min_frames);
+        else
+            result_set_message(r, "no face of at least %u px in %u frames", card->face.min_face_px,
+                               r->n_frames_decoded);
+    }
+}
+
+static enum status run_clips(struct work *w, struct decoder *decoder, struct error *e)
+{
+    struct scorer *s = w->scorer;
+    struct sample_plan plan = {0};
+    struct tracker *tracker = NULL;
+    enum status st = sample_plan_make(&s->card->sampling, decoder_facts(decoder)->duration_us, &plan);
+
+    if (st != STATUS_OK)
+        return error_set(e, st, "the sampling plan: %s", status_name(st));
+    w->result->n_frames_wanted = plan.n_clips * plan.n_frames;
+    if (s->finder) {
+        tracker = tracker_open(&s->card->face);
+        if (!tracker)
+            st = error_no_memory(e);
+    }
+    for (w->clip = 0; st == STATUS_OK && w->clip < plan.n_clips; w->clip++)
+        st = run_clip(w, decoder, tracker, plan.wanted_us + (size_t)w->clip * plan.n_frames, plan.n_frames, e);
+    tracker_close(&tracker);
+    sample_plan_clear(&plan);
+    return st;
+}
+
+static enum status score_video(struct work *w, int fd, struct error *e)
+{
+    const struct decoder_settings settings = {0};
+    struct result *r = w->result;
+    struct decoder *decoder = NULL;
+    struct error open_error = {0};
+    int64_t start = now_us();
+    enum status s;
+
+    note_stage(w, "open");
+    s = decoder_open(fd, &settings, &decoder, &r->facts, &r->outcome, &open_error);
+    r->decode_us += now_us() - start;
+    if (s == STATUS_NO_MEMORY)
+        return error_no_memory(e);
+    if (s != STATUS_OK) {
+        if (r->outcome == OUTCOME_UNDECIDED)
+            r->outcome = OUTCOME_DECODE_ERROR;
+        result_set_message(r, "%s", open_error.text);
+        return STATUS_OK;
+    }
+    r->facts = *decoder_facts(decoder);
+    s = run_clips(w, decoder, e);
+    if (s == STATUS_OK) {
+        decide(w, decoder);
+        if (r->n_clips > 0)
+            s = reduce_clips(w, e);
+    }
+    decoder_close(&decoder);
+    return s;
+}
+
+static enum status score_landmarks(struct work *w, int fd, struct error *e)
+{
+    const struct card *card = w->scorer->card;
+    struct result *r = w->result;
+    size_t n_rows = 0, width = 2 * (size_t)card->landmark_points;
+    float *rows = NULL;
+    struct error read_error = {0};
+    enum status s = landmarks_read(fd, card->landmark_points, &rows, &n_rows, &read_error);
+
+    if (s == STATUS_NO_MEMORY)
+        return error_no_memory(e);
+    if (s != STATUS_OK) {
+        r->outcome = s == STATUS_UNSUPPORTED ? OUTCOME_UNSUPPORTED : OUTCOME_DECODE_ERROR;
+        result_set_message(r, "%s", read_error.text);
+        return STATUS_OK;
+    }
+    snprintf(r->facts.container, sizeof(r->facts.container), "landmarks");
+    r->facts.n_frames = (int64_t)n_rows;
+    r->n_frames_decoded = r->n_frames_with_face = (uint32_t)n_rows;
+    r->n_frames_wanted = (uint32_t)n_rows;
+    note_stage(w, "network");
+    for (size_t i = 0; s == STATUS_OK && (i + 1) * card->sampling.frames <= n_rows; i++) {
+        struct clip_score clip = {.clip = (uint32_t)i, .n_frames = card->sampling.frames};
+
+        s = inference_landmarks(w->scorer->inference, rows + i * card->sampling.frames * width, &clip.p_fake, e);
+        if (s == STATUS_OK)
+            s = add_clip(w, &clip, e);
+    }
+    free(rows);
+    if (s != STATUS_OK)
+        return s;
+    r->outcome = r->n_clips > 0 ? OUTCOME_SCORED : OUTCOME_TOO_SHORT;
+    if (r->n_clips > 0)
+        return reduce_clips(w, e);
+    result_set_message(r, "%zu frames, the detector needs %u", n_rows, card->sampling.frames);
+    return STATUS_OK;
+}
+
+enum status scorer_run(struct scorer *s, int fd, struct lane_notes *notes, struct result *ret_result, struct error *e)
+{
+    struct result result = {.p_fake = NAN};
+    struct work w = {.scorer = s, .result = &result, .notes = notes};
+    enum status st;
+
+    if (notes)
+        *notes = (struct lane_notes){0};
+    for (size_t i = 0; i < MAX_ALIVE; i++)
+        s->slots[i].used = false;
+    st = s->card->input == INPUT_LANDMARKS ? score_landmarks(&w, fd, e) : score_video(&w, fd, e);
+    if (st == STATUS_UNSUPPORTED) {
+        result.outcome = OUTCOME_UNSUPPORTED;
+        result.p_fake = NAN;
+        result.n_clips = 0;
+        result_set_message(&result, "%s", e->text);
+        st = STATUS_OK;
+    }
+    if (st != STATUS_OK) {
+        result_clear(&result);
+        return st;
+    }
+    *ret_result = result;
+    return STATUS_OK;
+}

@@ -1,0 +1,28 @@
+/* score: one video (or landmark file) through a detector.
+ *
+ * In: an open descriptor. Out: a struct result without identity and timings of the agent: outcome, score, clips, facts.
+ *     descriptor -> decoder -> faces -> tracks -> crops -> frame network -> temporal network -> clip scores
+ *                -> track scores -> video score
+ * The networks' sessions are opened and run once by scorer_open, so a process that forks afterwards shares them.
+ * Nothing but the bytes of the file and the detector decides the result: batches are padded to one size, sums run in one
+ * order. One thread owns a scorer. */
+#ifndef FAKESIFT_NODES_SCORE_H
+#define FAKESIFT_NODES_SCORE_H
+
+#include "models/detector.h"
+#include "nodes/notes.h"
+#include "shard/result.h"
+#include "shard/status.h"
+
+struct scorer;
+
+/* The detector outlives the scorer. Errors name the card's key that the networks contradict. */
+enum status scorer_open(const struct detector *detector, struct scorer **ret_s, struct error *e);
+void scorer_close(struct scorer **s); /* NULL-safe; sets *s = NULL */
+
+/* Never fails for a bad file: that is an outcome. STATUS_NO_MEMORY and the like are ours. notes may be NULL.
+ * *ret_result is the caller's to result_clear. */
+enum status scorer_run(struct scorer *s, int fd, struct lane_notes *notes, struct result *ret_result,
+                       struct error *e);
+
+#endif

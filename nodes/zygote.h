@@ -1,0 +1,48 @@
+/* zygote: the process that lanes are forked from. It holds the detector, prepared once, and nothing else: no MPI, no
+ * journal, no corpus.
+ *
+ * agent (rank) --fork, before MPI_Init--> zygote --fork on demand--> lanes
+ * The agent and the zygote share a SOCK_SEQPACKET socket. agent -> zygote: spawn a lane (with its socket and its notes
+ * page attached), kill a lane. zygote -> agent: ready or failed, lane died (with its wait status).
+ * Every child dies with its parent. One thread owns the agent's end. */
+#ifndef FAKESIFT_NODES_ZYGOTE_H
+#define FAKESIFT_NODES_ZYGOTE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shard/status.h"
+
+struct zygote;
+
+struct zygote_settings {
+    const char *detector;         /* name or path; NULL: lanes only probe */
+    uint64_t lane_memory_bytes;   /* beyond the zygote's own; 0: no limit */
+    uint64_t lane_cpu_s;          /* CPU seconds of one lane; 0: no limit */
+    bool require_sandbox;         /* a lane without every layer refuses to work */
+};
+
+enum zygote_event_kind { ZYGOTE_READY = 1, ZYGOTE_FAILED, ZYGOTE_LANE_DIED };
+
+struct zygote_event {
+    enum zygote_event_kind kind;
+    uint32_t lane;                /* LANE_DIED */
+    int wait_status;              /* LANE_DIED */
+    char text[ERROR_TEXT_BYTES];  /* FAILED */
+};
+
+/* Forks. The zygote begins to load the detector at once; READY or FAILED comes when it has. */
+enum status zygote_start(const struct zygote_settings *settings, struct zygote **ret_z, struct error *e);
+/* Ends the zygote and with it every lane, and waits for it. NULL-safe; sets *z = NULL. */
+void zygote_stop(struct zygote **z);
+
+/* Readable when zygote_next_event has something. */
+int zygote_fd(const struct zygote *z);
+/* STATUS_AGAIN: nothing now. STATUS_END: the zygote is dead. */
+enum status zygote_next_event(struct zygote *z, struct zygote_event *ret_event);
+
+/* socket_fd and notes_fd are passed on and stay the caller's to close. STATUS_END: the zygote is dead. */
+enum status zygote_spawn(struct zygote *z, uint32_t lane, int socket_fd, int notes_fd);
+enum status zygote_kill(struct zygote *z, uint32_t lane);
+
+#endif
