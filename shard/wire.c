@@ -411,7 +411,7 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
     SET(&w, wall_us, (uint64_t)r->wall_us);
     SET(&w, decode_us, (uint64_t)r->decode_us);
     SET(&w, face_us, (uint64_t)r->face_us);
-    SET(&w, network_us, (uint64_t)r->network_us);
+    w.network_us = (uint64_t)r->network_us;
     s = pack(&w.base, ret_data, ret_len_bytes);
     free(block);
     return s;
