@@ -32,6 +32,7 @@ struct ledger {
     size_t n_free_slots;
     uint32_t *given_up; /* stack */
     size_t n_given_up, room_given_up;
+    uint32_t *n_leased_by; /* by agent */
     size_t n_leased, n_given_up_open, n_done;
     uint64_t next_number;
     uint64_t n_duplicates;
@@ -42,7 +43,8 @@ enum status ledger_open(const struct ledger_settings *settings, struct ledger **
     struct ledger *l;
 
     if (settings->n_units >= UINT32_MAX || settings->attempts < 1 || settings->attempts > 100 ||
-        settings->max_losses < 1 || settings->max_losses > 100)
+        settings->max_losses < 1 || settings->max_losses > 100 ||
+        settings->n_agents < 1)
         return STATUS_INVALID;
     l = calloc(1, sizeof(*l));
     if (!l)
@@ -50,7 +52,8 @@ enum status ledger_open(const struct ledger_settings *settings, struct ledger **
     l->settings = *settings;
     l->units = calloc(settings->n_units + 1, sizeof(*l->units));
     l->heap = malloc((settings->n_units + 1) * sizeof(*l->heap));
-    if (!l->units || !l->heap) {
+    l->n_leased_by = calloc(settings->n_agents, sizeof(*l->n_leased_by));
+    if (!l->units || !l->heap || !l->n_leased_by) {
         ledger_close(&l);
         return STATUS_NO_MEMORY;
     }
@@ -68,6 +71,7 @@ void ledger_close(struct ledger **l)
     free((*l)->leases);
     free((*l)->free_slots);
     free((*l)->given_up);
+    free((*l)->n_leased_by);
     free(*l);
     *l = NULL;
 }
@@ -208,6 +212,7 @@ enum status ledger_lease(struct ledger *l, uint32_t agent, int64_t now_us, struc
     u->state = UNIT_LEASED;
     u->slot = slot;
     l->n_leased++;
+    l->n_leased_by[agent]++;
     *ret_lease = (struct lease){
         .number = live->number,
         .unit = unit,
@@ -220,6 +225,7 @@ enum status ledger_lease(struct ledger *l, uint32_t agent, int64_t now_us, struc
 
 static void drop_lease(struct ledger *l, uint32_t slot)
 {
+    l->n_leased_by[l->leases[slot].agent]--;
     l->leases[slot].number = 0;
     l->free_slots[l->n_free_slots++] = slot;
     l->n_leased--;
@@ -354,11 +360,7 @@ size_t ledger_leased(const struct ledger *l)
 
 size_t ledger_leased_by(const struct ledger *l, uint32_t agent)
 {
-    size_t n = 0;
-
-    for (size_t i = 0; i < l->n_lease_slots; i++)
-        n += l->leases[i].number != 0 && l->leases[i].agent == agent;
-    return n;
+    return l->n_leased_by[agent];
 }
 
 size_t ledger_done(const struct ledger *l)

@@ -21,6 +21,7 @@ struct ledger;
 
 struct ledger_settings {
     size_t n_units;      /* 0..UINT32_MAX - 1 */
+    uint32_t n_agents;   /* agents are numbered from 0 */
     unsigned attempts;   /* tries of a unit before a failure is its outcome, 1..100 */
     unsigned max_losses; /* leases of a unit that may end with their agent or expire before it is given up, 1..100 */
     int64_t lease_us;    /* a lease older than this is leased again */
@@ -42,7 +43,7 @@ void ledger_set_cost(struct ledger *l, uint32_t unit, float cost);
 /* Before the first lease: a record of it exists already. */
 void ledger_mark_done(struct ledger *l, uint32_t unit);
 
-/* STATUS_AGAIN: nothing waits now. STATUS_END: every unit is done. */
+/* agent < n_agents. STATUS_AGAIN: nothing waits now. STATUS_END: every unit is done. */
 enum status ledger_lease(struct ledger *l, uint32_t agent, int64_t now_us, struct lease *ret_lease);
 
 /* The unit's record is durable. True when this decided it; false for a duplicate (the unit was done already). The

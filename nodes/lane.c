@@ -40,8 +40,11 @@ static enum status answer(int socket_fd, struct result *r)
 {
     uint8_t *packed = NULL;
     size_t len = 0;
-    enum status s = result_pack(r, &packed, &len);
+    /* A lane does not know the video's name; the agent sets it. */
+    enum status s = result_set_path(r, "-");
 
+    if (s == STATUS_OK)
+        s = result_pack(r, &packed, &len);
     if (s == STATUS_OK)
         s = passing_send(socket_fd, packed, len, NULL, 0);
     free(packed);

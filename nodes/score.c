@@ -291,6 +291,9 @@ static enum status reduce_clips(struct work *w, struct error *e)
     for (size_t first = 0, end; first < r->n_clips; first = end) {
         for (end = first; end < r->n_clips && r->clips[end].track == r->clips[first].track; end++)
             values[end - first] = r->clips[end].p_fake;
+        /* Tracks without a clip score leave gaps; the numbers that are kept have none. */
+        for (size_t i = first; i < end; i++)
+            r->clips[i].track = (uint32_t)n_tracks;
         tracks[n_tracks++] = aggregate(a->clips, a->top_k, values, end - first);
     }
     r->n_tracks = (uint32_t)n_tracks;

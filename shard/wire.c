@@ -19,6 +19,7 @@ static const unsigned kind_fields[MESSAGE_KIND_COUNT] = {
     [MESSAGE_RESULT] = HAS_UNIT | HAS_OUTCOME,
     [MESSAGE_FAILED] = HAS_TEXT | HAS_UNIT | HAS_OUTCOME,
     [MESSAGE_STOP] = HAS_TEXT,
+    [MESSAGE_WELCOME] = HAS_TEXT,
 };
 
 static bool outcome_decided(uint32_t o)
@@ -98,6 +99,8 @@ static bool message_ok(const struct message *m)
     fields = kind_fields[m->kind];
     if ((fields & HAS_TEXT) && text_len > WIRE_MAX_TEXT_BYTES)
         return false;
+    if (!memchr(m->fingerprint, '\0', sizeof(m->fingerprint)))
+        return false;
     if ((fields & HAS_UNIT) && m->lease == 0)
         return false;
     if ((fields & HAS_OUTCOME) && !outcome_decided(m->outcome))
@@ -133,8 +136,9 @@ enum status message_pack(const struct message *m, uint8_t **ret_data, size_t *re
     }
     switch (m->kind) {
     case MESSAGE_HELLO:
-        w.has_n_lanes = 1;
+        w.has_n_lanes = w.has_fingerprint = 1;
         w.n_lanes = m->n_lanes;
+        w.fingerprint = bytes_of(m->fingerprint, strlen(m->fingerprint));
         break;
     case MESSAGE_LEASE:
         w.has_attempt = w.has_last_attempt = w.has_size_bytes = w.has_mtime_ns = 1;
@@ -174,7 +178,7 @@ static bool message_complete(const Fakesift__Wire__Message *w)
         return false;
     switch ((enum message_kind)w->kind) {
     case MESSAGE_HELLO:
-        return w->has_n_lanes;
+        return w->has_n_lanes && w->has_fingerprint && bytes_are_text(&w->fingerprint, SHA256_HEX_BYTES - 1);
     case MESSAGE_LEASE:
         return w->has_attempt && w->has_last_attempt && w->has_size_bytes && w->has_mtime_ns;
     case MESSAGE_RESULT:
@@ -216,6 +220,7 @@ enum status message_unpack(const uint8_t *data, size_t len_bytes, struct message
     switch (m.kind) {
     case MESSAGE_HELLO:
         m.n_lanes = w->n_lanes;
+        bytes_into(&w->fingerprint, m.fingerprint, sizeof(m.fingerprint));
         break;
     case MESSAGE_LEASE:
         m.attempt = w->attempt;

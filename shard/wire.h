@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shard/hash.h"
 #include "shard/result.h"
 #include "shard/status.h"
 
@@ -36,6 +37,7 @@ enum message_kind {
     MESSAGE_STOP, /* coordinator -> agent: take no more, finish, say goodbye; agent -> coordinator: cannot go
                      on */
     MESSAGE_BYE,  /* agent -> coordinator: the last message */
+    MESSAGE_WELCOME, /* coordinator -> agent: the corpus, answer to HELLO */
     MESSAGE_KIND_COUNT
 };
 
@@ -43,7 +45,8 @@ enum message_kind {
 struct message {
     enum message_kind kind;
     uint32_t n_lanes;     /* HELLO */
-    char *text;           /* HELLO: host name; STOP, FAILED: the reason; LEASE: the video's path */
+    char *text; /* HELLO: host name; WELCOME: the corpus' root; STOP, FAILED: the reason; LEASE: the video's path */
+    char fingerprint[SHA256_HEX_BYTES]; /* HELLO: of what decides scores, as this rank sees it; may be "" */
     uint64_t unit;        /* LEASE, RESULT, FAILED: index in the manifest */
     uint64_t lease;       /* LEASE, RESULT, FAILED: number of the lease, from 1, never used twice in a run */
     uint32_t attempt;     /* LEASE: 1-based */

@@ -38,6 +38,10 @@ static struct message message_of_kind(enum message_kind kind)
     case MESSAGE_HELLO:
         m.n_lanes = 96;
         m.text = strdup("node-\xff\x01");
+        memset(m.fingerprint, 'a', sizeof(m.fingerprint) - 1);
+        break;
+    case MESSAGE_WELCOME:
+        m.text = strdup("/corpus");
         break;
     case MESSAGE_LEASE:
         m.text = strdup("real/\n\"\xfe,.mp4");

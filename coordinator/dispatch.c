@@ -1,0 +1,330 @@
+#include "coordinator/dispatch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shard/log.h"
+
+enum agent_state {
+    AGENT_LOADING, /* not heard of, or not ready */
+    AGENT_WORKING,
+    AGENT_STOPPING, /* was told to stop */
+    AGENT_LEFT,     /* said BYE */
+    AGENT_LOST,     /* fell silent */
+};
+
+struct peer {
+    enum agent_state state;
+    uint32_t n_lanes;
+    int64_t heard_us;
+    int64_t told_us;
+};
+
+struct dispatch {
+    struct dispatch_settings settings;
+    struct peer *peers;
+    bool draining, cut_off;
+    int64_t drain_us;
+    struct dispatch_progress progress;
+    char trouble[ERROR_TEXT_BYTES];
+};
+
+enum status dispatch_open(const struct dispatch_settings *settings, int64_t now_us, struct dispatch **ret_d,
+                          struct error *e)
+{
+    struct dispatch *d = calloc(1, sizeof(*d));
+
+    if (!d)
+        return error_no_memory(e);
+    d->settings = *settings;
+    d->peers = calloc(settings->n_agents, sizeof(*d->peers));
+    if (!d->peers) {
+        free(d);
+        return error_no_memory(e);
+    }
+    for (uint32_t i = 0; i < settings->n_agents; i++)
+        d->peers[i].heard_us = now_us;
+    *ret_d = d;
+    return STATUS_OK;
+}
+
+void dispatch_close(struct dispatch **d)
+{
+    if (!*d)
+        return;
+    free((*d)->peers);
+    free(*d);
+    *d = NULL;
+}
+
+static void note_trouble(struct dispatch *d, uint32_t agent, const char *what)
+{
+    log_error("rank %u: %s", agent, what);
+    if (d->trouble[0] == '\0')
+        snprintf(d->trouble, sizeof(d->trouble), "%s", what);
+}
+
+static bool is_here(const struct peer *p)
+{
+    return p->state == AGENT_LOADING || p->state == AGENT_WORKING || p->state == AGENT_STOPPING;
+}
+
+static void lose(struct dispatch *d, uint32_t agent, const char *why)
+{
+    size_t n = ledger_agent_lost(d->settings.ledger, agent);
+
+    d->peers[agent].state = AGENT_LOST;
+    d->progress.n_lost_agents++;
+    note_trouble(d, agent, why);
+    if (n > 0)
+        log_warning("rank %u: %zu leases taken back", agent, n);
+}
+
+static void tell(struct dispatch *d, uint32_t agent, const struct message *m, int64_t now_us)
+{
+    d->peers[agent].told_us = now_us;
+    if (d->settings.send(d->settings.context, agent, m) != STATUS_OK && is_here(&d->peers[agent]))
+        lose(d, agent, "takes no messages any more");
+}
+
+static void stop(struct dispatch *d, uint32_t agent, bool at_once, int64_t now_us)
+{
+    const struct message m = {.kind = MESSAGE_STOP, .drain = at_once};
+
+    d->peers[agent].state = AGENT_STOPPING;
+    tell(d, agent, &m, now_us);
+}
+
+static void welcome(struct dispatch *d, uint32_t agent, const struct message *hello, int64_t now_us)
+{
+    struct peer *p = &d->peers[agent];
+    const struct message m = {
+        .kind = MESSAGE_WELCOME,
+        .text = (char *)(uintptr_t)manifest_root(d->settings.manifest),
+    };
+
+    if (p->state != AGENT_LOADING)
+        return;
+    if (strcmp(hello->fingerprint, d->settings.fingerprint) != 0) {
+        char why[512];
+
+        snprintf(why, sizeof(why), "%.200s has another detector or another fakesift than rank 0: its scores could "
+                 "differ, so it is not used", hello->text);
+        note_trouble(d, agent, why);
+        stop(d, agent, true, now_us);
+        return;
+    }
+    p->n_lanes = hello->n_lanes;
+    p->state = AGENT_WORKING;
+    tell(d, agent, &m, now_us);
+}
+
+void dispatch_take(struct dispatch *d, uint32_t from, struct message *m, int64_t now_us)
+{
+    struct peer *p;
+
+    if (from >= d->settings.n_agents) {
+        message_clear(m);
+        return;
+    }
+    p = &d->peers[from];
+    p->heard_us = now_us;
+    /* It was only slow. Its leases are gone, its results still count. */
+    if (p->state == AGENT_LOST && m->kind != MESSAGE_BYE && m->kind != MESSAGE_STOP) {
+        log_warning("rank %u is back", from);
+        p->state = p->n_lanes > 0 ? AGENT_WORKING : AGENT_LOADING;
+    }
+    switch (m->kind) {
+    case MESSAGE_HELLO:
+        welcome(d, from, m, now_us);
+        break;
+    case MESSAGE_RESULT:
+        if (m->unit < manifest_count(d->settings.manifest) &&
+            ledger_result(d->settings.ledger, m->lease, (uint32_t)m->unit)) {
+            d->progress.outcomes[m->outcome]++;
+            d->progress.n_frames += m->n_frames;
+        }
+        break;
+    case MESSAGE_FAILED:
+        if (m->unit < manifest_count(d->settings.manifest)) {
+            d->progress.n_failed_attempts++;
+            log_warning("rank %u: %s: attempt failed: %s: %s", from,
+                        manifest_entry(d->settings.manifest, (size_t)m->unit)->path, outcome_name(m->outcome), m->text);
+            ledger_failed(d->settings.ledger, m->lease, (uint32_t)m->unit);
+        }
+        break;
+    case MESSAGE_STOP:
+        note_trouble(d, from, m->text);
+        ledger_agent_lost(d->settings.ledger, from);
+        p->state = AGENT_STOPPING;
+        break;
+    case MESSAGE_BYE:
+        ledger_agent_lost(d->settings.ledger, from);
+        p->state = AGENT_LEFT;
+        break;
+    default:
+        break;
+    }
+    message_clear(m);
+}
+
+void dispatch_drain(struct dispatch *d, int64_t now_us)
+{
+    if (d->draining)
+        return;
+    d->draining = true;
+    d->drain_us = now_us;
+    for (uint32_t i = 0; i < d->settings.n_agents; i++) {
+        if (is_here(&d->peers[i]))
+            stop(d, i, false, now_us);
+    }
+}
+
+/* After the grace what is still in flight is dropped; it was not recorded, so it will be done again. */
+static void cut_off(struct dispatch *d, int64_t now_us)
+{
+    d->cut_off = true;
+    for (uint32_t i = 0; i < d->settings.n_agents; i++) {
+        if (is_here(&d->peers[i]))
+            stop(d, i, true, now_us);
+    }
+}
+
+static enum status lease_one(struct dispatch *d, uint32_t agent, int64_t now_us)
+{
+    struct lease lease;
+    struct message m;
+    const struct manifest_entry *entry;
+    enum status s = ledger_lease(d->settings.ledger, agent, now_us, &lease);
+
+    if (s != STATUS_OK)
+        return s;
+    entry = manifest_entry(d->settings.manifest, lease.unit);
+    m = (struct message){
+        .kind = MESSAGE_LEASE,
+        .text = (char *)(uintptr_t)entry->path,
+        .unit = lease.unit,
+        .lease = lease.number,
+        .attempt = lease.attempt,
+        .last_attempt = lease.last_attempt,
+        .size_bytes = entry->size_bytes,
+        .mtime_ns = entry->mtime_ns,
+    };
+    tell(d, agent, &m, now_us);
+    return STATUS_OK;
+}
+
+/* An agent holds one lease more than it has lanes, so that a lane never waits for a message to travel. */
+static bool wants_lease(const struct dispatch *d, uint32_t agent)
+{
+    return d->peers[agent].state == AGENT_WORKING &&
+           ledger_leased_by(d->settings.ledger, agent) < d->peers[agent].n_lanes + 1;
+}
+
+/* Gives one lease to each in turn, so that the longest units spread over the agents. */
+static void lease_out(struct dispatch *d, int64_t now_us)
+{
+    bool gave = true;
+
+    while (gave) {
+        gave = false;
+        for (uint32_t i = 0; i < d->settings.n_agents; i++) {
+            if (!wants_lease(d, i))
+                continue;
+            if (lease_one(d, i, now_us) != STATUS_OK)
+                return;
+            gave = true;
+        }
+    }
+}
+
+static void record_given_up(struct dispatch *d)
+{
+    uint32_t unit;
+
+    while (ledger_next_given_up(d->settings.ledger, &unit) == STATUS_OK) {
+        struct error e;
+
+        if (d->settings.record_given_up(d->settings.context, unit, &e) != STATUS_OK) {
+            /* Not durable, so not done: the run ends incomplete and can be resumed. */
+            note_trouble(d, 0, e.text);
+            continue;
+        }
+        ledger_result(d->settings.ledger, 0, unit);
+        d->progress.outcomes[OUTCOME_CRASHED]++;
+    }
+}
+
+static void look_after_peers(struct dispatch *d, int64_t now_us)
+{
+    static const struct message beat = {.kind = MESSAGE_HEARTBEAT};
+
+    for (uint32_t i = 0; i < d->settings.n_agents; i++) {
+        struct peer *p = &d->peers[i];
+
+        if (!is_here(p))
+            continue;
+        if (now_us - p->heard_us >= d->settings.silence_us)
+            lose(d, i, "fell silent");
+        else if (now_us - p->told_us >= DISPATCH_HEARTBEAT_US)
+            tell(d, i, &beat, now_us);
+    }
+}
+
+/* Why no unit is lost and none counted twice.
+ *
+ * A unit leaves the ledger only through ledger_result, and that is called only for a record that is durable: a RESULT is
+ * sent after the agent's segment was synced, and record_given_up syncs before it returns. So "done" implies a record.
+ * Conversely a unit without a record is in the ledger as waiting, leased or given up: a lease ends by RESULT, FAILED, the
+ * loss of its agent or its deadline, and each of the last three makes the unit wait again (or be given up and recorded
+ * here). Messages may be lost only with their sender or receiver; a lost LEASE or RESULT is a lease that expires, and the
+ * unit is then done a second time. Second records do no harm: the ledger counts a unit once, and the reduction keeps one
+ * record for each video, the same one whatever their order (coordinator/reduce.h). If the coordinator dies, all this
+ * starts again from the records. */
+enum status dispatch_step(struct dispatch *d, int64_t now_us)
+{
+    bool all_done, anybody = false;
+
+    look_after_peers(d, now_us);
+    ledger_expire(d->settings.ledger, now_us);
+    record_given_up(d);
+    all_done = ledger_done(d->settings.ledger) == manifest_count(d->settings.manifest);
+    if (!d->draining && !all_done)
+        lease_out(d, now_us);
+    if (d->draining && !d->cut_off && now_us - d->drain_us >= d->settings.grace_us)
+        cut_off(d, now_us);
+    for (uint32_t i = 0; i < d->settings.n_agents; i++) {
+        struct peer *p = &d->peers[i];
+
+        if (all_done && (p->state == AGENT_WORKING || p->state == AGENT_LOADING))
+            stop(d, i, true, now_us);
+        anybody = anybody || is_here(p);
+    }
+    return anybody ? STATUS_OK : STATUS_END;
+}
+
+void dispatch_get_progress(const struct dispatch *d, struct dispatch_progress *ret_progress)
+{
+    *ret_progress = d->progress;
+    for (uint32_t i = 0; i < d->settings.n_agents; i++) {
+        if (d->peers[i].state == AGENT_WORKING) {
+            ret_progress->n_agents_working++;
+            ret_progress->n_lanes += d->peers[i].n_lanes;
+        }
+    }
+}
+
+bool dispatch_all_left_orderly(const struct dispatch *d)
+{
+    for (uint32_t i = 0; i < d->settings.n_agents; i++) {
+        if (d->peers[i].state != AGENT_LEFT)
+            return false;
+    }
+    return true;
+}
+
+const char *dispatch_trouble(const struct dispatch *d)
+{
+    return d->trouble;
+}

@@ -1,0 +1,353 @@
+#include "coordinator/main_job.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "coordinator/journal.h"
+#include "coordinator/main_progress.h"
+#include "shard/log.h"
+
+/* The first byte of every message between ranks: whom it is for. */
+enum addressee { FOR_COORDINATOR = 'C', FOR_AGENT = 'A' };
+
+struct job {
+    const struct job_settings *settings;
+    struct channel *channel;
+    struct agent *agent;         /* NULL once it has left */
+    struct dispatch *dispatch;   /* rank 0 */
+    struct journal_writer *journal; /* NULL before the first record */
+    struct progress_line *progress;
+    struct pollfd *fds;
+    int signal_fd;
+    bool released; /* the coordinator said BYE, or there is none any more */
+    bool drained, orderly;
+    int64_t heard_us;
+    struct error trouble;
+};
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int job_catch_signals(void)
+{
+    sigset_t set;
+
+    signal(SIGPIPE, SIG_IGN);
+    /* A journal on a file system with a size limit must give an error, not a death. */
+    signal(SIGXFSZ, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR1);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return -1;
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static enum status send_to(struct channel *channel, enum addressee whom, unsigned rank, const struct message *m)
+{
+    uint8_t letter[CHANNEL_MAX_BYTES];
+    uint8_t *packed = NULL;
+    size_t len;
+    enum status s = message_pack(m, &packed, &len);
+
+    if (s == STATUS_OK && len + 1 > sizeof(letter))
+        s = STATUS_INVALID;
+    if (s == STATUS_OK) {
+        letter[0] = (uint8_t)whom;
+        memcpy(letter + 1, packed, len);
+        s = channel_send(channel, rank, letter, len + 1);
+    }
+    free(packed);
+    return s;
+}
+
+static enum status tell_coordinator(void *context, const struct message *m)
+{
+    struct job *j = context;
+
+    return send_to(j->channel, FOR_COORDINATOR, 0, m);
+}
+
+static enum status tell_agent(void *context, uint32_t agent, const struct message *m)
+{
+    struct job *j = context;
+
+    return send_to(j->channel, FOR_AGENT, agent, m);
+}
+
+static enum status append(void *context, const struct result *r, struct error *e)
+{
+    struct job *j = context;
+    struct timespec t;
+    enum status s = STATUS_OK;
+
+    if (!j->journal) {
+        clock_gettime(CLOCK_REALTIME, &t);
+        s = journal_writer_open(j->settings->journal_folder, j->settings->fingerprint, channel_rank(j->channel),
+                                (int64_t)t.tv_sec * 1000000000 + t.tv_nsec, &j->journal, e);
+    }
+    return s == STATUS_OK ? journal_writer_append(j->journal, r, e) : s;
+}
+
+static enum status flush(void *context, struct error *e)
+{
+    struct job *j = context;
+
+    return j->journal ? journal_writer_flush(j->journal, e) : STATUS_OK;
+}
+
+static enum status record_given_up(void *context, uint32_t unit, struct error *e)
+{
+    struct job *j = context;
+    const struct manifest_entry *entry = manifest_entry(j->settings->manifest, unit);
+    struct result r = {.outcome = OUTCOME_CRASHED, .p_fake = __builtin_nan("")};
+    enum status s = result_set_path(&r, entry->path);
+
+    r.size_bytes = entry->size_bytes;
+    r.mtime_ns = entry->mtime_ns;
+    result_set_message(&r, "given up: the ranks that worked on it were lost each time");
+    if (s == STATUS_OK)
+        s = append(j, &r, e);
+    if (s == STATUS_OK)
+        s = flush(j, e);
+    result_clear(&r);
+    return s;
+}
+
+static void note_trouble(struct job *j, const struct error *e)
+{
+    log_error("%s", e->text);
+    if (j->trouble.status == STATUS_OK)
+        j->trouble = *e;
+}
+
+/* A message that does not parse comes from a broken or foreign program; its sender's silence will be noticed. */
+static void deliver(struct job *j, const uint8_t *letter, size_t len, unsigned from, int64_t now)
+{
+    struct message m;
+
+    if (len < 1 || message_unpack(letter + 1, len - 1, &m) != STATUS_OK) {
+        log_warning("a message of %zu bytes from rank %u cannot be read", len, from);
+        return;
+    }
+    if (letter[0] == FOR_COORDINATOR && j->dispatch) {
+        dispatch_take(j->dispatch, from, &m, now);
+        return;
+    }
+    if (letter[0] == FOR_AGENT && from == 0) {
+        j->heard_us = now;
+        if (m.kind == MESSAGE_BYE)
+            j->released = true;
+        else if (j->agent) {
+            agent_take(j->agent, &m, now);
+            return;
+        }
+    }
+    message_clear(&m);
+}
+
+static bool receive(struct job *j, int64_t now)
+{
+    uint8_t letter[CHANNEL_MAX_BYTES];
+    size_t len;
+    unsigned from;
+    bool any = false;
+
+    while (channel_receive(j->channel, letter, &len, &from) == STATUS_OK) {
+        deliver(j, letter, len, from, now);
+        any = true;
+    }
+    return any;
+}
+
+static void step_agent(struct job *j, int64_t now)
+{
+    struct error e = {0};
+    enum status s = agent_step(j->agent, now, &e);
+
+    if (s == STATUS_OK)
+        return;
+    if (s == STATUS_TIMEOUT)
+        j->released = true;
+    if (s != STATUS_END)
+        note_trouble(j, &e);
+    agent_close(&j->agent);
+}
+
+static bool signalled(struct job *j)
+{
+    struct signalfd_siginfo info;
+    bool any = false;
+
+    while (j->signal_fd >= 0 && read(j->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        log_info("signal %u: no new videos, finishing what is in work", info.ssi_signo);
+        any = true;
+    }
+    return any;
+}
+
+/* True when a descriptor had something. */
+static bool wait(struct job *j, int timeout_ms)
+{
+    size_t n = 0;
+
+    j->fds[n++] = (struct pollfd){.fd = j->signal_fd, .events = POLLIN};
+    if (j->agent)
+        n += agent_poll_set(j->agent, j->fds + n, LANE_POOL_MAX_LANES + 1);
+    return poll(j->fds, n, timeout_ms) > 0;
+}
+
+/* After its agent has left, a rank that is not the coordinator waits to be released: MPI_Finalize would spin. */
+static bool is_over(struct job *j, int64_t now)
+{
+    if (j->dispatch)
+        return dispatch_step(j->dispatch, now) == STATUS_END;
+    if (j->agent)
+        return false;
+    return j->released || now - j->heard_us >= j->settings->silence_us;
+}
+
+static void loop(struct job *j)
+{
+    int timeout_ms = 1;
+
+    j->heard_us = now_us();
+    for (;;) {
+        int64_t now = now_us();
+        bool busy = receive(j, now);
+
+        if (signalled(j) && j->dispatch) {
+            j->drained = true;
+            dispatch_drain(j->dispatch, now);
+        }
+        if (j->agent)
+            step_agent(j, now);
+        if (is_over(j, now))
+            return;
+        if (j->progress)
+            progress_show(j->progress, j->dispatch, now);
+        timeout_ms = busy ? 0 : timeout_ms >= JOB_MAX_WAIT_MS / 2 ? JOB_MAX_WAIT_MS : 2 * timeout_ms + 1;
+        if (wait(j, timeout_ms))
+            timeout_ms = 0;
+    }
+}
+
+static void release_all(struct channel *channel)
+{
+    const struct message bye = {.kind = MESSAGE_BYE};
+
+    for (unsigned i = 1; i < channel_size(channel); i++)
+        send_to(channel, FOR_AGENT, i, &bye);
+}
+
+static enum status open_agent(struct job *j, struct zygote **z, struct error *e)
+{
+    char host[128] = "?";
+    struct agent_settings settings = {
+        .lanes = j->settings->lanes,
+        .rank = channel_rank(j->channel),
+        .host_name = host,
+        .fingerprint = j->settings->fingerprint,
+        .silence_us = j->settings->silence_us,
+        .sink = {.append = append, .flush = flush, .context = j},
+        .mouth = {.send = tell_coordinator, .context = j},
+    };
+
+    gethostname(host, sizeof(host) - 1);
+    return agent_open(&settings, z, &j->agent, e);
+}
+
+static enum status open_dispatch(struct job *j, struct error *e)
+{
+    const struct dispatch_settings settings = {
+        .manifest = j->settings->manifest,
+        .ledger = j->settings->ledger,
+        .n_agents = channel_size(j->channel),
+        .fingerprint = j->settings->fingerprint,
+        .silence_us = j->settings->silence_us,
+        .grace_us = j->settings->grace_us,
+        .send = tell_agent,
+        .record_given_up = record_given_up,
+        .context = j,
+    };
+    enum status s = dispatch_open(&settings, now_us(), &j->dispatch, e);
+
+    if (s == STATUS_OK)
+        s = progress_open(manifest_count(j->settings->manifest), j->settings->ledger, now_us(), &j->progress, e);
+    return s;
+}
+
+enum status job_run(const struct job_settings *settings, struct channel *channel, int signal_fd, struct zygote **z,
+                    struct job_end *ret_end, struct error *e)
+{
+    struct job j = {.settings = settings, .channel = channel, .signal_fd = signal_fd};
+    struct job_end end = {0};
+    enum status s = STATUS_OK;
+
+    j.fds = calloc(LANE_POOL_MAX_LANES + 2, sizeof(*j.fds));
+    if (!j.fds)
+        return error_no_memory(e);
+    s = open_agent(&j, z, e);
+    if (s == STATUS_OK && channel_rank(channel) == 0)
+        s = open_dispatch(&j, e);
+    if (s != STATUS_OK)
+        goto end;
+    loop(&j);
+    end.drained = j.drained;
+    end.trouble = j.trouble;
+    end.orderly = j.released;
+    if (j.dispatch) {
+        end.orderly = dispatch_all_left_orderly(j.dispatch);
+        dispatch_get_progress(j.dispatch, &end.progress);
+        if (end.trouble.status == STATUS_OK && dispatch_trouble(j.dispatch)[0] != '\0')
+            error_set(&end.trouble, STATUS_IO, "%s", dispatch_trouble(j.dispatch));
+        release_all(channel);
+    }
+    *ret_end = end;
+end:
+    progress_close(&j.progress);
+    agent_close(&j.agent);
+    dispatch_close(&j.dispatch);
+    journal_writer_close(&j.journal);
+    free(j.fds);
+    return s;
+}
+
+void job_refuse(struct channel *channel, int64_t silence_us)
+{
+    const struct message stop = {.kind = MESSAGE_STOP, .drain = true};
+    int64_t start = now_us();
+    unsigned n_left = 1;
+
+    for (unsigned i = 1; i < channel_size(channel); i++)
+        send_to(channel, FOR_AGENT, i, &stop);
+    while (n_left < channel_size(channel) && now_us() - start < silence_us) {
+        uint8_t letter[CHANNEL_MAX_BYTES];
+        struct message m;
+        size_t len;
+        unsigned from;
+
+        if (channel_receive(channel, letter, &len, &from) != STATUS_OK) {
+            poll(NULL, 0, 5);
+            continue;
+        }
+        if (len > 1 && message_unpack(letter + 1, len - 1, &m) == STATUS_OK) {
+            n_left += m.kind == MESSAGE_BYE;
+            message_clear(&m);
+        }
+    }
+    release_all(channel);
+}

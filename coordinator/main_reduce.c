@@ -1,0 +1,43 @@
+#include "coordinator/main_reduce.h"
+
+#include <stdlib.h>
+
+#include "coordinator/report/report.h"
+
+enum status main_write_report(const struct run_folder *folder, const struct manifest *m, const struct reduction *r,
+                              FILE *out, struct error *e)
+{
+    char *protocol = run_folder_identity_json(folder), *execution = run_folder_execution_json(folder);
+    const struct report_input in = {
+        .run_folder = run_folder_path(folder),
+        .manifest = m,
+        .results = r->results,
+        .protocol_json = protocol,
+        .execution_json = execution,
+        .detector_name = run_folder_identity(folder, "detector"),
+        .detector_worth = run_folder_worth(folder),
+    };
+    enum status s = protocol && execution ? report_write(&in, e) : error_no_memory(e);
+
+    if (s == STATUS_OK)
+        s = report_print_summary(&in, out, e);
+    free(protocol);
+    free(execution);
+    return s;
+}
+
+void main_print_journal_remarks(const struct reduction *r, FILE *out)
+{
+    if (r->journal.n_torn > 0)
+        fprintf(out, "%llu journal segments end in the middle of a record (a process was killed while it wrote)\n",
+                (unsigned long long)r->journal.n_torn);
+    if (r->journal.n_corrupt > 0)
+        fprintf(out, "%llu damaged journal records skipped, the first in %s; their videos are done again\n",
+                (unsigned long long)r->journal.n_corrupt, r->journal.corrupt_example);
+    if (r->n_duplicates > 0)
+        fprintf(out, "%llu videos were scored more than once; each counts once\n",
+                (unsigned long long)r->n_duplicates);
+    if (r->n_foreign > 0)
+        fprintf(out, "%llu records are of files that changed or left the corpus; they do not count\n",
+                (unsigned long long)r->n_foreign);
+}

@@ -1,0 +1,108 @@
+/* fakesift status, fakesift report. In: a run folder. Out: counts on standard output; the report's files. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "coordinator/main.h"
+#include "coordinator/main_reduce.h"
+#include "coordinator/reduce.h"
+
+struct options {
+    const char *run;
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+    struct options *o = state->input;
+
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (o->run)
+            argp_error(state, "one RUN, not also %s", arg);
+        o->run = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->run)
+            argp_error(state, "RUN is missing");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+struct opened {
+    struct run_folder *folder;
+    struct manifest *manifest;
+    struct reduction reduction;
+};
+
+static void opened_close(struct opened *o)
+{
+    reduction_clear(&o->reduction);
+    manifest_close(&o->manifest);
+    run_folder_close(&o->folder);
+}
+
+static enum status opened_open(const char *path, struct opened *ret_o, struct error *e)
+{
+    struct opened o = {0};
+    enum status s = run_folder_open_readonly(path, &o.folder, e);
+
+    if (s == STATUS_OK)
+        s = manifest_read(run_folder_manifest_path(o.folder), &o.manifest, e);
+    if (s == STATUS_OK)
+        s = reduce(run_folder_journal_path(o.folder), run_folder_fingerprint(o.folder), o.manifest, &o.reduction, e);
+    if (s != STATUS_OK) {
+        opened_close(&o);
+        return s;
+    }
+    *ret_o = o;
+    return STATUS_OK;
+}
+
+int main_status(int argc, char **argv)
+{
+    static const struct argp argp = {NULL, parse_option, "RUN",
+                                     "Say how far a run is: from its journals, during the run and after it.",
+                                     NULL, NULL, NULL};
+    struct options o = {0};
+    struct opened x;
+    struct error e = {0};
+    char holder[256];
+
+    main_parse(&argp, argc, argv, &o);
+    if (opened_open(o.run, &x, &e) != STATUS_OK)
+        return main_fail("status", &e);
+    printf("%s: %zu of %zu videos decided by %s\n", o.run, x.reduction.n_decided, x.reduction.count,
+           run_folder_identity(x.folder, "detector"));
+    for (unsigned k = 1; k < OUTCOME_COUNT; k++) {
+        if (x.reduction.outcomes[k] > 0)
+            printf("  %-16s %llu\n", outcome_name((enum outcome)k), (unsigned long long)x.reduction.outcomes[k]);
+    }
+    main_print_journal_remarks(&x.reduction, stdout);
+    if (run_folder_is_held(x.folder, holder, sizeof(holder)))
+        printf("a job works on it: %s\n", holder);
+    else
+        printf("no job works on it%s\n",
+               x.reduction.n_decided < x.reduction.count ? "; the same `fakesift run` command goes on" : "");
+    opened_close(&x);
+    return EXIT_DONE;
+}
+
+int main_report(int argc, char **argv)
+{
+    static const struct argp argp = {
+        NULL, parse_option, "RUN",
+        "Write scores.csv, report.json, results.sqlite and report.html of a run from its journals.", NULL, NULL, NULL};
+    struct options o = {0};
+    struct opened x;
+    struct error e = {0};
+    enum status s;
+
+    main_parse(&argp, argc, argv, &o);
+    if (opened_open(o.run, &x, &e) != STATUS_OK)
+        return main_fail("report", &e);
+    s = main_write_report(x.folder, x.manifest, &x.reduction, stdout, &e);
+    opened_close(&x);
+    return s == STATUS_OK ? EXIT_DONE : main_fail("report", &e);
+}

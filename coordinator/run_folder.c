@@ -1,0 +1,361 @@
+#include "coordinator/run_folder.h"
+
+#include <cjson/cJSON.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shard/file.h"
+
+enum { RUN_JSON_MAX_BYTES = 16 << 20, RUN_JSON_VERSION = 1 };
+
+struct run_folder {
+    char *path, *json_path, *manifest_path, *journal_path, *lock_path;
+    char fingerprint[SHA256_HEX_BYTES];
+    int lock_fd;
+    cJSON *json;
+};
+
+void run_identity_add(struct run_identity *identity, const char *name, const char *value)
+{
+    if (identity->n_fields == IDENTITY_MAX_FIELDS)
+        return;
+    identity->fields[identity->n_fields].name = name;
+    identity->fields[identity->n_fields].value = value;
+    identity->n_fields++;
+}
+
+enum status run_identity_fingerprint(const struct run_identity *identity, char ret_hex[SHA256_HEX_BYTES])
+{
+    struct hasher *h = hasher_open();
+
+    if (!h)
+        return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < identity->n_fields; i++) {
+        hasher_update_text(h, identity->fields[i].name);
+        hasher_update_text(h, identity->fields[i].value);
+    }
+    hasher_finish(h, ret_hex);
+    hasher_close(&h);
+    return STATUS_OK;
+}
+
+static enum status folder_alloc(const char *path, struct run_folder **ret_f, struct error *e)
+{
+    struct run_folder *f = calloc(1, sizeof(*f));
+
+    if (!f)
+        return error_no_memory(e);
+    f->lock_fd = -1;
+    f->path = strdup(path);
+    f->json_path = file_join(path, "run.json");
+    f->manifest_path = file_join(path, "manifest.csv");
+    f->journal_path = file_join(path, "journal");
+    f->lock_path = file_join(path, "lock");
+    if (!f->path || !f->json_path || !f->manifest_path || !f->journal_path || !f->lock_path) {
+        run_folder_close(&f);
+        return error_no_memory(e);
+    }
+    *ret_f = f;
+    return STATUS_OK;
+}
+
+void run_folder_close(struct run_folder **f)
+{
+    struct run_folder *x = *f;
+
+    if (!x)
+        return;
+    if (x->lock_fd >= 0) {
+        /* Emptied before the lock goes, so that nobody reads of a holder who left. */
+        if (ftruncate(x->lock_fd, 0) != 0)
+            errno = 0;
+        close(x->lock_fd);
+    }
+    cJSON_Delete(x->json);
+    free(x->path);
+    free(x->json_path);
+    free(x->manifest_path);
+    free(x->journal_path);
+    free(x->lock_path);
+    free(x);
+    *f = NULL;
+}
+
+static void read_holder(const char *lock_path, char *ret_text, size_t room)
+{
+    ssize_t n = -1;
+    int fd = open(lock_path, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        n = pread(fd, ret_text, room - 1, 0);
+        close(fd);
+    }
+    ret_text[n > 0 ? n : 0] = '\0';
+    ret_text[strcspn(ret_text, "\n")] = '\0';
+    if (ret_text[0] == '\0')
+        snprintf(ret_text, room, "a holder that has not said its name");
+}
+
+/* An open file description's lock: it ends with the process, works over NFS, and can be asked for without taking it. */
+static bool lock_command(int fd, int command, struct flock *ret_lock)
+{
+    *ret_lock = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, command, ret_lock) == 0;
+}
+
+static enum status lock(struct run_folder *f, struct error *e)
+{
+    struct flock unused;
+    char text[256], host[128] = "?";
+    const char *job = getenv("SLURM_JOB_ID");
+    int n;
+
+    f->lock_fd = open(f->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (f->lock_fd < 0)
+        return error_set_errno(e, errno, "%s: cannot open", f->lock_path);
+    if (!lock_command(f->lock_fd, F_OFD_SETLK, &unused)) {
+        int why = errno;
+
+        close(f->lock_fd);
+        f->lock_fd = -1;
+        if (why != EAGAIN && why != EACCES)
+            return error_set_errno(e, why, "%s: cannot lock", f->lock_path);
+        read_holder(f->lock_path, text, sizeof(text));
+        return error_set(e, STATUS_BUSY, "%s: another job works on this run: %s", f->path, text);
+    }
+    gethostname(host, sizeof(host) - 1);
+    n = snprintf(text, sizeof(text), "host %s, pid %ld%s%s\n", host, (long)getpid(), job ? ", Slurm job " : "",
+                 job ? job : "");
+    if (ftruncate(f->lock_fd, 0) != 0 || pwrite(f->lock_fd, text, (size_t)n, 0) != n)
+        return error_set_errno(e, errno, "%s: cannot write", f->lock_path);
+    return STATUS_OK;
+}
+
+static enum status read_json(struct run_folder *f, struct error *e)
+{
+    char *text;
+    size_t len;
+    const cJSON *version, *identity, *fingerprint;
+    enum status s = file_read(f->json_path, RUN_JSON_MAX_BYTES, &text, &len, e);
+
+    if (s != STATUS_OK)
+        return s;
+    f->json = cJSON_ParseWithLength(text, len);
+    free(text);
+    version = cJSON_GetObjectItemCaseSensitive(f->json, "fakesift_run");
+    identity = cJSON_GetObjectItemCaseSensitive(f->json, "identity");
+    fingerprint = cJSON_GetObjectItemCaseSensitive(f->json, "fingerprint");
+    if (!cJSON_IsNumber(version) || !cJSON_IsObject(identity) || !cJSON_IsString(fingerprint) ||
+        strlen(fingerprint->valuestring) != SHA256_HEX_BYTES - 1)
+        return error_set(e, STATUS_CORRUPT, "%s: not the run.json of a fakesift run", f->json_path);
+    if (version->valueint != RUN_JSON_VERSION)
+        return error_set(e, STATUS_UNSUPPORTED, "%s: version %d, this fakesift knows %d", f->json_path,
+                         version->valueint, RUN_JSON_VERSION);
+    snprintf(f->fingerprint, sizeof(f->fingerprint), "%s", fingerprint->valuestring);
+    return STATUS_OK;
+}
+
+static enum status write_json(struct run_folder *f, struct error *e)
+{
+    enum status s;
+    char *text = cJSON_Print(f->json);
+
+    if (!text)
+        return error_no_memory(e);
+    s = file_write(f->json_path, text, strlen(text), e);
+    free(text);
+    return s;
+}
+
+static enum status check_identity(struct run_folder *f, const struct run_identity *identity, struct error *e)
+{
+    for (size_t i = 0; i < identity->n_fields; i++) {
+        const char *name = identity->fields[i].name, *now = identity->fields[i].value;
+        const char *then = run_folder_identity(f, name);
+
+        if (strcmp(then, now) != 0)
+            return error_set(e, STATUS_MISMATCH,
+                             "%s: began with %s = %s, now it is %s: resume with the same, or choose another run folder",
+                             f->path, name, then, now);
+    }
+    return STATUS_OK;
+}
+
+static enum status begin(struct run_folder *f, const struct run_identity *identity, struct error *e)
+{
+    cJSON *fields;
+    bool ok;
+
+    if (run_identity_fingerprint(identity, f->fingerprint) != STATUS_OK)
+        return error_no_memory(e);
+    f->json = cJSON_CreateObject();
+    ok = cJSON_AddNumberToObject(f->json, "fakesift_run", RUN_JSON_VERSION) &&
+         cJSON_AddStringToObject(f->json, "fingerprint", f->fingerprint) &&
+         cJSON_AddStringToObject(f->json, "detector_worth", identity->detector_worth);
+    fields = cJSON_AddObjectToObject(f->json, "identity");
+    for (size_t i = 0; i < identity->n_fields; i++)
+        ok = ok && cJSON_AddStringToObject(fields, identity->fields[i].name, identity->fields[i].value);
+    ok = ok && cJSON_AddArrayToObject(f->json, "executions");
+    return ok ? write_json(f, e) : error_no_memory(e);
+}
+
+/* A folder of somebody's other files must not become a run by a slip of the hand. */
+static enum status check_empty(const char *path, struct error *e)
+{
+    enum status s = STATUS_OK;
+    struct dirent *d;
+    DIR *dir = opendir(path);
+
+    if (!dir)
+        return error_set_errno(e, errno, "%s: cannot list", path);
+    while (s == STATUS_OK && (d = readdir(dir))) {
+        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 && strcmp(d->d_name, "lock") != 0 &&
+            strcmp(d->d_name, "run.json.partial") != 0 && strcmp(d->d_name, "journal") != 0)
+            s = error_set(e, STATUS_INVALID, "%s: holds %s and no run.json: not a run, and not empty", path, d->d_name);
+    }
+    closedir(dir);
+    return s;
+}
+
+enum status run_folder_open(const char *path, const struct run_identity *identity, struct run_folder **ret_f,
+                            struct error *e)
+{
+    struct run_folder *f = NULL;
+    bool exists;
+    enum status s = file_make_folder(path, e);
+
+    if (s == STATUS_OK)
+        s = folder_alloc(path, &f, e);
+    if (s != STATUS_OK)
+        return s;
+    exists = access(f->json_path, F_OK) == 0;
+    if (!exists)
+        s = check_empty(path, e);
+    if (s == STATUS_OK)
+        s = lock(f, e);
+    /* Looked at again: another job may have begun the run between. */
+    exists = exists || access(f->json_path, F_OK) == 0;
+    if (s == STATUS_OK && !exists)
+        s = begin(f, identity, e);
+    else if (s == STATUS_OK)
+        s = read_json(f, e);
+    if (s == STATUS_OK && exists)
+        s = check_identity(f, identity, e);
+    if (s != STATUS_OK) {
+        run_folder_close(&f);
+        return s;
+    }
+    *ret_f = f;
+    return STATUS_OK;
+}
+
+enum status run_folder_open_readonly(const char *path, struct run_folder **ret_f, struct error *e)
+{
+    struct run_folder *f = NULL;
+    enum status s = folder_alloc(path, &f, e);
+
+    if (s != STATUS_OK)
+        return s;
+    s = read_json(f, e);
+    if (s == STATUS_NOT_FOUND)
+        error_set(e, s, "%s: no run there (it has no run.json)", path);
+    if (s != STATUS_OK) {
+        run_folder_close(&f);
+        return s;
+    }
+    *ret_f = f;
+    return STATUS_OK;
+}
+
+const char *run_folder_path(const struct run_folder *f)
+{
+    return f->path;
+}
+
+const char *run_folder_manifest_path(const struct run_folder *f)
+{
+    return f->manifest_path;
+}
+
+const char *run_folder_journal_path(const struct run_folder *f)
+{
+    return f->journal_path;
+}
+
+const char *run_folder_fingerprint(const struct run_folder *f)
+{
+    return f->fingerprint;
+}
+
+const char *run_folder_identity(const struct run_folder *f, const char *name)
+{
+    const cJSON *identity = cJSON_GetObjectItemCaseSensitive(f->json, "identity");
+    const cJSON *field = cJSON_GetObjectItemCaseSensitive(identity, name);
+
+    return cJSON_IsString(field) ? field->valuestring : "";
+}
+
+const char *run_folder_worth(const struct run_folder *f)
+{
+    const cJSON *worth = cJSON_GetObjectItemCaseSensitive(f->json, "detector_worth");
+
+    return cJSON_IsString(worth) ? worth->valuestring : "";
+}
+
+char *run_folder_identity_json(const struct run_folder *f)
+{
+    return cJSON_Print(cJSON_GetObjectItemCaseSensitive(f->json, "identity"));
+}
+
+char *run_folder_execution_json(const struct run_folder *f)
+{
+    char *text = NULL;
+    cJSON *o = cJSON_CreateObject();
+    cJSON *executions = cJSON_GetObjectItemCaseSensitive(f->json, "executions");
+
+    if (o && cJSON_AddItemReferenceToObject(o, "executions", executions))
+        text = cJSON_Print(o);
+    cJSON_Delete(o);
+    return text;
+}
+
+enum status run_folder_add_execution(struct run_folder *f, const struct run_execution *x, struct error *e)
+{
+    cJSON *executions = cJSON_GetObjectItemCaseSensitive(f->json, "executions");
+    cJSON *o = cJSON_CreateObject();
+    bool ok = executions && o && cJSON_AddStringToObject(o, "version", x->version) &&
+              cJSON_AddNumberToObject(o, "start_unix_s", (double)x->start_unix_s) &&
+              cJSON_AddNumberToObject(o, "wall_s", x->wall_s) &&
+              cJSON_AddStringToObject(o, "host", x->host_name) && cJSON_AddStringToObject(o, "cpu", x->cpu) &&
+              cJSON_AddStringToObject(o, "job", x->job_id) && cJSON_AddStringToObject(o, "sandbox", x->sandbox) &&
+              cJSON_AddNumberToObject(o, "ranks", x->n_ranks) && cJSON_AddNumberToObject(o, "lanes", x->n_lanes) &&
+              cJSON_AddNumberToObject(o, "videos_decided", (double)x->n_units_decided) &&
+              cJSON_AddNumberToObject(o, "frames_decoded", (double)x->n_frames) &&
+              cJSON_AddStringToObject(o, "end", x->end);
+
+    if (!ok || !cJSON_AddItemToArray(executions, o)) {
+        cJSON_Delete(o);
+        return error_no_memory(e);
+    }
+    return write_json(f, e);
+}
+
+bool run_folder_is_held(const struct run_folder *f, char *ret_holder, size_t room_bytes)
+{
+    struct flock lock;
+    bool held;
+    int fd = open(f->lock_path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    held = lock_command(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+    close(fd);
+    if (held && ret_holder)
+        read_holder(f->lock_path, ret_holder, room_bytes);
+    return held;
+}

@@ -1,0 +1,421 @@
+#include "nodes/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A unit from its lease to its report. */
+struct task {
+    struct task *next;
+    struct message lease;
+    uint64_t token;
+    /* Once recorded: */
+    enum outcome outcome;
+    int64_t wall_us;
+    uint64_t n_frames;
+};
+
+/* A queue with its last element, oldest first. */
+struct queue {
+    struct task *first, *last;
+    size_t n;
+};
+
+struct agent {
+    struct agent_settings settings;
+    struct lane_pool *pool;
+    int root_fd; /* the corpus; -1 before WELCOME */
+    struct error root_error; /* set when it cannot be opened here */
+    bool said_hello, stopping, broken;
+    uint64_t next_token;
+    struct queue waiting;    /* leased, not started */
+    struct queue running;    /* on a lane */
+    struct queue unreported; /* appended to the sink, not flushed */
+    int64_t heard_us, spoke_us, oldest_record_us;
+};
+
+static void put(struct queue *q, struct task *t)
+{
+    t->next = NULL;
+    if (q->last)
+        q->last->next = t;
+    else
+        q->first = t;
+    q->last = t;
+    q->n++;
+}
+
+static struct task *take_after(struct queue *q, struct task *previous)
+{
+    struct task *t = previous ? previous->next : q->first;
+
+    if (previous)
+        previous->next = t->next;
+    else
+        q->first = t->next;
+    if (q->last == t)
+        q->last = previous;
+    q->n--;
+    return t;
+}
+
+static struct task *take_first(struct queue *q)
+{
+    return q->first ? take_after(q, NULL) : NULL;
+}
+
+static struct task *take_token(struct queue *q, uint64_t token)
+{
+    struct task *previous = NULL;
+
+    for (struct task *t = q->first; t; previous = t, t = t->next) {
+        if (t->token == token)
+            return take_after(q, previous);
+    }
+    return NULL;
+}
+
+static void task_close(struct task *t)
+{
+    if (t)
+        message_clear(&t->lease);
+    free(t);
+}
+
+static void drop_all(struct queue *q)
+{
+    while (q->first)
+        task_close(take_first(q));
+}
+
+enum status agent_open(const struct agent_settings *settings, struct zygote **z, struct agent **ret_a, struct error *e)
+{
+    enum status s;
+    struct agent *a = calloc(1, sizeof(*a));
+
+    if (!a)
+        return error_no_memory(e);
+    a->settings = *settings;
+    a->root_fd = -1;
+    s = lane_pool_open(&settings->lanes, z, &a->pool, e);
+    if (s != STATUS_OK) {
+        agent_close(&a);
+        return s;
+    }
+    *ret_a = a;
+    return STATUS_OK;
+}
+
+void agent_close(struct agent **a)
+{
+    struct agent *x = *a;
+
+    if (!x)
+        return;
+    lane_pool_close(&x->pool);
+    drop_all(&x->waiting);
+    drop_all(&x->running);
+    drop_all(&x->unreported);
+    if (x->root_fd >= 0)
+        close(x->root_fd);
+    free(x);
+    *a = NULL;
+}
+
+static void say(struct agent *a, const struct message *m, int64_t now_us)
+{
+    /* A coordinator that cannot be reached falls silent as well, and that is judged in one place. */
+    a->settings.mouth.send(a->settings.mouth.context, m);
+    a->spoke_us = now_us;
+}
+
+void agent_take(struct agent *a, struct message *m, int64_t now_us)
+{
+    struct task *t;
+
+    a->heard_us = now_us;
+    switch (m->kind) {
+    case MESSAGE_WELCOME:
+        if (a->root_fd < 0)
+            a->root_fd = open(m->text, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        /* Without this every video of an unmounted corpus would be recorded as missing. */
+        if (a->root_fd < 0)
+            error_set_errno(&a->root_error, errno, "%s: the corpus cannot be opened on %s", m->text,
+                            a->settings.host_name);
+        break;
+    case MESSAGE_LEASE:
+        t = a->stopping ? NULL : calloc(1, sizeof(*t));
+        /* Without memory for it the lease runs out and goes to somebody else. */
+        if (t) {
+            t->lease = *m;
+            *m = (struct message){0};
+            put(&a->waiting, t);
+        }
+        break;
+    case MESSAGE_STOP:
+        a->stopping = true;
+        drop_all(&a->waiting);
+        if (m->drain)
+            lane_pool_kill_all(a->pool);
+        break;
+    default:
+        break;
+    }
+    message_clear(m);
+}
+
+/* Appends the unit's result to the sink. Takes over *r and t. */
+static enum status record(struct agent *a, struct task *t, struct result *r, int64_t wall_us, int64_t now_us,
+                          struct error *e)
+{
+    enum status s = result_set_path(r, t->lease.text);
+
+    if (s != STATUS_OK) {
+        error_no_memory(e);
+        goto error;
+    }
+    r->size_bytes = t->lease.size_bytes;
+    r->mtime_ns = t->lease.mtime_ns;
+    r->attempt = t->lease.attempt;
+    r->rank = a->settings.rank;
+    r->wall_us = wall_us;
+    s = a->settings.sink.append(a->settings.sink.context, r, e);
+    if (s != STATUS_OK)
+        goto error;
+    if (!a->unreported.first)
+        a->oldest_record_us = now_us;
+    t->outcome = r->outcome;
+    t->wall_us = wall_us;
+    t->n_frames = r->n_frames_decoded;
+    put(&a->unreported, t);
+    result_clear(r);
+    return STATUS_OK;
+error:
+    result_clear(r);
+    task_close(t);
+    return s;
+}
+
+static enum status record_without_lane(struct agent *a, struct task *t, enum outcome outcome, const char *message,
+                                       int64_t wall_us, int64_t now_us, struct error *e)
+{
+    struct result r = {.outcome = outcome, .p_fake = NAN};
+
+    result_set_message(&r, "%s", message);
+    return record(a, t, &r, wall_us, now_us, e);
+}
+
+static enum status attempt_failed(struct agent *a, struct task *t, const struct lane_pool_event *event, int64_t now_us,
+                                  struct error *e)
+{
+    struct message m = {
+        .kind = MESSAGE_FAILED,
+        .unit = t->lease.unit,
+        .lease = t->lease.lease,
+        .outcome = event->outcome,
+        .text = (char *)(uintptr_t)event->message,
+    };
+
+    /* At a drain the lanes are killed by us: that is no attempt, the unit is just not done. */
+    if (a->stopping) {
+        task_close(t);
+        return STATUS_OK;
+    }
+    if (t->lease.last_attempt)
+        return record_without_lane(a, t, event->outcome, event->message, event->wall_us, now_us, e);
+    say(a, &m, now_us);
+    task_close(t);
+    return STATUS_OK;
+}
+
+/* Opens the video, or says what its outcome is instead; OUTCOME_UNDECIDED: the fault is ours. A name cannot leave the
+ * corpus: manifests have no "..". */
+static int open_video(const struct agent *a, const char *path, enum outcome *ret_outcome, struct error *e)
+{
+    struct stat st;
+    /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
+    int fd = openat(a->root_fd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+    *ret_outcome = OUTCOME_MISSING;
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+            *ret_outcome = OUTCOME_UNDECIDED;
+        error_set(e, STATUS_IO, "cannot open: %s", strerror(errno));
+        return -1;
+    }
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        *ret_outcome = OUTCOME_NO_VIDEO;
+        error_set(e, STATUS_INVALID, "not a regular file");
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static enum status start_units(struct agent *a, int64_t now_us, struct error *e)
+{
+    while (a->waiting.first && lane_pool_free(a->pool) > 0) {
+        struct task *t = take_first(&a->waiting);
+        struct error why = {0};
+        enum outcome outcome;
+        enum status s;
+        int fd = open_video(a, t->lease.text, &outcome, &why);
+
+        if (fd < 0 && outcome == OUTCOME_UNDECIDED) {
+            s = error_set(e, why.status, "%s: %s", t->lease.text, why.text);
+            task_close(t);
+            return s;
+        }
+        if (fd < 0) {
+            s = record_without_lane(a, t, outcome, why.text, 0, now_us, e);
+            if (s != STATUS_OK)
+                return s;
+            continue;
+        }
+        t->token = ++a->next_token;
+        s = lane_pool_start(a->pool, t->token, fd, now_us, e);
+        if (s != STATUS_OK) {
+            task_close(t);
+            return s;
+        }
+        put(&a->running, t);
+    }
+    return STATUS_OK;
+}
+
+static enum status take_events(struct agent *a, int64_t now_us, struct error *e)
+{
+    for (;;) {
+        struct lane_pool_event event;
+        struct task *t;
+        enum status s = lane_pool_next(a->pool, now_us, &event, e);
+
+        if (s == STATUS_AGAIN)
+            return STATUS_OK;
+        if (s != STATUS_OK)
+            return s;
+        t = take_token(&a->running, event.token);
+        if (!t)
+            return error_set(e, STATUS_BUG, "a lane answered for a unit that nobody started");
+        if (event.kind == LANE_POOL_RESULT)
+            s = record(a, t, &event.result, event.wall_us, now_us, e);
+        else
+            s = attempt_failed(a, t, &event, now_us, e);
+        if (s != STATUS_OK)
+            return s;
+    }
+}
+
+static enum status flush(struct agent *a, int64_t now_us, struct error *e)
+{
+    enum status s;
+
+    if (!a->unreported.first)
+        return STATUS_OK;
+    s = a->settings.sink.flush(a->settings.sink.context, e);
+    if (s != STATUS_OK)
+        return s;
+    while (a->unreported.first) {
+        struct task *t = take_first(&a->unreported);
+        const struct message m = {
+            .kind = MESSAGE_RESULT,
+            .unit = t->lease.unit,
+            .lease = t->lease.lease,
+            .outcome = t->outcome,
+            .wall_us = t->wall_us,
+            .n_frames = t->n_frames,
+        };
+
+        say(a, &m, now_us);
+        task_close(t);
+    }
+    return STATUS_OK;
+}
+
+static bool flush_is_due(const struct agent *a, int64_t now_us)
+{
+    return a->unreported.n >= AGENT_FLUSH_RECORDS || now_us - a->oldest_record_us >= AGENT_FLUSH_US ||
+           (!a->running.first && !a->waiting.first);
+}
+
+static enum status work(struct agent *a, int64_t now_us, struct error *e)
+{
+    enum status s = take_events(a, now_us, e);
+
+    if (s == STATUS_OK && a->root_error.status != STATUS_OK) {
+        *e = a->root_error;
+        s = e->status;
+    }
+    if (s == STATUS_OK && lane_pool_is_ready(a->pool) && !a->said_hello) {
+        struct message m = {
+            .kind = MESSAGE_HELLO,
+            .n_lanes = a->settings.lanes.n_lanes,
+            .text = (char *)(uintptr_t)a->settings.host_name,
+        };
+
+        snprintf(m.fingerprint, sizeof(m.fingerprint), "%s", a->settings.fingerprint);
+        say(a, &m, now_us);
+        a->said_hello = true;
+    }
+    if (s == STATUS_OK)
+        s = start_units(a, now_us, e);
+    if (s == STATUS_OK && flush_is_due(a, now_us))
+        s = flush(a, now_us, e);
+    return s;
+}
+
+enum status agent_step(struct agent *a, int64_t now_us, struct error *e)
+{
+    struct message last = {.kind = MESSAGE_BYE};
+    enum status s;
+
+    if (a->broken)
+        return error_set(e, STATUS_BUG, "a broken agent was asked to go on");
+    s = work(a, now_us, e);
+    if (s != STATUS_OK) {
+        struct error ignored;
+        const struct message stop = {.kind = MESSAGE_STOP, .text = e->text};
+
+        a->broken = true;
+        /* What is finished may still be kept; if the sink itself broke, nobody was told, so it will be done again. */
+        flush(a, now_us, &ignored);
+        say(a, &stop, now_us);
+        say(a, &last, now_us);
+        return s;
+    }
+    if (a->stopping && agent_is_idle(a)) {
+        say(a, &last, now_us);
+        return STATUS_END;
+    }
+    if (now_us - a->spoke_us >= AGENT_HEARTBEAT_US) {
+        const struct message m = {.kind = MESSAGE_HEARTBEAT};
+
+        say(a, &m, now_us);
+    }
+    if (a->heard_us > 0 && now_us - a->heard_us >= a->settings.silence_us) {
+        a->broken = true;
+        return error_set(e, STATUS_TIMEOUT, "no word from the coordinator for %.0f s",
+                         (double)(now_us - a->heard_us) / 1e6);
+    }
+    return STATUS_OK;
+}
+
+size_t agent_poll_set(const struct agent *a, struct pollfd *fds, size_t room)
+{
+    return lane_pool_poll_set(a->pool, fds, room);
+}
+
+bool agent_is_idle(const struct agent *a)
+{
+    return !a->waiting.first && !a->running.first && !a->unreported.first;
+}
+
+unsigned agent_sandbox_layers(const struct agent *a)
+{
+    return lane_pool_sandbox_layers(a->pool);
+}
