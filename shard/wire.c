@@ -250,20 +250,6 @@ end:
     return s;
 }
 
-static bool ends_inside(const char *array, size_t room)
-{
-    return memchr(array, '\0', room) != NULL;
-}
-
-static bool facts_ok(const struct video_facts *f)
-{
-    return ends_inside(f->container, sizeof(f->container)) && ends_inside(f->codec, sizeof(f->codec)) &&
-           ends_inside(f->pixel_format, sizeof(f->pixel_format)) &&
-           ends_inside(f->encoder, sizeof(f->encoder)) && f->rotation_deg >= 0 && f->rotation_deg <= 270 &&
-           f->rotation_deg % 90 == 0 && (f->fps_num == 0 || f->fps_den > 0) && f->duration_us >= 0 &&
-           f->n_frames >= 0 && f->bit_rate_bps >= 0;
-}
-
 static bool clips_ok(const struct result *r)
 {
     if (r->n_clips > RESULT_MAX_CLIPS || (r->n_clips > 0 && !r->clips))
@@ -295,7 +281,7 @@ static bool result_ok(const struct result *r)
         return false;
     if (r->wall_us < 0 || r->decode_us < 0 || r->face_us < 0 || r->network_us < 0)
         return false;
-    return ends_inside(r->message, sizeof(r->message)) && facts_ok(&r->facts) && clips_ok(r);
+    return memchr(r->message, '\0', sizeof(r->message)) && video_facts_valid(&r->facts) && clips_ok(r);
 }
 
 #define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
