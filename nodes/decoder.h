@@ -1,8 +1,8 @@
 /* decoder: one video file -> RGB frames at wanted times, in presentation order.
  *
  * In: an open read-only descriptor (never a name: the lane has no filesystem). Out: frames, upright (rotation
- * applied), full size, with square pixels. One thread owns a decoder. Only this module and nodes/probe.c see libav*.
- * Time 0 is the first frame's time stamp. */
+ * applied), full size, with square pixels. One thread owns a decoder. Only this module and nodes/probe.c see
+ * libav*. Time 0 is the first frame's time stamp. */
 #ifndef FAKESIFT_NODES_DECODER_H
 #define FAKESIFT_NODES_DECODER_H
 
@@ -12,6 +12,10 @@
 #include "shard/status.h"
 
 struct decoder;
+
+/* What libav does once in a process and what needs the file system: call it before a sandbox is entered.
+ * Calling it again does nothing. */
+void decoder_prepare(void);
 
 struct decoder_settings {
     unsigned max_side_px; /* larger frames are refused as unsupported, 64..16384; default (0) 8192 */
@@ -23,21 +27,24 @@ struct decoder_frame {
 };
 
 /* *ret_d is the caller's on success, untouched on failure. On failure *ret_outcome says what the video is
- * (no_video: no video stream or not a media file; decode_error: recognised but broken; unsupported: no decoder for
- * the codec, or too large) and e the decoder's words. ret_facts, which may be NULL, gets what is known either way.
- * fd stays the caller's. */
+ * (no_video: no video stream or not a media file; decode_error: recognised but broken; unsupported: no
+ * decoder for the codec, or too large) and e the decoder's words. ret_facts, which may be NULL, gets what is
+ * known either way. fd stays the caller's. */
 enum status decoder_open(int fd, const struct decoder_settings *settings, struct decoder **ret_d,
                          struct video_facts *ret_facts, enum outcome *ret_outcome, struct error *e);
 void decoder_close(struct decoder **d); /* NULL-safe; sets *d = NULL */
 
 const struct video_facts *decoder_facts(const struct decoder *d);
 
-/* The first frame whose time is at or after wanted_us; calls must not go back in time (the same time again gives the
- * same frame). Seeks when a later key frame makes that cheaper; the frame is the one that a full decode gives.
- * STATUS_END: no such frame. STATUS_CORRUPT: nothing more can be decoded (the error has the decoder's words). */
-enum status decoder_frame_at(struct decoder *d, int64_t wanted_us, struct decoder_frame *ret_frame, struct error *e);
+/* The first frame whose time is at or after wanted_us; calls must not go back in time (the same time again
+ * gives the same frame). Seeks when a later key frame makes that cheaper; the frame is the one that a full
+ * decode gives. STATUS_END: no such frame. STATUS_CORRUPT: nothing more can be decoded (the error has the
+ * decoder's words). */
+enum status decoder_frame_at(struct decoder *d, int64_t wanted_us, struct decoder_frame *ret_frame,
+                             struct error *e);
 
-/* Packets or frames that the decoder refused or concealed so far, and its last words about them ("" when none). */
+/* Packets or frames that the decoder refused or concealed so far, and its last words about them ("" when
+ * none). */
 unsigned decoder_error_count(const struct decoder *d);
 const char *decoder_last_words(const struct decoder *d);
 
