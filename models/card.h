@@ -11,7 +11,10 @@
 
 #include "shard/status.h"
 
+struct hasher;
+
 enum {
+    CARD_MAX_BYTES = 1 << 20, /* of the file */
     CARD_MAX_FRAMES = 300,  /* of a clip */
     CARD_MAX_CLIPS = 64,    /* of a video */
     CARD_MAX_FACES = 16,    /* in a frame */
@@ -143,5 +146,12 @@ struct card {
 /* *ret_card is the caller's. STATUS_CORRUPT: not JSON (with the position). STATUS_INVALID: a key or value. */
 enum status card_load(const char *path, struct card **ret_card, struct error *e);
 void card_close(struct card **card); /* NULL-safe; sets *card = NULL */
+
+/* Every network that the card names, in the order joint, frame, temporal, face networks; NULL beyond the last. */
+const struct card_network *card_network_at(const struct card *card, size_t index);
+
+/* Everything of the card that can change a score, in a fixed order with its keys: not its texts (title, licence,
+ * provenance, worth), nor the names and sha256 of its files, whose bytes the caller hashes. */
+void card_hash(const struct card *card, struct hasher *h);
 
 #endif
