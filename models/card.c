@@ -53,7 +53,7 @@ static const char *card_of_name(unsigned of)
     }
 }
 
-static bool name_is_plain(const char *s)
+bool card_name_is_plain(const char *s)
 {
     return s[0] != '\0' && s[0] != '.' && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen(s);
 }
@@ -86,7 +86,7 @@ static enum status read_string(const struct reader *r, const struct field *f, co
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             return error_set(r->e, STATUS_INVALID, "%s: %s: holds a control character", r->path, key);
     }
-    if (f->type == FIELD_NAME && !name_is_plain(text))
+    if (f->type == FIELD_NAME && !card_name_is_plain(text))
         rule = "a name (a-z, 0-9, '.', '_', '-', no dot first)";
     else if (f->type == FIELD_FILE && !file_is_inside(text))
         rule = "a path inside the card's folder (relative, without . and ..)";
