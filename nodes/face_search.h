@@ -34,8 +34,9 @@ enum status face_session_open(const struct network *n, const char *title, const 
 enum status face_output_index(const struct network *n, const char *title, const char *name, size_t *ret_index,
                               struct error *e);
 
-/* That an output of s is float32 of the given shape; a dimension below 0 fits any that is at least 1. */
-enum status face_output_check(const struct session *s, size_t index, const char *title,
+/* That an output of s, called name, is float32 of the given shape; a dimension below 0 fits any that is at
+ * least 1. */
+enum status face_output_check(const struct session *s, size_t index, const char *title, const char *name,
                               const struct tensor_shape *want, struct error *e);
 
 struct mtcnn;

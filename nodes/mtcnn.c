@@ -71,13 +71,14 @@ static enum status open_stage(struct stage *st, const struct network *n, const c
     if (status == STATUS_OK)
         status = face_session_open(n, title, &input, &st->session, e);
     if (status == STATUS_OK)
-        status =
-            face_output_check(st->session, st->prob, title, &(struct tensor_shape){2, {st->batch, 2}}, e);
+        status = face_output_check(st->session, st->prob, title, "prob",
+                                   &(struct tensor_shape){2, {st->batch, 2}}, e);
     if (status == STATUS_OK)
-        status = face_output_check(st->session, st->reg, title, &(struct tensor_shape){2, {st->batch, 4}}, e);
+        status = face_output_check(st->session, st->reg, title, "reg",
+                                   &(struct tensor_shape){2, {st->batch, 4}}, e);
     if (status == STATUS_OK && has_points)
-        status =
-            face_output_check(st->session, st->points, title, &(struct tensor_shape){2, {st->batch, 10}}, e);
+        status = face_output_check(st->session, st->points, title, "points",
+                                   &(struct tensor_shape){2, {st->batch, 10}}, e);
     return status;
 }
 
@@ -144,14 +145,14 @@ static enum status open_level(struct mtcnn *m, struct level *l, struct error *e)
 
     if (status != STATUS_OK)
         return status;
-    status = face_output_check(l->session, m->p_prob, m->title[0], &prob, e);
+    status = face_output_check(l->session, m->p_prob, m->title[0], "prob", &prob, e);
     if (status != STATUS_OK)
         return status;
     session_output_shape(l->session, m->p_prob, &prob);
     reg = (struct tensor_shape){4, {1, 4, prob.dims[2], prob.dims[3]}};
     l->grid_height = (unsigned)prob.dims[2];
     l->grid_width = (unsigned)prob.dims[3];
-    return face_output_check(l->session, m->p_reg, m->title[0], &reg, e);
+    return face_output_check(l->session, m->p_reg, m->title[0], "reg", &reg, e);
 }
 
 enum status mtcnn_prepare(struct mtcnn *m, const struct face_search *search, struct error *e)

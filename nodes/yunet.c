@@ -28,6 +28,11 @@ struct yunet {
     struct face_candidate list[LIST_ROOM];
 };
 
+static void name_head(char name[16], unsigned s, unsigned h)
+{
+    snprintf(name, 16, "%s_%u", HEAD_NAMES[h], STRIDE_PX[s]);
+}
+
 enum status yunet_open(const struct card *card, const struct network *network, struct yunet **ret_y,
                        struct error *e)
 {
@@ -45,7 +50,7 @@ enum status yunet_open(const struct card *card, const struct network *network, s
         for (unsigned h = 0; h < N_HEADS && status == STATUS_OK; h++) {
             char name[16];
 
-            snprintf(name, sizeof(name), "%s_%u", HEAD_NAMES[h], STRIDE_PX[s]);
+            name_head(name, s, h);
             status = face_output_index(network, y->title, name, &y->outputs[s][h], e);
         }
     }
@@ -85,8 +90,10 @@ enum status yunet_prepare(struct yunet *y, const struct face_search *search, str
         for (unsigned h = 0; h < N_HEADS && status == STATUS_OK; h++) {
             unsigned cells = y->width_px / STRIDE_PX[s] * (y->height_px / STRIDE_PX[s]);
             struct tensor_shape want = {3, {1, cells, HEAD_VALUES[h]}};
+            char name[16];
 
-            status = face_output_check(y->session, y->outputs[s][h], y->title, &want, e);
+            name_head(name, s, h);
+            status = face_output_check(y->session, y->outputs[s][h], y->title, name, &want, e);
         }
     }
     if (status != STATUS_OK)
