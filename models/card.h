@@ -1,8 +1,11 @@
-/* card: a detector (or a face detector) described in JSON beside its ONNX files: sampling, face search, crop, tensor,
- * networks, meaning of the output, aggregation, calibration, provenance. Anything that can change a score is here.
+/* card: a detector (or a face detector) described in JSON beside its ONNX files: sampling, face search, crop,
+ * tensor, networks, meaning of the output, aggregation, calibration, provenance. Anything that can change a
+ * score is here.
  *
- * An unknown key, a missing key or a value out of its range is an error that names the card's file, the key's path
- * ("sampling.frames") and the rule. docs/DETECTORS.md documents each key; models/cards holds the cards of the zoo. */
+ * An unknown key, a missing key or a value out of its range is an error that names the card's file, the key's
+ * path
+ * ("sampling.frames") and the rule. docs/DETECTORS.md documents each key; models/cards holds the cards of the
+ * zoo. */
 #ifndef FAKESIFT_MODELS_CARD_H
 #define FAKESIFT_MODELS_CARD_H
 
@@ -11,12 +14,15 @@
 
 #include "shard/status.h"
 
+struct hasher;
+
 enum {
-    CARD_MAX_FRAMES = 300,  /* of a clip */
-    CARD_MAX_CLIPS = 64,    /* of a video */
-    CARD_MAX_FACES = 16,    /* in a frame */
-    CARD_MAX_NETWORKS = 4,  /* of one stage */
-    CARD_MAX_SIDE_PX = 1024 /* of a crop */
+    CARD_MAX_BYTES = 1 << 20, /* of the file */
+    CARD_MAX_FRAMES = 300,    /* of a clip */
+    CARD_MAX_CLIPS = 64,      /* of a video */
+    CARD_MAX_FACES = 16,      /* in a frame */
+    CARD_MAX_NETWORKS = 4,    /* of one stage */
+    CARD_MAX_SIDE_PX = 1024   /* of a crop */
 };
 
 enum card_kind { CARD_DETECTOR = 1, CARD_FACE_DETECTOR };
@@ -27,8 +33,9 @@ enum input_kind { INPUT_FACES = 1, INPUT_FRAMES, INPUT_LANDMARKS };
 
 enum sampling_mode { SAMPLING_UNIFORM = 1 };
 
-/* uniform: `clips` clips of `frames` frames each. stride_s > 0: frames of a clip are stride_s seconds apart and the
- * clips' starts are spread evenly over the video; stride_s == 0: clips * frames time stamps spread evenly. */
+/* uniform: `clips` clips of `frames` frames each. stride_s > 0: frames of a clip are stride_s seconds apart
+ * and the clips' starts are spread evenly over the video; stride_s == 0: clips * frames time stamps spread
+ * evenly. */
 struct card_sampling {
     enum sampling_mode mode;
     unsigned clips;      /* 1..CARD_MAX_CLIPS, default 1 */
@@ -40,10 +47,10 @@ struct card_sampling {
 enum face_architecture { FACE_NONE = 0, FACE_MTCNN, FACE_YUNET };
 
 struct card_face {
-    char detector[64];  /* name of a face detector's card, "none" for INPUT_FRAMES */
-    unsigned min_face_px; /* shorter side of a face in the full-size frame; default 40 */
-    unsigned max_faces;   /* a frame; default 4 */
-    double threshold;     /* least confidence, 0..1; default 0.9 */
+    char detector[64];       /* name of a face detector's card, "none" for INPUT_FRAMES */
+    unsigned min_face_px;    /* shorter side of a face in the full-size frame; default 40 */
+    unsigned max_faces;      /* a frame; default 4 */
+    double threshold;        /* least confidence, 0..1; default 0.9 */
     unsigned search_side_px; /* frames are scaled so that the longer side is at most this; default 640 */
     unsigned hold_frames;    /* a track survives this many sampled frames without a face; default 2 */
     double min_overlap;      /* IoU that joins a face to a track; default 0.3 */
@@ -53,8 +60,8 @@ enum crop_alignment { CROP_BOX = 0, CROP_SIMILARITY };
 
 struct card_crop {
     enum crop_alignment alignment;
-    double margin;   /* the side is multiplied by this; 0.5..4, default 1.3 */
-    bool square;     /* default true: the box's longer side both ways */
+    double margin;                /* the side is multiplied by this; 0.5..4, default 1.3 */
+    bool square;                  /* default true: the box's longer side both ways */
     unsigned width_px, height_px; /* of the crop */
 };
 
@@ -73,14 +80,15 @@ struct card_tensor {
 enum feature_kind { FEATURES_ABSOLUTE = 0, FEATURES_DIFFERENCE };
 
 struct card_network {
-    char file[128];      /* relative to the detector's folder, inside it */
-    char sha256[65];     /* of the file; "" = not stated */
+    char file[128];             /* relative to the detector's folder, inside it */
+    char sha256[65];            /* of the file; "" = not stated */
     enum feature_kind features; /* landmark networks: the values, or their first differences in time */
 };
 
-/* joint: one network over N x T x C x H x W. frame: per frame, to a score or to features. temporal: over N x T x D. */
+/* joint: one network over N x T x C x H x W. frame: per frame, to a score or to features. temporal: over N x
+ * T x D. */
 struct card_networks {
-    struct card_network joint, frame; /* file "" = absent */
+    struct card_network joint, frame;                /* file "" = absent */
     struct card_network temporal[CARD_MAX_NETWORKS]; /* their scores are averaged */
     unsigned n_temporal;
 };
@@ -143,5 +151,16 @@ struct card {
 /* *ret_card is the caller's. STATUS_CORRUPT: not JSON (with the position). STATUS_INVALID: a key or value. */
 enum status card_load(const char *path, struct card **ret_card, struct error *e);
 void card_close(struct card **card); /* NULL-safe; sets *card = NULL */
+
+/* Whether s may be a card's name: a-z, 0-9, '.', '_', '-', no dot first. */
+bool card_name_is_plain(const char *s);
+
+/* Every network that the card names, in the order joint, frame, temporal, face networks; NULL beyond the
+ * last. */
+const struct card_network *card_network_at(const struct card *card, size_t index);
+
+/* Everything of the card that can change a score, in a fixed order with its keys: not its texts (title,
+ * licence, provenance, worth), nor the names and sha256 of its files, whose bytes the caller hashes. */
+void card_hash(const struct card *card, struct hasher *h);
 
 #endif

@@ -17,9 +17,9 @@ enum status zoo_fetch(const char *name, FILE *out, struct error *e);
 /* A detector's card, or an .onnx file: what it takes, gives, holds and costs. */
 enum status zoo_info(const char *name_or_path, FILE *out, struct error *e);
 
-/* The folder of what fakesift ships (cards, zoo.json, converters): $FAKESIFT_DATA, else the source or install folder
- * that it was built with. */
-const char *zoo_data_folder(void);
+/* The folder of what fakesift ships (cards, zoo.json, converters): $FAKESIFT_DATA, else ../share/fakesift beside the
+ * program's own folder, else the source folder that it was built from. The caller frees it; NULL when out of memory. */
+char *zoo_data_folder(void);
 /* The cache folder as in models/detector.h; the caller frees it; NULL when out of memory. */
 char *zoo_cache_folder(void);
 

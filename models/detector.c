@@ -1,0 +1,252 @@
+#include "models/detector.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/detector_find.h"
+
+/* What a network's tensor must be, as far as the file fixes it: 0 = any size. */
+struct wanted {
+    const char *card_path; /* the card that wants it */
+    const char *what;      /* "[N,3,H,W]" */
+    unsigned rank;
+    int64_t dims[TENSOR_MAX_RANK];
+};
+
+static enum status check_input(const char *path, const struct network *n, const struct wanted *w,
+                               struct error *e)
+{
+    const struct network_tensor *t;
+
+    if (network_input_count(n) != 1)
+        return error_set(e, STATUS_MISMATCH, "%s: %zu inputs; %s takes networks of one", path,
+                         network_input_count(n), w->card_path);
+    t = network_input(n, 0);
+    if (t->type != TENSOR_F32)
+        return error_set(e, STATUS_MISMATCH, "%s: input %s is %s, not float32", path, t->name,
+                         tensor_type_name(t->type));
+    if (t->shape.rank != w->rank)
+        return error_set(e, STATUS_MISMATCH, "%s: input %s has %u dimensions; %s wants %s", path, t->name,
+                         t->shape.rank, w->card_path, w->what);
+    for (unsigned i = 0; i < w->rank; i++) {
+        if (w->dims[i] > 0 && t->shape.dims[i] > 0 && t->shape.dims[i] != w->dims[i])
+            return error_set(e, STATUS_MISMATCH,
+                             "%s: input %s: dimension %u is %" PRId64 "; %s wants %s with %" PRId64, path,
+                             t->name, i, t->shape.dims[i], w->card_path, w->what, w->dims[i]);
+    }
+    return STATUS_OK;
+}
+
+static enum status check_output_count(const char *path, const struct network *n, size_t count,
+                                      const char *card_path, struct error *e)
+{
+    if (network_output_count(n) != count)
+        return error_set(e, STATUS_MISMATCH, "%s: %zu outputs; %s wants %zu", path, network_output_count(n),
+                         card_path, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct network_tensor *t = network_output(n, i);
+
+        if (t->type != TENSOR_F32)
+            return error_set(e, STATUS_MISMATCH, "%s: output %s is %s, not float32", path, t->name,
+                             tensor_type_name(t->type));
+    }
+    return STATUS_OK;
+}
+
+/* The values of a row of the network's one output; 0 where the file leaves it open. */
+static int64_t row_values(const struct network *n)
+{
+    const struct tensor_shape *s = &network_output(n, 0)->shape;
+    int64_t values = 1;
+
+    for (unsigned i = 1; i < s->rank; i++) {
+        if (s->dims[i] <= 0)
+            return 0;
+        values *= s->dims[i];
+    }
+    return s->rank == 0 ? 0 : values;
+}
+
+static enum status check_scores(const char *path, const struct network *n, const struct found *f,
+                                struct error *e)
+{
+    int64_t values = row_values(n);
+
+    if (values > 0 && values != f->card->output.classes)
+        return error_set(e, STATUS_MISMATCH, "%s: %" PRId64 " values a row; %s: output.classes is %u", path,
+                         values, f->card_path, f->card->output.classes);
+    return STATUS_OK;
+}
+
+static void want_picture(const struct found *f, struct wanted *w)
+{
+    const struct card *c = f->card;
+    int64_t height = c->crop.height_px, width = c->crop.width_px, frames = c->sampling.frames;
+
+    *w = (struct wanted){.card_path = f->card_path};
+    switch (c->tensor.layout) {
+    case TENSOR_NCHW:
+        w->what = "[N,3,H,W]";
+        w->rank = 4;
+        memcpy(w->dims, (int64_t[]){0, 3, height, width}, 4 * sizeof(int64_t));
+        break;
+    case TENSOR_NHWC:
+        w->what = "[N,H,W,3]";
+        w->rank = 4;
+        memcpy(w->dims, (int64_t[]){0, height, width, 3}, 4 * sizeof(int64_t));
+        break;
+    case TENSOR_NTCHW:
+        w->what = "[N,T,3,H,W]";
+        w->rank = 5;
+        memcpy(w->dims, (int64_t[]){0, frames, 3, height, width}, 5 * sizeof(int64_t));
+        break;
+    case TENSOR_NCTHW:
+        w->what = "[N,3,T,H,W]";
+        w->rank = 5;
+        memcpy(w->dims, (int64_t[]){0, 3, frames, height, width}, 5 * sizeof(int64_t));
+        break;
+    }
+}
+
+/* The joint or the frame network. */
+static enum status open_picture_network(const struct found *f, bool scores, struct network **ret_n,
+                                        struct error *e)
+{
+    struct network *n = NULL;
+    struct wanted w;
+    enum status s = network_open(f->files[0], &n, e);
+
+    if (s != STATUS_OK)
+        return s;
+    want_picture(f, &w);
+    s = check_input(f->files[0], n, &w, e);
+    if (s == STATUS_OK)
+        s = check_output_count(f->files[0], n, 1, f->card_path, e);
+    if (s == STATUS_OK && scores)
+        s = check_scores(f->files[0], n, f, e);
+    if (s != STATUS_OK)
+        network_close(&n);
+    else
+        *ret_n = n;
+    return s;
+}
+
+/* row: values of a time step; 0 = not known. path: the network's file. */
+static enum status open_temporal_network(const struct found *f, const struct card_network *cn,
+                                         const char *path, int64_t row, struct network **ret_n,
+                                         struct error *e)
+{
+    struct network *n = NULL;
+    struct wanted w = {.card_path = f->card_path, .what = "[N,T,D]", .rank = 3};
+    enum status s = network_open(path, &n, e);
+
+    if (s != STATUS_OK)
+        return s;
+    w.dims[1] = (int64_t)f->card->sampling.frames - (cn->features == FEATURES_DIFFERENCE);
+    w.dims[2] = row;
+    s = check_input(path, n, &w, e);
+    if (s == STATUS_OK)
+        s = check_output_count(path, n, 1, f->card_path, e);
+    if (s == STATUS_OK)
+        s = check_scores(path, n, f, e);
+    if (s != STATUS_OK)
+        network_close(&n);
+    else
+        *ret_n = n;
+    return s;
+}
+
+static enum status open_networks(const struct found *f, struct detector *d, struct error *e)
+{
+    const struct card_networks *ns = &f->card->networks;
+    enum status s = STATUS_OK;
+    int64_t row = f->card->input == INPUT_LANDMARKS ? 2 * (int64_t)f->card->landmark_points : 0;
+    size_t first = 0;
+
+    if (ns->joint.file[0] != '\0')
+        return open_picture_network(f, true, &d->joint, e);
+    if (ns->frame.file[0] != '\0') {
+        s = open_picture_network(f, ns->n_temporal == 0, &d->frame, e);
+        if (s == STATUS_OK)
+            row = row_values(d->frame);
+        first = 1;
+    }
+    for (unsigned i = 0; s == STATUS_OK && i < ns->n_temporal; i++)
+        s = open_temporal_network(f, &ns->temporal[i], f->files[first + i], row, &d->temporal[i], e);
+    return s;
+}
+
+static enum status open_face_networks(const struct found *f, struct detector *d, struct error *e)
+{
+    static const struct {
+        int64_t side; /* 0 = open */
+        size_t outputs;
+    } mtcnn[3] = {{0, 2}, {24, 2}, {48, 3}}, yunet[3] = {{0, 12}};
+    bool is_mtcnn = f->card->architecture == FACE_MTCNN;
+
+    for (unsigned i = 0; i < f->card->n_face_networks; i++) {
+        int64_t side = is_mtcnn ? mtcnn[i].side : yunet[i].side;
+        struct wanted w = {
+            .card_path = f->card_path, .what = "[N,3,H,W]", .rank = 4, .dims = {0, 3, side, side}};
+        enum status s = network_open(f->files[i], &d->face_networks[i], e);
+
+        if (s == STATUS_OK)
+            s = check_input(f->files[i], d->face_networks[i], &w, e);
+        if (s == STATUS_OK)
+            s = check_output_count(f->files[i], d->face_networks[i],
+                                   is_mtcnn ? mtcnn[i].outputs : yunet[i].outputs, f->card_path, e);
+        if (s != STATUS_OK)
+            return s;
+    }
+    return STATUS_OK;
+}
+
+enum status detector_open(const char *name_or_path, struct detector **ret_d, struct error *e)
+{
+    struct found f = {0}, face = {0};
+    struct detector *d = calloc(1, sizeof(*d));
+    enum status s;
+
+    if (!d)
+        return error_no_memory(e);
+    s = detector_find(name_or_path, CARD_DETECTOR, &f, e);
+    if (s == STATUS_OK && f.card->input == INPUT_FACES)
+        s = detector_find(f.card->face.detector, CARD_FACE_DETECTOR, &face, e);
+    if (s == STATUS_OK)
+        s = found_hash(&f, face.card ? &face : NULL, d->sha256, e);
+    if (s == STATUS_OK)
+        s = open_networks(&f, d, e);
+    if (s == STATUS_OK && face.card)
+        s = open_face_networks(&face, d, e);
+    if (s == STATUS_OK) {
+        d->card = f.card;
+        d->face_card = face.card;
+        f.card = face.card = NULL;
+        *ret_d = d;
+        d = NULL;
+    }
+    found_clear(&f);
+    found_clear(&face);
+    detector_close(&d);
+    return s;
+}
+
+void detector_close(struct detector **d)
+{
+    struct detector *x = *d;
+
+    if (!x)
+        return;
+    network_close(&x->joint);
+    network_close(&x->frame);
+    for (int i = 0; i < CARD_MAX_NETWORKS; i++)
+        network_close(&x->temporal[i]);
+    for (int i = 0; i < 3; i++)
+        network_close(&x->face_networks[i]);
+    card_close(&x->card);
+    card_close(&x->face_card);
+    free(x);
+    *d = NULL;
+}
