@@ -1,6 +1,7 @@
 /* tracks: joins the faces of successive sampled frames into tracks by overlap. Pure state, no pictures.
  * A face joins the track whose last box overlaps it most (greedy by overlap, ties by lower track number); a track
- * without a face keeps its last box for hold_frames frames and then ends. Track numbers are never used again. */
+ * without a face keeps its last box for hold_frames frames and then ends. Track numbers are never used again.
+ * Where more than 2 * CARD_MAX_FACES would be alive, those that have waited longest for a face end early. */
 #ifndef FAKESIFT_NODES_TRACKS_H
 #define FAKESIFT_NODES_TRACKS_H
 

@@ -1,0 +1,63 @@
+/* face_search: what the front (faces.c) and the two architectures (mtcnn.c, yunet.c) share. Internal to
+ * nodes/.
+ *
+ * frame -> faces.c: scaled to the search picture -> mtcnn_run or yunet_run: faces in the search picture's
+ * pixels
+ *       -> faces.c: back to the frame's pixels, too small ones dropped, the best kept */
+#ifndef FAKESIFT_NODES_FACE_SEARCH_H
+#define FAKESIFT_NODES_FACE_SEARCH_H
+
+#include "models/card.h"
+#include "models/network.h"
+#include "nodes/face_boxes.h"
+#include "nodes/image.h"
+#include "shard/status.h"
+
+enum {
+    FACE_SEARCH_ROOM = 256 /* faces that an architecture gives at most; far more than CARD_MAX_FACES, since
+                            * the small ones are dropped after it */
+};
+
+struct face_search {
+    unsigned width_px, height_px; /* of the search picture */
+    double min_face_px;           /* in the search picture */
+    double threshold;             /* least confidence of a face */
+};
+
+/* A session whose kernels are made when it is opened: faces.c opens some whenever the picture's size changes,
+ * and a lane in its sandbox may not make memory executable then, as oneDNN's generated kernels need. It also
+ * keeps the boxes the same whatever backend runs the detector. title names card and network in errors. */
+enum status face_session_open(const struct network *n, const char *title, const struct tensor_shape *input,
+                              struct session **ret_s, struct error *e);
+
+/* The index of the output called name. STATUS_INVALID: there is none. */
+enum status face_output_index(const struct network *n, const char *title, const char *name, size_t *ret_index,
+                              struct error *e);
+
+/* That an output of s, called name, is float32 of the given shape; a dimension below 0 fits any that is at
+ * least 1. */
+enum status face_output_check(const struct session *s, size_t index, const char *title, const char *name,
+                              const struct tensor_shape *want, struct error *e);
+
+struct mtcnn;
+
+/* networks: P-, R- and O-Net; card's name is used in errors. */
+enum status mtcnn_open(const struct card *card, const struct network *const networks[3], struct mtcnn **ret_m,
+                       struct error *e);
+void mtcnn_close(struct mtcnn **m); /* NULL-safe; sets *m = NULL */
+/* Makes the sessions for a size of picture; the ones of the size before are closed. */
+enum status mtcnn_prepare(struct mtcnn *m, const struct face_search *search, struct error *e);
+/* Needs mtcnn_prepare. ret_list has FACE_SEARCH_ROOM; best first. picture is of the prepared size. */
+enum status mtcnn_run(struct mtcnn *m, const struct image *picture, struct face_candidate *ret_list,
+                      size_t *ret_count, struct error *e);
+
+struct yunet;
+
+enum status yunet_open(const struct card *card, const struct network *network, struct yunet **ret_y,
+                       struct error *e);
+void yunet_close(struct yunet **y); /* NULL-safe; sets *y = NULL */
+enum status yunet_prepare(struct yunet *y, const struct face_search *search, struct error *e);
+enum status yunet_run(struct yunet *y, const struct image *picture, struct face_candidate *ret_list,
+                      size_t *ret_count, struct error *e);
+
+#endif
