@@ -1,15 +1,22 @@
 /* manifest: the validated, ordered list of videos that a run scores.
  *
- * In a file it is CSV (RFC 4180) under two comment lines:
+ * In a file it is CSV (RFC 4180) under three comment lines:
  *     # fakesift manifest 1
  *     # root,/absolute/corpus          (a CSV record: quoted where the folder's name needs it)
  *     # layout,dir
- *     path,label,split,family,original,identity,group,size_bytes,mtime_ns,container,codec,width_px,...
+ *     path,label,split,family,original,identity,group,size_bytes,mtime_ns,container,codec,pixel_format,encoder,
+ *         width_px,height_px,rotation_deg,fps_num,fps_den,duration_us,n_frames,bit_rate_bps,n_video_streams,
+ *         n_audio_streams                                                            (one line in the file)
  *     real/a.mp4,REAL,,,,,,1048576,1767225600000000000,mov,h264,...
- * Paths are relative to the root and any bytes but zero and may hold commas, quotes and newlines. Entries are sorted by
- * path (byte order) and no path stands twice, so the same corpus gives the same bytes. Empty field: unknown.
+ * Paths are relative to the root and any bytes but zero and may hold commas, quotes and newlines; they have
+ * no empty,
+ * "." or ".." component and at most MANIFEST_MAX_TEXT_BYTES bytes. Entries are sorted by path (byte order)
+ * and no path stands twice, so the same corpus gives the same bytes. size_bytes and mtime_ns are empty where
+ * no file was found; the columns from container on are empty where the video was not probed, and else 0 or
+ * empty where a fact is unknown.
  *
- * A manifest is built by one thread, then only read. */
+ * In memory an entry takes 88 bytes and its path; the other strings are kept once. A manifest is built by one
+ * thread, then only read. */
 #ifndef FAKESIFT_SHARD_MANIFEST_H
 #define FAKESIFT_SHARD_MANIFEST_H
 
@@ -20,26 +27,28 @@
 #include "shard/result.h"
 #include "shard/status.h"
 
+enum { MANIFEST_MAX_TEXT_BYTES = 4095 }; /* of a path or another string; Linux opens no longer path */
+
 enum label { LABEL_UNKNOWN = 0, LABEL_REAL, LABEL_FAKE };
 
 const char *label_name(enum label l); /* "", "REAL", "FAKE" */
 /* Takes REAL, FAKE, 0, 1 (1 = fake), and "" in any case; STATUS_INVALID otherwise. */
 enum status label_parse(const char *text, enum label *ret_label);
 
-/* All strings are owned by the manifest and never NULL ("" = unknown). */
+/* All strings are owned by the manifest and never NULL ("" = unknown). In manifest_add a NULL string counts
+ * as "". */
 struct manifest_entry {
     const char *path;
-    enum label label;
     const char *split;    /* "train", "val", "test" or the data set's own word */
     const char *family;   /* FORMATS: faceswap, reenactment, lip-sync, entire-synthesis, attribute, ... */
     const char *original; /* path or id of the real video that a fake was made from */
     const char *identity; /* the person */
     const char *group;    /* what must not be split between train and test */
-    bool exists;          /* a file was there at the scan; else size and mtime are 0 */
+    enum label label;
+    bool exists; /* a file was there at the scan; else size and mtime are 0 */
     uint64_t size_bytes;
     int64_t mtime_ns;
-    bool has_facts; /* scanned with --probe */
-    struct video_facts facts;
+    const struct video_facts *facts; /* NULL: not scanned with --probe */
 };
 
 struct manifest;
@@ -48,7 +57,8 @@ struct manifest;
 enum status manifest_create(const char *root, const char *layout, struct manifest **ret_m, struct error *e);
 void manifest_close(struct manifest **m); /* NULL-safe; sets *m = NULL */
 
-/* Copies the entry and its strings. Order does not matter before manifest_sort. */
+/* Copies the entry, its strings and its facts. Order does not matter before manifest_sort.
+ * STATUS_INVALID: the path or a string breaks a rule above, which the text names ("path: ..."). */
 enum status manifest_add(struct manifest *m, const struct manifest_entry *entry, struct error *e);
 /* Sorts by path; STATUS_INVALID names a path that stands twice. */
 enum status manifest_sort(struct manifest *m, struct error *e);
@@ -60,14 +70,17 @@ size_t manifest_count(const struct manifest *m);
 const struct manifest_entry *manifest_entry(const struct manifest *m, size_t index);
 /* The index of path, or SIZE_MAX. The manifest must be sorted. */
 size_t manifest_find(const struct manifest *m, const char *path);
-/* Sets the probed facts of an entry. */
-void manifest_set_facts(struct manifest *m, size_t index, const struct video_facts *facts);
+/* Sets the probed facts of an entry. STATUS_NO_MEMORY; STATUS_INVALID: facts outside the rules of
+ * shard/wire.h. */
+enum status manifest_set_facts(struct manifest *m, size_t index, const struct video_facts *facts);
 
-/* SHA-256 over every entry's identity and labels (not the root, not the facts): the same corpus elsewhere hashes alike. */
+/* SHA-256 over every entry's path, size and labels. Not the root, the times of change or the facts: the same
+ * corpus copied elsewhere hashes alike. The manifest must be sorted. */
 enum status manifest_hash(const struct manifest *m, char ret_hex[SHA256_HEX_BYTES], struct error *e);
 
+/* The manifest must be sorted. */
 enum status manifest_write(const struct manifest *m, const char *path, struct error *e);
-/* Errors name the file and the line. */
+/* Errors read "FILE:LINE: FIELD: RULE". STATUS_UNSUPPORTED: a manifest of another version. */
 enum status manifest_read(const char *path, struct manifest **ret_m, struct error *e);
 /* True when the file at path begins as a manifest does. */
 bool manifest_is(const char *path);

@@ -1,11 +1,12 @@
 /* result: everything that is known of one video after its unit was worked on.
  *
- * Made by a lane (nodes/score.c) or, for a video that a lane cannot answer for, by the agent; packed by shard/wire.h;
- * kept in a journal; reduced to the report. Fields under "timings" describe one execution and are never part of
- * scores.csv or of report.json's results. */
+ * Made by a lane (nodes/score.c) or, for a video that a lane cannot answer for, by the agent; packed by
+ * shard/wire.h; kept in a journal; reduced to the report. Fields under "timings" describe one execution and
+ * are never part of scores.csv or of report.json's results. */
 #ifndef FAKESIFT_SHARD_RESULT_H
 #define FAKESIFT_SHARD_RESULT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,10 +20,11 @@ enum {
 
 /* Facts of the chosen video stream, as the container and the decoder state them. 0 or "" where unknown. */
 struct video_facts {
-    char container[32];    /* libavformat's short name, "mov,mp4,m4a,3gp,3g2,mj2" cut at the first comma: "mov" */
-    char codec[32];        /* libavcodec's name: "h264" */
-    char pixel_format[32]; /* "yuv420p" */
-    char encoder[64];      /* the container's or stream's encoder tag */
+    char
+        container[32]; /* libavformat's short name, "mov,mp4,m4a,3gp,3g2,mj2" cut at the first comma: "mov" */
+    char codec[32];    /* libavcodec's name: "h264" */
+    char pixel_format[32];        /* "yuv420p" */
+    char encoder[64];             /* the container's or stream's encoder tag */
     uint32_t width_px, height_px; /* as shown: after rotation */
     int32_t rotation_deg;         /* clockwise, one of 0, 90, 180, 270, that was applied */
     uint32_t fps_num, fps_den;    /* average frame rate */
@@ -31,6 +33,10 @@ struct video_facts {
     int64_t bit_rate_bps;
     uint32_t n_video_streams, n_audio_streams;
 };
+
+/* Strings end inside their arrays, nothing is negative, rotation_deg is 0, 90, 180 or 270, a frame rate has
+ * its denominator. */
+bool video_facts_valid(const struct video_facts *f);
 
 /* One clip of one track through the detector. */
 struct clip_score {
@@ -48,7 +54,7 @@ struct result {
     int64_t mtime_ns;
 
     enum outcome outcome;
-    double p_fake; /* 0..1; NaN unless outcome_has_score(outcome) */
+    double p_fake;                      /* 0..1; NaN unless outcome_has_score(outcome) */
     char message[RESULT_MESSAGE_BYTES]; /* why, in one line; "" when scored without remark */
     struct video_facts facts;
     uint32_t n_frames_wanted, n_frames_decoded, n_frames_with_face;

@@ -1,7 +1,17 @@
-/* wire: what travels between coordinator, agents and lanes, and what a journal keeps; protobuf under a C face.
- * The only module that sees the generated protobuf-c of shard/wire.proto.
+/* wire: what travels between coordinator, agents and lanes, and what a journal keeps; protobuf under a C
+ * face. The only module that sees the generated protobuf-c of shard/wire.proto.
  *
- * Every unpack checks lengths, enums and ranges: bytes that do not parse are STATUS_CORRUPT, never a crash. */
+ * Every unpack checks lengths, enums and ranges: bytes that do not parse are STATUS_CORRUPT, never a crash.
+ * Every pack checks the same rules first and gives STATUS_INVALID, so nothing is sent or kept that could not
+ * be read back.
+ *
+ * Rules of a message: its kind is known; unit, lease and attempt stand where the kind names them; lease and
+ * attempt count from 1; an outcome is decided; wall_us >= 0; a LEASE's path is not empty; text is at most
+ * WIRE_MAX_TEXT_BYTES. Rules of a result: the path is not empty; the outcome is decided; p_fake is in 0..1
+ * exactly when outcome_has_score(outcome), else NaN, and a result without a score has no clips; frames with a
+ * face <= frames decoded; clips are in strictly ascending order of (track, clip), each track < n_tracks,
+ * start_us <= end_us, p_fake in 0..1; facts and timings are not negative, rotation_deg is 0, 90, 180 or 270,
+ * fps_den is not 0 where fps_num is not; strings end inside their arrays. */
 #ifndef FAKESIFT_SHARD_WIRE_H
 #define FAKESIFT_SHARD_WIRE_H
 
@@ -11,44 +21,54 @@
 #include "shard/result.h"
 #include "shard/status.h"
 
-enum { WIRE_MAX_BYTES = 192 * 1024 }; /* of one packed message; a larger one is refused before it is sent */
+enum {
+    WIRE_MAX_BYTES = 192 * 1024, /* of one packed message; a larger one is refused before it is sent */
+    WIRE_MAX_TEXT_BYTES =
+        4095, /* of a path, a host name or a reason, without its zero byte: Linux opens no longer path */
+};
 
 enum message_kind {
     MESSAGE_HELLO = 1, /* agent -> coordinator: here I am */
     MESSAGE_LEASE,     /* coordinator -> agent: work on this unit */
     MESSAGE_RESULT,    /* agent -> coordinator: a unit's record is durable in my journal */
-    MESSAGE_FAILED,    /* agent -> coordinator: the attempt failed and may be repeated; nothing was recorded */
+    MESSAGE_FAILED, /* agent -> coordinator: the attempt failed and may be repeated; nothing was recorded */
     MESSAGE_HEARTBEAT, /* both ways */
-    MESSAGE_STOP,      /* coordinator -> agent: take no more, finish, say goodbye; agent -> coordinator: cannot go on */
-    MESSAGE_BYE,       /* agent -> coordinator: the last message */
+    MESSAGE_STOP, /* coordinator -> agent: take no more, finish, say goodbye; agent -> coordinator: cannot go
+                     on */
+    MESSAGE_BYE,  /* agent -> coordinator: the last message */
     MESSAGE_KIND_COUNT
 };
 
 /* One flat message; fields beyond those named for a kind stay zero. Strings are owned by the message. */
 struct message {
     enum message_kind kind;
-    uint32_t n_lanes;   /* HELLO */
-    char *text;         /* HELLO: host name; STOP, FAILED: the reason; LEASE: the video's path */
-    uint64_t unit;      /* LEASE, RESULT, FAILED: index in the manifest */
-    uint64_t lease;     /* LEASE, RESULT, FAILED: number of the lease, never used twice in a run */
-    uint32_t attempt;   /* LEASE: 1-based */
-    bool last_attempt;  /* LEASE: a failure is this unit's outcome, so record it */
-    uint64_t size_bytes; /* LEASE: identity to be recorded */
-    int64_t mtime_ns;    /* LEASE */
+    uint32_t n_lanes;     /* HELLO */
+    char *text;           /* HELLO: host name; STOP, FAILED: the reason; LEASE: the video's path */
+    uint64_t unit;        /* LEASE, RESULT, FAILED: index in the manifest */
+    uint64_t lease;       /* LEASE, RESULT, FAILED: number of the lease, from 1, never used twice in a run */
+    uint32_t attempt;     /* LEASE: 1-based */
+    bool last_attempt;    /* LEASE: a failure is this unit's outcome, so record it */
+    uint64_t size_bytes;  /* LEASE: identity to be recorded */
+    int64_t mtime_ns;     /* LEASE */
     enum outcome outcome; /* RESULT; FAILED: what the attempt would be */
     int64_t wall_us;      /* RESULT */
     uint64_t n_frames;    /* RESULT: decoded frames, for progress */
     bool drain;           /* STOP: drop what is in flight at once */
 };
 
+/* Frees what m owns and zeroes it. */
 void message_clear(struct message *m);
-/* *ret_data is the caller's to free. */
+/* Fields that m's kind does not carry are left out. *ret_data is the caller's to free. */
 enum status message_pack(const struct message *m, uint8_t **ret_data, size_t *ret_len_bytes);
+/* *ret_m is the caller's to message_clear; its text is never NULL where the kind carries one, and NULL
+ * elsewhere. */
 enum status message_unpack(const uint8_t *data, size_t len_bytes, struct message *ret_m);
 
-/* STATUS_INVALID when the packed form would pass WIRE_MAX_BYTES. *ret_data is the caller's to free. */
+/* STATUS_INVALID when the packed form would pass WIRE_MAX_BYTES, which a result within the rules never does.
+ * *ret_data is the caller's to free. */
 enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_len_bytes);
-/* *ret_r is the caller's to result_clear. NaN scores, outcomes and counts are checked against each other. */
+/* *ret_r is the caller's to result_clear. Doubles come back bit by bit; control bytes in the message (a lane
+ * is not trusted) become blanks. */
 enum status result_unpack(const uint8_t *data, size_t len_bytes, struct result *ret_r);
 
 #endif

@@ -1,0 +1,487 @@
+#include "shard/wire.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire.pb-c.h"
+
+/* How many of the fields that only some kinds carry a kind has. */
+enum {
+    HAS_TEXT = 1 << 0,
+    HAS_UNIT = 1 << 1, /* unit and lease */
+    HAS_OUTCOME = 1 << 2,
+};
+
+static const unsigned kind_fields[MESSAGE_KIND_COUNT] = {
+    [MESSAGE_HELLO] = HAS_TEXT,
+    [MESSAGE_LEASE] = HAS_TEXT | HAS_UNIT,
+    [MESSAGE_RESULT] = HAS_UNIT | HAS_OUTCOME,
+    [MESSAGE_FAILED] = HAS_TEXT | HAS_UNIT | HAS_OUTCOME,
+    [MESSAGE_STOP] = HAS_TEXT,
+};
+
+static bool outcome_decided(uint32_t o)
+{
+    return o > OUTCOME_UNDECIDED && o < OUTCOME_COUNT;
+}
+
+/* False for NaN also. */
+static bool is_probability(double p)
+{
+    return p >= 0.0 && p <= 1.0;
+}
+
+/* The generated code never writes through data, though its struct has no const. */
+static ProtobufCBinaryData bytes_of(const char *string, size_t len_bytes)
+{
+    return (ProtobufCBinaryData){.len = len_bytes, .data = (uint8_t *)(uintptr_t)string};
+}
+
+static bool bytes_are_text(const ProtobufCBinaryData *b, size_t max_bytes)
+{
+    return b->len <= max_bytes && (b->len == 0 || !memchr(b->data, '\0', b->len));
+}
+
+/* NULL when out of memory. */
+static char *bytes_to_string(const ProtobufCBinaryData *b)
+{
+    char *string = malloc(b->len + 1);
+
+    if (!string)
+        return NULL;
+    if (b->len > 0)
+        memcpy(string, b->data, b->len);
+    string[b->len] = '\0';
+    return string;
+}
+
+/* Into an array of room bytes that is zeroed. */
+static bool bytes_into(const ProtobufCBinaryData *b, char *array, size_t room)
+{
+    if (!bytes_are_text(b, room - 1))
+        return false;
+    if (b->len > 0)
+        memcpy(array, b->data, b->len);
+    return true;
+}
+
+static enum status pack(const ProtobufCMessage *w, uint8_t **ret_data, size_t *ret_len_bytes)
+{
+    size_t len = protobuf_c_message_get_packed_size(w);
+    uint8_t *data;
+
+    if (len > WIRE_MAX_BYTES)
+        return STATUS_INVALID;
+    data = malloc(len > 0 ? len : 1);
+    if (!data)
+        return STATUS_NO_MEMORY;
+    protobuf_c_message_pack(w, data);
+    *ret_data = data;
+    *ret_len_bytes = len;
+    return STATUS_OK;
+}
+
+void message_clear(struct message *m)
+{
+    free(m->text);
+    *m = (struct message){0};
+}
+
+static bool message_ok(const struct message *m)
+{
+    unsigned fields;
+    size_t text_len = m->text ? strnlen(m->text, WIRE_MAX_TEXT_BYTES + 1) : 0;
+
+    if (m->kind < MESSAGE_HELLO || m->kind >= MESSAGE_KIND_COUNT)
+        return false;
+    fields = kind_fields[m->kind];
+    if ((fields & HAS_TEXT) && text_len > WIRE_MAX_TEXT_BYTES)
+        return false;
+    if ((fields & HAS_UNIT) && m->lease == 0)
+        return false;
+    if ((fields & HAS_OUTCOME) && !outcome_decided(m->outcome))
+        return false;
+    if (m->kind == MESSAGE_LEASE && (text_len == 0 || m->attempt == 0))
+        return false;
+    return m->kind != MESSAGE_RESULT || m->wall_us >= 0;
+}
+
+enum status message_pack(const struct message *m, uint8_t **ret_data, size_t *ret_len_bytes)
+{
+    Fakesift__Wire__Message w = FAKESIFT__WIRE__MESSAGE__INIT;
+    unsigned fields;
+
+    if (!message_ok(m))
+        return STATUS_INVALID;
+    fields = kind_fields[m->kind];
+    w.kind = m->kind;
+    if (fields & HAS_TEXT) {
+        const char *text = m->text ? m->text : "";
+
+        w.has_text = 1;
+        w.text = bytes_of(text, strlen(text));
+    }
+    if (fields & HAS_UNIT) {
+        w.has_unit = w.has_lease = 1;
+        w.unit = m->unit;
+        w.lease = m->lease;
+    }
+    if (fields & HAS_OUTCOME) {
+        w.has_outcome = 1;
+        w.outcome = m->outcome;
+    }
+    switch (m->kind) {
+    case MESSAGE_HELLO:
+        w.has_n_lanes = 1;
+        w.n_lanes = m->n_lanes;
+        break;
+    case MESSAGE_LEASE:
+        w.has_attempt = w.has_last_attempt = w.has_size_bytes = w.has_mtime_ns = 1;
+        w.attempt = m->attempt;
+        w.last_attempt = m->last_attempt;
+        w.size_bytes = m->size_bytes;
+        w.mtime_ns = m->mtime_ns;
+        break;
+    case MESSAGE_RESULT:
+        w.has_wall_us = w.has_n_frames = 1;
+        w.wall_us = m->wall_us;
+        w.n_frames = m->n_frames;
+        break;
+    case MESSAGE_STOP:
+        w.has_drain = 1;
+        w.drain = m->drain;
+        break;
+    default:
+        break;
+    }
+    return pack(&w.base, ret_data, ret_len_bytes);
+}
+
+/* Whether every field that the kind must carry is there. */
+static bool message_complete(const Fakesift__Wire__Message *w)
+{
+    unsigned fields;
+
+    if (w->kind < MESSAGE_HELLO || w->kind >= MESSAGE_KIND_COUNT)
+        return false;
+    fields = kind_fields[w->kind];
+    if ((fields & HAS_TEXT) && (!w->has_text || !bytes_are_text(&w->text, WIRE_MAX_TEXT_BYTES)))
+        return false;
+    if ((fields & HAS_UNIT) && (!w->has_unit || !w->has_lease))
+        return false;
+    if ((fields & HAS_OUTCOME) && (!w->has_outcome || !outcome_decided(w->outcome)))
+        return false;
+    switch ((enum message_kind)w->kind) {
+    case MESSAGE_HELLO:
+        return w->has_n_lanes;
+    case MESSAGE_LEASE:
+        return w->has_attempt && w->has_last_attempt && w->has_size_bytes && w->has_mtime_ns;
+    case MESSAGE_RESULT:
+        return w->has_wall_us && w->has_n_frames;
+    case MESSAGE_STOP:
+        return w->has_drain;
+    default:
+        return true;
+    }
+}
+
+enum status message_unpack(const uint8_t *data, size_t len_bytes, struct message *ret_m)
+{
+    enum status s = STATUS_CORRUPT;
+    struct message m = {0};
+    unsigned fields;
+    Fakesift__Wire__Message *w;
+
+    if (len_bytes > WIRE_MAX_BYTES)
+        return STATUS_CORRUPT;
+    w = fakesift__wire__message__unpack(NULL, len_bytes, data);
+    if (!w || !message_complete(w))
+        goto end;
+    fields = kind_fields[w->kind];
+    m.kind = (enum message_kind)w->kind;
+    if (fields & HAS_TEXT) {
+        m.text = bytes_to_string(&w->text);
+        if (!m.text) {
+            s = STATUS_NO_MEMORY;
+            goto end;
+        }
+    }
+    if (fields & HAS_UNIT) {
+        m.unit = w->unit;
+        m.lease = w->lease;
+    }
+    if (fields & HAS_OUTCOME)
+        m.outcome = (enum outcome)w->outcome;
+    switch (m.kind) {
+    case MESSAGE_HELLO:
+        m.n_lanes = w->n_lanes;
+        break;
+    case MESSAGE_LEASE:
+        m.attempt = w->attempt;
+        m.last_attempt = w->last_attempt != 0;
+        m.size_bytes = w->size_bytes;
+        m.mtime_ns = w->mtime_ns;
+        break;
+    case MESSAGE_RESULT:
+        m.wall_us = w->wall_us;
+        m.n_frames = w->n_frames;
+        break;
+    case MESSAGE_STOP:
+        m.drain = w->drain != 0;
+        break;
+    default:
+        break;
+    }
+    if (message_ok(&m)) {
+        *ret_m = m;
+        m = (struct message){0};
+        s = STATUS_OK;
+    }
+end:
+    message_clear(&m);
+    if (w)
+        fakesift__wire__message__free_unpacked(w, NULL);
+    return s;
+}
+
+static bool clips_ok(const struct result *r)
+{
+    if (r->n_clips > RESULT_MAX_CLIPS || (r->n_clips > 0 && !r->clips))
+        return false;
+    for (size_t i = 0; i < r->n_clips; i++) {
+        const struct clip_score *c = &r->clips[i];
+
+        if (c->track >= r->n_tracks || c->start_us > c->end_us || !is_probability(c->p_fake))
+            return false;
+        if (i > 0 && (c->track < c[-1].track || (c->track == c[-1].track && c->clip <= c[-1].clip)))
+            return false;
+    }
+    return true;
+}
+
+/* The rules of wire.h, for what is to be packed and for what was unpacked. */
+static bool result_ok(const struct result *r)
+{
+    bool scored = outcome_has_score(r->outcome);
+    size_t path_len = r->path ? strnlen(r->path, WIRE_MAX_TEXT_BYTES + 1) : 0;
+
+    if (path_len == 0 || path_len > WIRE_MAX_TEXT_BYTES || !outcome_decided(r->outcome))
+        return false;
+    if (scored ? !is_probability(r->p_fake) : !isnan(r->p_fake))
+        return false;
+    if (!scored && r->n_clips > 0)
+        return false;
+    if (r->n_frames_with_face > r->n_frames_decoded)
+        return false;
+    if (r->wall_us < 0 || r->decode_us < 0 || r->face_us < 0 || r->network_us < 0)
+        return false;
+    return memchr(r->message, '\0', sizeof(r->message)) && video_facts_valid(&r->facts) && clips_ok(r);
+}
+
+#define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
+
+static void facts_fill(Fakesift__Wire__Facts *w, const struct video_facts *f)
+{
+    SET(w, container, bytes_of(f->container, strlen(f->container)));
+    SET(w, codec, bytes_of(f->codec, strlen(f->codec)));
+    SET(w, pixel_format, bytes_of(f->pixel_format, strlen(f->pixel_format)));
+    SET(w, encoder, bytes_of(f->encoder, strlen(f->encoder)));
+    SET(w, width_px, f->width_px);
+    SET(w, height_px, f->height_px);
+    SET(w, rotation_deg, (uint32_t)f->rotation_deg);
+    SET(w, fps_num, f->fps_num);
+    SET(w, fps_den, f->fps_den);
+    SET(w, duration_us, (uint64_t)f->duration_us);
+    SET(w, n_frames, (uint64_t)f->n_frames);
+    SET(w, bit_rate_bps, (uint64_t)f->bit_rate_bps);
+    SET(w, n_video_streams, f->n_video_streams);
+    SET(w, n_audio_streams, f->n_audio_streams);
+}
+
+/* An absent field reads as 0 or "", which is unknown. */
+static bool facts_take(const Fakesift__Wire__Facts *w, struct video_facts *f)
+{
+    if (!bytes_into(&w->container, f->container, sizeof(f->container)) ||
+        !bytes_into(&w->codec, f->codec, sizeof(f->codec)) ||
+        !bytes_into(&w->pixel_format, f->pixel_format, sizeof(f->pixel_format)) ||
+        !bytes_into(&w->encoder, f->encoder, sizeof(f->encoder)) || w->rotation_deg > 270 ||
+        w->duration_us > INT64_MAX || w->n_frames > INT64_MAX || w->bit_rate_bps > INT64_MAX)
+        return false;
+    f->width_px = w->width_px;
+    f->height_px = w->height_px;
+    f->rotation_deg = (int32_t)w->rotation_deg;
+    f->fps_num = w->fps_num;
+    f->fps_den = w->fps_den;
+    f->duration_us = (int64_t)w->duration_us;
+    f->n_frames = (int64_t)w->n_frames;
+    f->bit_rate_bps = (int64_t)w->bit_rate_bps;
+    f->n_video_streams = w->n_video_streams;
+    f->n_audio_streams = w->n_audio_streams;
+    return true;
+}
+
+/* The clips' columns, in one allocation. */
+struct columns {
+    double *p_fake;
+    int64_t *start_us, *end_us;
+    uint32_t *track, *number, *n_frames;
+};
+
+static struct columns columns_of(void *block, size_t n)
+{
+    struct columns c;
+
+    /* Widest first, so that each column is aligned. */
+    c.p_fake = block;
+    c.start_us = (int64_t *)(c.p_fake + n);
+    c.end_us = c.start_us + n;
+    c.track = (uint32_t *)(c.end_us + n);
+    c.number = c.track + n;
+    c.n_frames = c.number + n;
+    return c;
+}
+
+static void clips_fill(Fakesift__Wire__Result *w, const struct result *r, void *block)
+{
+    struct columns c = columns_of(block, r->n_clips);
+
+    for (size_t i = 0; i < r->n_clips; i++) {
+        c.track[i] = r->clips[i].track;
+        c.number[i] = r->clips[i].clip;
+        c.start_us[i] = r->clips[i].start_us;
+        c.end_us[i] = r->clips[i].end_us;
+        c.n_frames[i] = r->clips[i].n_frames;
+        c.p_fake[i] = r->clips[i].p_fake;
+    }
+    w->clip_track = c.track;
+    w->clip_number = c.number;
+    w->clip_start_us = c.start_us;
+    w->clip_end_us = c.end_us;
+    w->clip_n_frames = c.n_frames;
+    w->clip_p_fake = c.p_fake;
+    w->n_clip_track = w->n_clip_number = w->n_clip_start_us = r->n_clips;
+    w->n_clip_end_us = w->n_clip_n_frames = w->n_clip_p_fake = r->n_clips;
+}
+
+enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_len_bytes)
+{
+    enum status s;
+    Fakesift__Wire__Result w = FAKESIFT__WIRE__RESULT__INIT;
+    Fakesift__Wire__Facts facts = FAKESIFT__WIRE__FACTS__INIT;
+    void *block = NULL;
+
+    if (!result_ok(r))
+        return STATUS_INVALID;
+    w.path = bytes_of(r->path, strlen(r->path));
+    w.size_bytes = r->size_bytes;
+    w.mtime_ns = r->mtime_ns;
+    w.outcome = r->outcome;
+    if (outcome_has_score(r->outcome))
+        SET(&w, p_fake, r->p_fake);
+    SET(&w, message, bytes_of(r->message, strlen(r->message)));
+    facts_fill(&facts, &r->facts);
+    w.facts = &facts;
+    SET(&w, n_frames_wanted, r->n_frames_wanted);
+    SET(&w, n_frames_decoded, r->n_frames_decoded);
+    SET(&w, n_frames_with_face, r->n_frames_with_face);
+    SET(&w, n_tracks, r->n_tracks);
+    if (r->n_clips > 0) {
+        block = malloc(r->n_clips * (3 * sizeof(double) + 3 * sizeof(uint32_t)));
+        if (!block)
+            return STATUS_NO_MEMORY;
+        clips_fill(&w, r, block);
+    }
+    SET(&w, attempt, r->attempt);
+    SET(&w, rank, r->rank);
+    SET(&w, wall_us, (uint64_t)r->wall_us);
+    SET(&w, decode_us, (uint64_t)r->decode_us);
+    SET(&w, face_us, (uint64_t)r->face_us);
+    w.network_us = (uint64_t)r->network_us;
+    s = pack(&w.base, ret_data, ret_len_bytes);
+    free(block);
+    return s;
+}
+
+static enum status clips_take(const Fakesift__Wire__Result *w, struct result *r)
+{
+    size_t n = w->n_clip_track;
+
+    if (n > RESULT_MAX_CLIPS || w->n_clip_number != n || w->n_clip_start_us != n || w->n_clip_end_us != n ||
+        w->n_clip_n_frames != n || w->n_clip_p_fake != n)
+        return STATUS_CORRUPT;
+    if (n == 0)
+        return STATUS_OK;
+    r->clips = calloc(n, sizeof(*r->clips));
+    if (!r->clips)
+        return STATUS_NO_MEMORY;
+    r->n_clips = n;
+    for (size_t i = 0; i < n; i++) {
+        r->clips[i] = (struct clip_score){
+            .track = w->clip_track[i],
+            .clip = w->clip_number[i],
+            .start_us = w->clip_start_us[i],
+            .end_us = w->clip_end_us[i],
+            .n_frames = w->clip_n_frames[i],
+            .p_fake = w->clip_p_fake[i],
+        };
+    }
+    return STATUS_OK;
+}
+
+static enum status result_take(const Fakesift__Wire__Result *w, struct result *r)
+{
+    if (!bytes_are_text(&w->path, WIRE_MAX_TEXT_BYTES) || !outcome_decided(w->outcome) ||
+        !bytes_into(&w->message, r->message, sizeof(r->message)) || !facts_take(w->facts, &r->facts) ||
+        w->wall_us > INT64_MAX || w->decode_us > INT64_MAX || w->face_us > INT64_MAX ||
+        w->network_us > INT64_MAX)
+        return STATUS_CORRUPT;
+    r->path = bytes_to_string(&w->path);
+    if (!r->path)
+        return STATUS_NO_MEMORY;
+    for (char *p = r->message; *p != '\0'; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+    }
+    r->size_bytes = w->size_bytes;
+    r->mtime_ns = w->mtime_ns;
+    r->outcome = (enum outcome)w->outcome;
+    /* A NaN that was sent as a value is not an absent score: result_ok would take it for one. */
+    if (w->has_p_fake && !is_probability(w->p_fake))
+        return STATUS_CORRUPT;
+    r->p_fake = w->has_p_fake ? w->p_fake : NAN;
+    r->n_frames_wanted = w->n_frames_wanted;
+    r->n_frames_decoded = w->n_frames_decoded;
+    r->n_frames_with_face = w->n_frames_with_face;
+    r->n_tracks = w->n_tracks;
+    r->attempt = w->attempt;
+    r->rank = w->rank;
+    r->wall_us = (int64_t)w->wall_us;
+    r->decode_us = (int64_t)w->decode_us;
+    r->face_us = (int64_t)w->face_us;
+    r->network_us = (int64_t)w->network_us;
+    return clips_take(w, r);
+}
+
+enum status result_unpack(const uint8_t *data, size_t len_bytes, struct result *ret_r)
+{
+    enum status s = STATUS_CORRUPT;
+    struct result r = {0};
+    Fakesift__Wire__Result *w;
+
+    if (len_bytes > WIRE_MAX_BYTES)
+        return STATUS_CORRUPT;
+    w = fakesift__wire__result__unpack(NULL, len_bytes, data);
+    if (!w)
+        return STATUS_CORRUPT;
+    s = result_take(w, &r);
+    if (s == STATUS_OK && !result_ok(&r))
+        s = STATUS_CORRUPT;
+    if (s == STATUS_OK) {
+        *ret_r = r;
+        r = (struct result){0};
+    }
+    result_clear(&r);
+    fakesift__wire__result__free_unpacked(w, NULL);
+    return s;
+}
