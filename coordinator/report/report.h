@@ -1,8 +1,9 @@
-/* report: the reduced results of a run -> scores.csv, report.json, results.sqlite and report.html in its folder.
+/* report: the reduced results of a run -> scores.csv, report.json, results.sqlite and report.html in its
+ * folder.
  *
- * In: a manifest and one result for each of its entries. Out: files that appear by rename. scores.csv and the "results"
- * of report.json depend on nothing but the input's results, labels and protocol: no clock, no host, no timings.
- * Only this folder sees sqlite3.h. */
+ * In: a manifest and one result for each of its entries. Out: files that appear by rename. scores.csv and the
+ * "results" of report.json depend on nothing but the input's results, labels and protocol: no clock, no host,
+ * no timings. Only this folder sees sqlite3.h. */
 #ifndef FAKESIFT_COORDINATOR_REPORT_REPORT_H
 #define FAKESIFT_COORDINATOR_REPORT_REPORT_H
 
@@ -16,8 +17,8 @@ struct report_input {
     const struct manifest *manifest;
     /* manifest_count() of them, in its order; OUTCOME_UNDECIDED where no result exists yet. */
     const struct result *results;
-    /* Objects as JSON text. protocol: the fields of the run's fingerprint. execution: versions, machines, sandbox, wall
-     * times; shown in report.html and kept in run.json, never part of "results". */
+    /* Objects as JSON text. protocol: the fields of the run's fingerprint. execution: versions, machines,
+     * sandbox, wall times; shown in report.html and kept in run.json, never part of "results". */
     const char *protocol_json, *execution_json;
     const char *detector_name, *detector_worth; /* shown to the reader */
 };
@@ -25,8 +26,8 @@ struct report_input {
 /* Writes all four. */
 enum status report_write(const struct report_input *in, struct error *e);
 
-/* What a run prints at its end: outcome counts that add up to the manifest, coverage, AUC with its interval (or why
- * there is none), and where the report is. */
+/* What a run prints at its end: outcome counts that add up to the manifest, coverage, AUC with its interval
+ * (or why there is none), and where the report is. */
 enum status report_print_summary(const struct report_input *in, FILE *out, struct error *e);
 
 #endif

@@ -1,0 +1,270 @@
+#include "coordinator/report/model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void tally_add(struct tally *t, const struct manifest_entry *entry, const struct result *r)
+{
+    bool scored = outcome_has_score(r->outcome);
+
+    t->n++;
+    t->n_decided += r->outcome != OUTCOME_UNDECIDED;
+    t->n_scored += scored;
+    t->by_outcome[r->outcome]++;
+    if (entry->label == LABEL_REAL) {
+        t->n_real++;
+        t->n_real_scored += scored;
+    } else if (entry->label == LABEL_FAKE) {
+        t->n_fake++;
+        t->n_fake_scored += scored;
+    } else {
+        t->n_unknown++;
+    }
+}
+
+static bool in_unit_range(double p)
+{
+    return p >= 0 && p <= 1;
+}
+
+/* The caller's promises, checked before anything is counted. */
+static enum status check_input(const struct report_input *in, struct error *e)
+{
+    size_t n = manifest_count(in->manifest);
+
+    if (n >= UINT32_MAX)
+        return error_set(e, STATUS_UNSUPPORTED, "report: %zu videos; at most %u", n, UINT32_MAX - 1);
+    for (size_t i = 0; i < n; i++) {
+        const char *path = manifest_entry(in->manifest, i)->path;
+        const struct result *r = &in->results[i];
+
+        if (r->path && strcmp(r->path, path) != 0)
+            return error_set(e, STATUS_MISMATCH, "report: result %zu is of %s, the manifest has %s there", i,
+                             r->path, path);
+        if ((unsigned)r->outcome >= OUTCOME_COUNT)
+            return error_set(e, STATUS_INVALID, "report: %s has the unknown outcome %d", path,
+                             (int)r->outcome);
+        if (!outcome_has_score(r->outcome))
+            continue;
+        if (!in_unit_range(r->p_fake))
+            return error_set(e, STATUS_INVALID, "report: %s is %s with score %g; a score is in 0..1", path,
+                             outcome_name(r->outcome), r->p_fake);
+        for (size_t k = 0; k < r->n_clips; k++) {
+            if (!in_unit_range(r->clips[k].p_fake))
+                return error_set(e, STATUS_INVALID, "report: %s has score %g in clip %zu; a score is in 0..1",
+                                 path, r->clips[k].p_fake, k);
+        }
+    }
+    return STATUS_OK;
+}
+
+const struct video_facts *model_facts(const struct report_model *m, size_t index)
+{
+    const struct manifest_entry *entry = manifest_entry(m->in->manifest, index);
+    const struct result *r = &m->in->results[index];
+
+    if (r->facts.codec[0] == '\0' && r->facts.container[0] == '\0' && entry->facts)
+        return entry->facts;
+    return &r->facts;
+}
+
+static enum status count(struct report_model *m, struct error *e)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < m->n; i++) {
+        const struct manifest_entry *entry = manifest_entry(m->in->manifest, i);
+        const struct result *r = &m->in->results[i];
+
+        tally_add(&m->tally, entry, r);
+        if (!outcome_has_score(r->outcome))
+            continue;
+        m->histogram.of_label[entry->label][r->p_fake < 1 ? (int)(r->p_fake * MODEL_BINS) : MODEL_BINS - 1]++;
+        if (entry->label != LABEL_UNKNOWN)
+            m->n_clips += r->n_clips;
+    }
+    for (int k = 0; k < OUTCOME_COUNT; k++)
+        total += m->tally.by_outcome[k];
+    /* What the whole report rests on: no video is lost, none counts twice. */
+    if (total != m->n || m->tally.n != m->n || m->tally.n_real + m->tally.n_fake + m->tally.n_unknown != m->n)
+        return error_set(e, STATUS_BUG, "report: outcomes add up to %zu, not to the manifest's %zu", total,
+                         m->n);
+    return STATUS_OK;
+}
+
+/* The score that a policy gives to a video without one. */
+static double filled_score(enum policy_kind policy, enum label label)
+{
+    if (policy == POLICY_HALF)
+        return 0.5;
+    return (policy == POLICY_BEST) == (label == LABEL_FAKE) ? 1 : 0;
+}
+
+/* Labelled videos, ranked; without a score they are dropped or filled as the policy has it. */
+static enum status rank_videos(const struct report_model *m, enum policy_kind policy, struct ranking *ret_r,
+                               struct error *e)
+{
+    double *p_fake = calloc(m->n + 1, sizeof(*p_fake));
+    uint8_t *is_fake = calloc(m->n + 1, sizeof(*is_fake));
+    uint32_t *index = calloc(m->n + 1, sizeof(*index));
+    struct ranking r = {0};
+    size_t n = 0;
+    enum status s;
+
+    if (!p_fake || !is_fake || !index) {
+        s = error_no_memory(e);
+        goto end;
+    }
+    for (size_t i = 0; i < m->n; i++) {
+        enum label label = manifest_entry(m->in->manifest, i)->label;
+        bool scored = outcome_has_score(m->in->results[i].outcome);
+
+        if (label == LABEL_UNKNOWN || (!scored && policy == POLICY_DROPPED))
+            continue;
+        p_fake[n] = scored ? m->in->results[i].p_fake : filled_score(policy, label);
+        is_fake[n] = label == LABEL_FAKE;
+        index[n++] = (uint32_t)i;
+    }
+    s = ranking_open(p_fake, is_fake, n, &r, e);
+    if (s != STATUS_OK)
+        goto end;
+    for (size_t k = 0; k < n; k++)
+        r.item[k] = index[r.item[k]];
+    *ret_r = r;
+end:
+    free(p_fake);
+    free(is_fake);
+    free(index);
+    return s;
+}
+
+static enum status measure_clips(struct report_model *m, struct error *e)
+{
+    double *p_fake = calloc(m->n_clips + 1, sizeof(*p_fake));
+    uint8_t *is_fake = calloc(m->n_clips + 1, sizeof(*is_fake));
+    uint32_t *video = calloc(m->n_clips + 1, sizeof(*video));
+    struct ranking r = {0};
+    size_t n = 0;
+    enum status s;
+
+    if (!p_fake || !is_fake || !video) {
+        s = error_no_memory(e);
+        goto end;
+    }
+    for (size_t i = 0; i < m->n; i++) {
+        enum label label = manifest_entry(m->in->manifest, i)->label;
+        const struct result *result = &m->in->results[i];
+
+        if (label == LABEL_UNKNOWN || !outcome_has_score(result->outcome))
+            continue;
+        for (size_t k = 0; k < result->n_clips; k++, n++) {
+            p_fake[n] = result->clips[k].p_fake;
+            is_fake[n] = label == LABEL_FAKE;
+            video[n] = (uint32_t)i;
+        }
+    }
+    s = ranking_open(p_fake, is_fake, n, &r, e);
+    if (s != STATUS_OK)
+        goto end;
+    s = metrics_compute(&r, video, &metrics_defaults, &m->clip, e);
+    ranking_close(&r);
+end:
+    free(p_fake);
+    free(is_fake);
+    free(video);
+    return s;
+}
+
+static enum status measure_policies(struct report_model *m, struct error *e)
+{
+    static const struct policy kinds[POLICY_COUNT] = {
+        [POLICY_DROPPED] = {.name = "dropped", .meaning = "left out: over scored videos only"},
+        [POLICY_HALF] = {.name = "half", .meaning = "given 0.5"},
+        [POLICY_WORST] = {.name = "worst", .meaning = "all wrong: fakes given 0, reals 1"},
+        [POLICY_BEST] = {.name = "best", .meaning = "all right: fakes given 1, reals 0"},
+    };
+    struct metrics_settings settings = metrics_defaults;
+
+    settings.replicates = 0;
+    for (int k = 0; k < POLICY_COUNT; k++) {
+        struct ranking r = {0};
+        enum status s = rank_videos(m, (enum policy_kind)k, &r, e);
+
+        if (s != STATUS_OK)
+            return s;
+        m->policies[k] = kinds[k];
+        s = metrics_compute(&r, NULL, &settings, &m->policies[k].metrics, e);
+        ranking_close(&r);
+        if (s != STATUS_OK)
+            return s;
+    }
+    return STATUS_OK;
+}
+
+static enum status measure_dependences(struct report_model *m, struct error *e)
+{
+    static const struct {
+        const char *name;
+        enum status (*make)(const struct manifest *, uint32_t *, bool *, struct error *);
+    } kinds[DEPENDENCE_COUNT] = {
+        [DEPENDENCE_ORIGINAL] = {"original", clusters_by_original},
+        [DEPENDENCE_IDENTITY] = {"identity", clusters_by_identity},
+        [DEPENDENCE_GROUP] = {"group", clusters_by_group},
+    };
+    uint32_t *cluster = calloc(m->n + 1, sizeof(*cluster));
+    enum status s = STATUS_OK;
+
+    if (!cluster)
+        return error_no_memory(e);
+    for (int k = 0; s == STATUS_OK && k < DEPENDENCE_COUNT; k++) {
+        struct dependence *d = &m->dependences[k];
+
+        d->name = kinds[k].name;
+        s = kinds[k].make(m->in->manifest, cluster, &d->is_present, e);
+        if (s == STATUS_OK && d->is_present)
+            s = metrics_bootstrap(&m->ranking, cluster, &metrics_defaults, &d->auc, e);
+    }
+    free(cluster);
+    return s;
+}
+
+enum status model_make(const struct report_input *in, enum model_extent extent, struct report_model *ret_m,
+                       struct error *e)
+{
+    struct report_model m = {.in = in, .n = manifest_count(in->manifest)};
+    enum status s = check_input(in, e);
+
+    if (s != STATUS_OK)
+        return s;
+    s = count(&m, e);
+    if (s == STATUS_OK)
+        s = rank_videos(&m, POLICY_DROPPED, &m.ranking, e);
+    if (s == STATUS_OK)
+        s = metrics_compute(&m.ranking, NULL, &metrics_defaults, &m.video, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = manifest_hash(in->manifest, m.manifest_sha256, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = measure_dependences(&m, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = measure_clips(&m, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = measure_policies(&m, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = groups_make(&m, e);
+    if (s != STATUS_OK) {
+        model_clear(&m);
+        return s;
+    }
+    findings_make(&m);
+    *ret_m = m;
+    return STATUS_OK;
+}
+
+void model_clear(struct report_model *m)
+{
+    ranking_close(&m->ranking);
+    free(m->splits);
+    free(m->families);
+    *m = (struct report_model){0};
+}

@@ -1,0 +1,113 @@
+/* model: everything that a report says, computed once; the writers beside it only format.
+ *
+ * Items of rankings and masks are manifest indices, except at clip level, where they count the clips of
+ * labelled, scored videos in manifest order. Strings point into the input. Internal to coordinator/report. */
+#ifndef FAKESIFT_COORDINATOR_REPORT_MODEL_H
+#define FAKESIFT_COORDINATOR_REPORT_MODEL_H
+
+#include "coordinator/evaluate/metrics.h"
+#include "coordinator/report/report.h"
+
+enum {
+    MODEL_MAX_GROUPS = 100, /* of splits and of families that get a row of their own */
+    MODEL_MAX_FINDINGS = 16,
+    MODEL_BINS = 20, /* of the score distribution */
+    MODEL_TOP = 20,  /* most suspicious videos, largest errors */
+};
+
+/* How many of a set of videos came how far. scored <= decided <= n of each. */
+struct tally {
+    size_t n, n_decided, n_scored;
+    size_t n_real, n_fake, n_unknown; /* by label; they add up to n */
+    size_t n_real_scored, n_fake_scored;
+    size_t by_outcome[OUTCOME_COUNT]; /* add up to n */
+};
+
+/* The videos of one split or one family. */
+struct group {
+    const char *name; /* "" = none stated */
+    bool is_rest;     /* all groups beyond MODEL_MAX_GROUPS, together; name is "" */
+    size_t n_groups;  /* 1, or how many the rest holds */
+    struct tally tally;
+    struct metrics metrics; /* a family: its fakes against the reals of all families */
+};
+
+enum policy_kind { POLICY_DROPPED, POLICY_HALF, POLICY_WORST, POLICY_BEST, POLICY_COUNT };
+
+struct policy {
+    const char *name, *meaning;
+    struct metrics metrics;
+};
+
+struct finding {
+    const char *id;
+    bool is_warning;
+    char text[400];
+};
+
+/* A bootstrap by something that ties videos together; absent where no scored video states it. */
+struct dependence {
+    const char *name; /* "original", "identity", "group" */
+    bool is_present;
+    struct interval auc;
+};
+
+enum { DEPENDENCE_ORIGINAL, DEPENDENCE_IDENTITY, DEPENDENCE_GROUP, DEPENDENCE_COUNT };
+
+struct histogram {
+    size_t of_label[3][MODEL_BINS]; /* by enum label; the last bin holds 1 */
+};
+
+struct report_model {
+    const struct report_input *in;
+    size_t n;
+    struct tally tally;
+    size_t n_clips;         /* of labelled, scored videos */
+    struct ranking ranking; /* labelled, scored videos */
+    struct metrics video, clip;
+    struct dependence dependences[DEPENDENCE_COUNT];
+    struct policy policies[POLICY_COUNT];
+    struct group *splits, *families;
+    size_t n_splits, n_families;
+    struct finding findings[MODEL_MAX_FINDINGS];
+    size_t n_findings;
+    struct histogram histogram;
+    char manifest_sha256[SHA256_HEX_BYTES];
+};
+
+enum model_extent { MODEL_WHOLE, MODEL_OVERALL /* tally, video metrics and findings alone */ };
+
+/* STATUS_MISMATCH: results that are not the manifest's. STATUS_INVALID: a score outside 0..1, an unknown
+ * outcome. */
+enum status model_make(const struct report_input *in, enum model_extent extent, struct report_model *ret_m,
+                       struct error *e);
+void model_clear(struct report_model *m); /* NULL-safe content */
+
+/* The video's facts: the lane's, or the scan's where no lane got so far. */
+const struct video_facts *model_facts(const struct report_model *m, size_t index);
+
+void tally_add(struct tally *t, const struct manifest_entry *entry, const struct result *r);
+
+/* groups.c: the manifest's entries by split and by family, in byte order of name. */
+enum status groups_make(struct report_model *m, struct error *e);
+const struct metrics_settings *groups_settings(void);
+
+/* findings.c: what a reader must know before believing the figures. */
+void findings_make(struct report_model *m);
+
+/* clusters.c: cluster[i] for each entry of the manifest: the index of one entry that stands for all that
+ * depend on each other. *ret_any: some entry states an original, an identity, a group. */
+enum status clusters_by_original(const struct manifest *m, uint32_t *cluster, bool *ret_any, struct error *e);
+enum status clusters_by_identity(const struct manifest *m, uint32_t *cluster, bool *ret_any, struct error *e);
+enum status clusters_by_group(const struct manifest *m, uint32_t *cluster, bool *ret_any, struct error *e);
+
+/* The writers; path is the final one. */
+enum status scores_csv_write(const struct report_model *m, const char *path, struct error *e);
+enum status results_json_write(const struct report_model *m, const char *path, struct error *e);
+enum status results_sqlite_write(const struct report_model *m, const char *path, struct error *e);
+enum status page_write(const struct report_model *m, const char *path, struct error *e);
+
+/* True when all of string is UTF-8 (RFC 3629). */
+bool utf8_is_valid(const char *string);
+
+#endif

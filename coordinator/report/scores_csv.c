@@ -1,0 +1,137 @@
+/* scores.csv: one row a video, in the manifest's order, whatever became of it. RFC 4180, LF line ends.
+ *
+ * Spreadsheets run a cell that begins with = + - @ tab or CR as a formula, and names come from other people's
+ * files: a text cell that begins so gets an apostrophe before it. One that begins with an apostrophe gets one
+ * more, so a reader undoes it by dropping one leading apostrophe. */
+#include "coordinator/report/model.h"
+
+#include <string.h>
+
+#include "shard/file.h"
+#include "shard/text.h"
+
+static const char *const columns[] = {
+    "path",
+    "label",
+    "split",
+    "family",
+    "outcome",
+    "p_fake",
+    "message",
+    "original",
+    "identity",
+    "group",
+    "n_frames_wanted",
+    "n_frames_decoded",
+    "n_frames_with_face",
+    "n_tracks",
+    "n_clips",
+    "container",
+    "codec",
+    "pixel_format",
+    "width_px",
+    "height_px",
+    "rotation_deg",
+    "fps",
+    "duration_us",
+    "n_frames",
+    "bit_rate_bps",
+    "n_audio_streams",
+    "size_bytes",
+};
+
+static void append_cell(struct text *t, const char *string)
+{
+    if (string[0] != '\0' && strchr("=+-@\t\r'", string[0])) {
+        /* Quoted by hand: the apostrophe hides a leading blank from text_append_csv, and a tab must stay
+         * quoted. */
+        text_append_string(t, "\"'");
+        for (const char *p = string; *p != '\0'; p++)
+            text_append(t, *p == '"' ? "\"\"" : p, *p == '"' ? 2 : 1);
+        text_append_string(t, "\"");
+        return;
+    }
+    text_append_csv(t, string);
+}
+
+static void append_text(struct text *t, const char *string)
+{
+    append_cell(t, string);
+    text_append(t, ",", 1);
+}
+
+/* Unknown facts are zero; an empty cell says so. */
+static void append_fact(struct text *t, bool is_known, int64_t value)
+{
+    if (is_known)
+        text_append_format(t, "%lld", (long long)value);
+    text_append(t, ",", 1);
+}
+
+static void append_row(struct text *t, const struct report_model *m, size_t index)
+{
+    const struct manifest_entry *entry = manifest_entry(m->in->manifest, index);
+    const struct result *r = &m->in->results[index];
+    const struct video_facts *facts = model_facts(m, index);
+    bool has_stream = facts->codec[0] != '\0';
+
+    append_text(t, entry->path);
+    append_text(t, label_name(entry->label));
+    append_text(t, entry->split);
+    append_text(t, entry->family);
+    append_text(t, outcome_name(r->outcome));
+    if (outcome_has_score(r->outcome))
+        text_append_double(t, r->p_fake);
+    text_append(t, ",", 1);
+    append_text(t, r->message);
+    append_text(t, entry->original);
+    append_text(t, entry->identity);
+    append_text(t, entry->group);
+    append_fact(t, r->outcome != OUTCOME_UNDECIDED, r->n_frames_wanted);
+    append_fact(t, r->outcome != OUTCOME_UNDECIDED, r->n_frames_decoded);
+    append_fact(t, r->outcome != OUTCOME_UNDECIDED, r->n_frames_with_face);
+    append_fact(t, r->outcome != OUTCOME_UNDECIDED, r->n_tracks);
+    append_fact(t, r->outcome != OUTCOME_UNDECIDED, (int64_t)r->n_clips);
+    append_text(t, facts->container);
+    append_text(t, facts->codec);
+    append_text(t, facts->pixel_format);
+    append_fact(t, facts->width_px > 0, facts->width_px);
+    append_fact(t, facts->height_px > 0, facts->height_px);
+    append_fact(t, has_stream, facts->rotation_deg);
+    if (facts->fps_num > 0 && facts->fps_den > 0)
+        text_append_double(t, (double)facts->fps_num / facts->fps_den);
+    text_append(t, ",", 1);
+    append_fact(t, facts->duration_us > 0, facts->duration_us);
+    append_fact(t, facts->n_frames > 0, facts->n_frames);
+    append_fact(t, facts->bit_rate_bps > 0, facts->bit_rate_bps);
+    append_fact(t, has_stream, facts->n_audio_streams);
+    if (entry->exists)
+        text_append_format(t, "%llu", (unsigned long long)entry->size_bytes);
+    text_append(t, "\n", 1);
+}
+
+enum status scores_csv_write(const struct report_model *m, const char *path, struct error *e)
+{
+    struct file_writer *w = NULL;
+    struct text row = {0};
+    enum status s = file_writer_open(path, &w, e);
+
+    if (s != STATUS_OK)
+        return s;
+    for (size_t k = 0; k < sizeof(columns) / sizeof(columns[0]); k++)
+        text_append_format(&row, "%s%s", k > 0 ? "," : "", columns[k]);
+    text_append(&row, "\n", 1);
+    for (size_t i = 0; i <= m->n && !row.failed; i++) {
+        fwrite(row.data, 1, row.len_bytes, file_writer_stream(w));
+        row.len_bytes = 0;
+        if (i < m->n)
+            append_row(&row, m, i);
+    }
+    if (row.failed) {
+        file_writer_discard(&w);
+        text_clear(&row);
+        return error_no_memory(e);
+    }
+    text_clear(&row);
+    return file_writer_commit(&w, e);
+}
