@@ -101,6 +101,11 @@ struct decoder {
     bool is_converted;     /* rgb holds current */
 };
 
+const char *decoder_version(void)
+{
+    return AV_STRINGIFY(LIBAVCODEC_VERSION) "/" AV_STRINGIFY(LIBAVFORMAT_VERSION);
+}
+
 void decoder_prepare(void)
 {
     /* Things that the libraries do once and that need the file system or more: the time zone (container

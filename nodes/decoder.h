@@ -17,6 +17,9 @@ struct decoder;
  * Calling it again does nothing. */
 void decoder_prepare(void);
 
+/* libavcodec's and libavformat's versions, "59.37.100/59.27.100": another one may decode to other pixels. */
+const char *decoder_version(void);
+
 struct decoder_settings {
     unsigned max_side_px; /* larger frames are refused as unsupported, 64..16384; default (0) 8192 */
 };

@@ -242,7 +242,7 @@ static void quote_notes(const struct lane *l, char *ret_text, size_t room)
     memcpy(stage, l->notes->stage, sizeof(stage));
     memcpy(message, l->notes->message, sizeof(message));
     stage[sizeof(stage) - 1] = message[sizeof(message) - 1] = '\0';
-    snprintf(ret_text, room, "%s%s%s%s", stage[0] ? " during " : "", stage, message[0] ? ": " : "", message);
+    snprintf(ret_text, room, "%s%s%s%.190s", stage[0] ? " during " : "", stage, message[0] ? ": " : "", message);
 }
 
 static void describe_death(const struct lane_pool *p, const struct lane *l, int wait_status,

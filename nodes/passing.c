@@ -1,6 +1,7 @@
 #include "nodes/passing.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "models/detector.h"
+#include "nodes/decoder.h"
 #include "nodes/lane.h"
 #include "nodes/passing.h"
 #include "nodes/score.h"
@@ -78,6 +79,7 @@ static enum status load(struct nursery *n, struct error *e)
 {
     enum status s;
 
+    decoder_prepare();
     if (!n->settings->detector)
         return STATUS_OK;
     s = detector_open(n->settings->detector, &n->detector, e);
