@@ -89,9 +89,8 @@ static enum status start_next(struct probing *p, struct error *e)
 
 static void take(struct probing *p, struct lane_pool_event *event)
 {
-    if (event->kind == LANE_POOL_RESULT && outcome_has_score(event->result.outcome))
-        manifest_set_facts(p->manifest, (size_t)event->token, &event->result.facts);
-    else
+    if (event->kind != LANE_POOL_RESULT || !outcome_has_score(event->result.outcome) ||
+        manifest_set_facts(p->manifest, (size_t)event->token, &event->result.facts) != STATUS_OK)
         p->n_unreadable++;
     if (event->kind == LANE_POOL_RESULT)
         result_clear(&event->result);

@@ -74,7 +74,7 @@ static size_t parse_line(char *line, float *row, size_t width)
 
 enum status landmarks_read(int fd, unsigned points, float **ret_rows, size_t *ret_n_rows, struct error *e)
 {
-    size_t len, n_lines = 1, n_rows = 0, width = 2 * (size_t)points, line_number = 0;
+    size_t len = 0, n_lines = 1, n_rows = 0, width = 2 * (size_t)points, line_number = 0;
     char *text = NULL, *next;
     float *rows = NULL;
     enum status s = read_all(fd, &text, &len, e);
