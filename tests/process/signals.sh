@@ -1,0 +1,52 @@
+#!/bin/bash
+# A lane that is killed costs one attempt; a signal drains the run, which then can be resumed; a second job is refused.
+. "$(dirname "$0")/lib.sh"
+corpus videos 24 4 320x240
+
+# The lanes of a fakesift process: grandchildren through its zygote.
+lanes_of() { for zygote in $(pgrep -P "$1"); do pgrep -P "$zygote" || true; done; }
+
+"$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o run --lanes 1 >out 2>err &
+PIDS=$!
+have_lane() { [ -n "$(lanes_of "$PIDS")" ]; }
+wait_for 30 have_lane
+lane=$(lanes_of "$PIDS" | head -1)
+
+# Stopped, it holds its unit, and the run cannot end while the next three steps look at it.
+kill -STOP "$lane"
+expect_code 2 "$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o run
+expect_text err "pid $PIDS"
+expect_code 0 "$FAKESIFT" status run
+expect_text out 'a job works on it'
+kill -9 "$lane"
+attempt_failed() { grep -q 'attempt failed: crashed: killed by signal 9' "$WORK/run.err"; }
+cp err run.err 2>/dev/null || true
+wait "$PIDS" || fail "a killed lane ended the run"
+PIDS=
+expect_code 0 "$FAKESIFT" status run
+expect_text out '28 of 28 videos decided'
+! grep -q crashed out || fail "one crash was taken for the video's outcome"
+
+for signal in TERM USR1; do
+    "$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o drained$signal --lanes 1 >drain.out 2>drain.err &
+    PIDS=$!
+    records() { [ "$(cat drained$signal/journal/*.journal 2>/dev/null | wc -c)" -gt 200 ]; }
+    wait_for 30 records
+    kill -$signal "$PIDS"
+    code=0
+    wait "$PIDS" || code=$?
+    PIDS=
+    [ $code -eq 75 ] || { cat drain.err; fail "SIG$signal: exit code $code, not 75"; }
+    expect_text drain.err 'the same command goes on'
+    expect_code 0 "$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o drained$signal
+    cmp run/scores.csv drained$signal/scores.csv || fail "a drained and resumed run gives other scores"
+done
+
+# A unit that never answers is killed at its deadline and gets its outcome.
+"$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o hung --lanes 1 --timeout 1 --retries 0 >hung.out 2>hung.err &
+PIDS=$!
+wait_for 30 have_lane
+kill -STOP "$(lanes_of "$PIDS" | head -1)"
+wait "$PIDS" || fail "a hung lane ended the run"
+PIDS=
+grep -q ',timeout,' hung/scores.csv || { cat hung/scores.csv; fail "no video has the outcome timeout"; }
