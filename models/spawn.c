@@ -12,26 +12,44 @@
 
 enum { LOG_MAX_BYTES = 1 << 20, LINE_MAX_BYTES = 300 };
 
-/* The line of the log that holds `telling`, else its last that is not empty. */
+static void keep_line(char line[LINE_MAX_BYTES], const char *from)
+{
+    size_t len = strcspn(from, "\r\n");
+
+    if (len >= LINE_MAX_BYTES)
+        len = LINE_MAX_BYTES - 1;
+    memcpy(line, from, len);
+    line[len] = '\0';
+}
+
+/* The line of the log that says most, else its last that is not empty. */
 static void pick_line(const struct spawn *sp, char line[LINE_MAX_BYTES])
 {
-    char *log = NULL, *at, *picked = NULL;
+    char *log = NULL;
     size_t len = 0;
 
     line[0] = '\0';
     if (file_read(sp->log_path, LOG_MAX_BYTES, &log, &len, NULL) != STATUS_OK)
         return;
-    for (char *l = strtok_r(log, "\n", &at); l; l = strtok_r(NULL, "\n", &at)) {
-        if (l[strspn(l, " \t\r")] == '\0')
-            continue;
-        picked = l;
-        if (sp->telling && strstr(l, sp->telling))
-            break;
+    for (const char *const *t = sp->telling; t && *t; t++) {
+        const char *hit = strstr(log, *t);
+
+        if (hit) {
+            while (hit > log && hit[-1] != '\n')
+                hit--;
+            keep_line(line, hit);
+            goto end;
+        }
     }
-    if (picked) {
-        strncpy(line, picked, LINE_MAX_BYTES - 1);
-        line[LINE_MAX_BYTES - 1] = '\0';
+    for (const char *l = log; *l != '\0';) {
+        const char *first = l + strspn(l, " \t\r");
+
+        if (*first != '\n' && *first != '\0')
+            keep_line(line, l);
+        l += strcspn(l, "\n");
+        l += *l == '\n';
     }
+end:
     free(log);
 }
 

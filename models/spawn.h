@@ -8,8 +8,9 @@ struct spawn {
     const char *const *argv; /* NULL-terminated; argv[0] is looked for in PATH */
     const char *folder;      /* where it runs */
     const char *log_path;    /* its standard output and standard error go there; absolute */
-    const char
-        *telling; /* a line of the log that holds this says most about a failure; NULL = the last line */
+    /* NULL-terminated: a line of the log that holds one says most about a failure, the first before the next;
+     * else, or when NULL, the last line does. */
+    const char *const *telling;
 };
 
 /* STATUS_NOT_FOUND: no such program. STATUS_IO: it failed; the text has the line of its log that says why. */

