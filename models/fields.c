@@ -88,8 +88,9 @@ enum status fields_read_choice(const struct fields_reader *r, const struct field
             *ret_value = c->value;
             return STATUS_OK;
         }
-        text_append_format(&known, "%s%s", c == f->choices ? "" : ", ", c->name);
     }
+    for (const struct choice *c = f->choices; c->name; c++)
+        text_append_format(&known, "%s%s", c == f->choices ? "" : ", ", c->name);
     list = text_take(&known);
     s = list ? error_set(r->e, STATUS_INVALID, "%s: %s: \"%s\" is not one of %s", r->path, key,
                          v->valuestring, list)
