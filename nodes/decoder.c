@@ -71,6 +71,7 @@ struct decoder {
     struct video_facts facts;
     struct media_words words;
     unsigned n_errors;
+    uint64_t n_packets;
 
     AVCodecContext *codec;
     enum bitstream bitstream;
@@ -121,20 +122,34 @@ static int64_t frame_step_us(const struct decoder *d)
     return av_rescale(1000000, d->facts.fps_den, d->facts.fps_num > 0 ? d->facts.fps_num : 25);
 }
 
+/* Time stamps beyond this are taken for missing, so that no sum of a few overflows. */
+static bool is_time(int64_t ts)
+{
+    return ts < INT64_MAX / 8 && ts > INT64_MIN / 8; /* AV_NOPTS_VALUE is below */
+}
+
+/* av_rescale_q gives INT64_MIN for what does not fit. */
+static int64_t bounded(int64_t time)
+{
+    return is_time(time) ? time : INT64_MAX / 8;
+}
+
 static int64_t to_us(const struct decoder *d, int64_t ts)
 {
-    return av_rescale_q(ts - d->origin_ts, d->media.stream->time_base, AV_TIME_BASE_Q);
+    return bounded(av_rescale_q(ts - d->origin_ts, d->media.stream->time_base, AV_TIME_BASE_Q));
 }
 
 static int64_t to_ts(const struct decoder *d, int64_t us)
 {
-    return d->origin_ts + av_rescale_q_rnd(us, AV_TIME_BASE_Q, d->media.stream->time_base, AV_ROUND_DOWN);
+    return d->origin_ts +
+           bounded(av_rescale_q_rnd(us, AV_TIME_BASE_Q, d->media.stream->time_base, AV_ROUND_DOWN));
 }
 
-/* Time stamps beyond this are taken for missing, so that no sum overflows. */
-static bool is_time(int64_t ts)
+/* One frame at the stated rate, in the stream's time base. */
+static int64_t frame_step_ts(const struct decoder *d, int64_t n_frames)
 {
-    return ts != AV_NOPTS_VALUE && ts < INT64_MAX / 4 && ts > INT64_MIN / 4;
+    return bounded(av_rescale_q(n_frames, (AVRational){(int)d->facts.fps_den, (int)d->facts.fps_num},
+                                d->media.stream->time_base));
 }
 
 static enum status codec_open(struct decoder *d, struct error *e)
@@ -200,11 +215,10 @@ static enum status restart(struct decoder *d, struct video_facts *facts, enum ou
  * before, and keeps what seeking needs to know. */
 static void note_packet(struct decoder *d, AVPacket *p)
 {
-    const AVRational tb = d->media.stream->time_base;
-    int64_t step = av_rescale_q(1, (AVRational){(int)d->facts.fps_den, (int)d->facts.fps_num}, tb), at;
+    int64_t step = frame_step_ts(d, 1), at;
 
     if (!d->media.can_seek && is_time(p->dts) && d->position_ts != INT64_MIN &&
-        p->dts + d->jump_ts < d->position_ts - MIN_JUMP_STEPS * step)
+        p->dts + d->jump_ts < d->position_ts - (step < INT64_MAX / 64 ? MIN_JUMP_STEPS * step : step))
         d->jump_ts = d->position_ts + step - p->dts;
     if (is_time(p->dts))
         p->dts += d->jump_ts;
@@ -257,6 +271,7 @@ static void feed(struct decoder *d)
         return;
     }
     d->packet_waits = false;
+    d->n_packets++;
     /* A frame that no other needs and that is before the wanted time is never asked for: times do not go
      * back. */
     d->codec->skip_frame = AVDISCARD_DEFAULT;
@@ -266,6 +281,7 @@ static void feed(struct decoder *d)
     code = avcodec_send_packet(d->codec, d->packet);
     if (code == AVERROR(EAGAIN)) {
         d->packet_waits = true;
+        d->n_packets--;
         return;
     }
     if (code < 0 || d->words.n_errors > lines || (d->packet->flags & AV_PKT_FLAG_CORRUPT))
@@ -274,27 +290,22 @@ static void feed(struct decoder *d)
 }
 
 /* The time of a frame that the codec just gave; never earlier than the one before. */
-static int64_t stamp_frame(struct decoder *d, const AVFrame *f)
+static int64_t stamp_frame(const struct decoder *d, const AVFrame *f)
 {
-    const AVRational tb = d->media.stream->time_base;
     int64_t ts;
 
-    if (!d->media.has_times) {
-        ts = av_rescale_q(d->n_frames, (AVRational){(int)d->facts.fps_den, (int)d->facts.fps_num}, tb);
-    } else if (is_time(f->pts)) {
+    if (!d->media.has_times)
+        ts = frame_step_ts(d, d->n_frames);
+    else if (is_time(f->pts))
         ts = f->pts;
-    } else if (is_time(f->pkt_dts)) {
+    else if (is_time(f->pkt_dts))
         ts = f->pkt_dts;
-    } else {
-        int64_t step = f->pkt_duration > 0 && is_time(f->pkt_duration)
-                           ? f->pkt_duration
-                           : av_rescale_q(1, (AVRational){(int)d->facts.fps_den, (int)d->facts.fps_num}, tb);
-
-        ts = d->last_ts == INT64_MIN ? 0 : d->last_ts + step;
-    }
-    if (d->last_ts != INT64_MIN && ts < d->last_ts)
-        ts = d->last_ts;
-    return ts;
+    else if (d->last_ts == INT64_MIN)
+        ts = 0;
+    else
+        ts = d->last_ts +
+             (f->pkt_duration > 0 && is_time(f->pkt_duration) ? f->pkt_duration : frame_step_ts(d, 1));
+    return is_time(ts) && ts > d->last_ts ? ts : d->last_ts;
 }
 
 /* The next frame in presentation order into d->decoded, its time into *ret_ts; false at the end. */
@@ -702,4 +713,9 @@ unsigned decoder_error_count(const struct decoder *d)
 const char *decoder_last_words(const struct decoder *d)
 {
     return d->words.last;
+}
+
+uint64_t decoder_packet_count(const struct decoder *d)
+{
+    return d->n_packets;
 }

@@ -50,5 +50,7 @@ enum status decoder_frame_at(struct decoder *d, int64_t wanted_us, struct decode
  * none). */
 unsigned decoder_error_count(const struct decoder *d);
 const char *decoder_last_words(const struct decoder *d);
+/* Packets that were given to the codec so far: the work done, and what a seek saves. */
+uint64_t decoder_packet_count(const struct decoder *d);
 
 #endif
