@@ -13,7 +13,13 @@ mkdir -p "$marks"
 work=$(mktemp -d "${TMPDIR:-/tmp}/fakesift-tidy.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
+# Two checks of .clang-tidy's groups are off. NullDereference: the analyzer sees one file at a time, so it believes that
+# error_set(), of another file, might return STATUS_OK, and that a ret_x that a failure left alone is then used.
+# implicit-widening: int * size in an index is everywhere, and its bounds are checked where the numbers come from.
+checks=-clang-analyzer-core.NullDereference,-bugprone-implicit-widening-of-multiplication-result
+
 common=$({
+    echo "$checks"
     clang-tidy --version
     cat .clang-tidy
     find shard models nodes coordinator -name '*.h' -type f | sort | xargs -r cat
@@ -24,7 +30,7 @@ tidy() {
     local name=${1//\//_}
     if [ "$(date +%s)" -ge "$deadline" ]; then
         echo "$1" >"$work/$name.late"
-    elif clang-tidy --quiet -p "$database" "$1" >"$work/$name.out" 2>&1; then
+    elif clang-tidy --quiet --checks="$checks" -p "$database" "$1" >"$work/$name.out" 2>&1; then
         : >"$2"
     else
         mv "$work/$name.out" "$work/$name.failed"
@@ -32,7 +38,7 @@ tidy() {
 }
 export -f tidy
 deadline=$(($(date +%s) + limit_s))
-export database work deadline
+export database work deadline checks
 
 while IFS= read -r file; do
     mark=$marks/$({ echo "$common $file" && cat "$file"; } | sha256sum | cut -c1-32)
