@@ -20,14 +20,6 @@ void page_count(struct text *t, size_t n)
     }
 }
 
-void page_measure(struct text *t, const struct measure *v, int decimals)
-{
-    if (v->undefined)
-        text_append_format(t, "<span class=\"why\">%s</span>", undefined_reason(v->undefined));
-    else
-        text_append_format(t, "%.*f", decimals, v->value);
-}
-
 void page_range(struct text *t, const struct interval *i)
 {
     if (i->undefined)
@@ -113,7 +105,7 @@ static void headline(struct text *t, const struct report_model *m)
     text_append_string(t, " of ");
     page_count(t, m->n);
     text_append_string(t, m->n == 1 ? " video" : " videos");
-    text_append_string(t, " scored by ");
+    text_append_string(t, m->tally.n_decided < m->n ? " scored so far by " : " scored by ");
     text_append_html(t,
                      m->in->detector_name && m->in->detector_name[0] ? m->in->detector_name : "a detector");
 }
@@ -173,6 +165,23 @@ static void coverage_tile(struct text *t, const struct report_model *m)
     text_append_string(t, " videos have a score</p></div>");
 }
 
+/* From is a bin's edge. */
+static void score_tile(struct text *t, const struct report_model *m, int from_bin)
+{
+    size_t n = 0;
+
+    for (int label = 0; label < 3; label++) {
+        for (int b = from_bin; b < MODEL_BINS; b++)
+            n += m->histogram.of_label[label][b];
+    }
+    text_append_format(t, "<div class=\"tile\"><h3>Scores of %.2g or more</h3><p class=\"value\">",
+                       (double)from_bin / MODEL_BINS);
+    page_count(t, n);
+    text_append_string(t, "</p><p>of ");
+    page_count(t, m->tally.n_scored);
+    text_append_string(t, " scored videos</p></div>");
+}
+
 static void tiles(struct text *t, const struct report_model *m)
 {
     const struct metrics *v = &m->video;
@@ -180,6 +189,11 @@ static void tiles(struct text *t, const struct report_model *m)
     const struct interval *i = page_widest(m, &how);
 
     coverage_tile(t, m);
+    if (v->n == 0) {
+        score_tile(t, m, MODEL_BINS / 2);
+        score_tile(t, m, MODEL_BINS / 10 * 9);
+        return;
+    }
     tile_open(t, "AUC", &v->auc, 3);
     if (!v->auc.undefined) {
         page_whisker(t, &v->auc, i);
@@ -195,21 +209,22 @@ static void tiles(struct text *t, const struct report_model *m)
         text_append_string(t, "<p>as many fakes missed as reals accused, where the threshold is set so</p>");
     text_append_string(t, "</div>");
     tile_open(t, "Log loss", &v->log_loss, 3);
-    if (!v->log_loss.undefined)
-        text_append_string(t, "<p>a constant 0.5 reaches 0.693; lower is better</p>");
-    text_append_string(t, "</div>");
+    text_append_string(t, "<p>a constant 0.5 reaches 0.693; lower is better</p></div>");
     tile_open(t, "Accuracy at 0.5", &v->accuracy, 3);
-    if (!v->accuracy.undefined) {
-        text_append_string(t, "<p>");
+    text_append_string(t, "<p>");
+    if (v->n_fake > 0) {
         page_count(t, v->n_fake_called_fake);
         text_append_string(t, " of ");
         page_count(t, v->n_fake);
-        text_append_string(t, " fakes caught, ");
+        text_append_string(t, v->n_real > 0 ? " fakes caught, " : " fakes caught");
+    }
+    if (v->n_real > 0) {
         page_count(t, v->n_real_called_fake);
         text_append_string(t, " of ");
         page_count(t, v->n_real);
-        text_append_string(t, " reals accused</p>");
+        text_append_string(t, " reals accused");
     }
+    text_append_string(t, "</p>");
     text_append_string(t, "</div>");
 }
 

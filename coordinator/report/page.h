@@ -16,8 +16,7 @@ enum {
 
 /* 1234567 -> "1,234,567" */
 void page_count(struct text *t, size_t n);
-/* With that many decimals, or its reason where it is undefined. */
-void page_measure(struct text *t, const struct measure *v, int decimals);
+/* "0.874-0.950", or the reason where it is undefined. */
 void page_range(struct text *t, const struct interval *i);
 /* The widest interval of the AUC at video level, and how it was made. */
 const struct interval *page_widest(const struct report_model *m, const char **ret_name);

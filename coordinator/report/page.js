@@ -11,13 +11,13 @@
     { name: "Family", kind: "text" },
     { name: "Outcome", kind: "outcome" },
     { name: "P(fake)", kind: "score" },
-    { name: "Message", kind: "message" },
     { name: "Faces", kind: "number", title: "frames with a face, of frames decoded" },
     { name: "Seconds", kind: "number" },
     { name: "Size", kind: "text", title: "width x height in pixels" },
-    { name: "Codec", kind: "text" }
+    { name: "Codec", kind: "text" },
+    { name: "Message", kind: "message" }
   ];
-  var PATH = 0, LABEL = 1, OUTCOME = 4, SCORE = 5, MESSAGE = 6;
+  var PATH = 0, LABEL = 1, OUTCOME = 4, SCORE = 5, SECONDS = 7, MESSAGE = 10;
   var collator = new Intl.Collator("en", { numeric: true });
   var table = document.getElementById("table");
   var head = table.tHead.rows[0];
@@ -33,6 +33,7 @@
   var page = 0;
   var svg = "http://www.w3.org/2000/svg";
 
+  /* As page_videos.c writes a row, and so the columns. */
   function shownValue(row, column) {
     var value = row[column];
     if (column === OUTCOME) return data.outcomes[value];
@@ -71,7 +72,7 @@
       td.textContent = value.toFixed(4);
       td.append(bar(value));
     } else if (value !== null) {
-      td.textContent = String(value);
+      td.textContent = column === SECONDS ? value.toFixed(1) : String(value);
     }
     return td;
   }

@@ -62,7 +62,7 @@ static size_t find_panels(const struct report_model *m, struct panel panels[3], 
  */
 void page_histogram(struct text *t, const struct report_model *m)
 {
-    enum { WIDTH = 640, HEIGHT = 112, GAP = 26, AXIS = 24 };
+    enum { WIDTH = 640, HEIGHT = 150, GAP = 28, AXIS = 24 };
     struct panel panels[3];
     double peak, step = (double)WIDTH / MODEL_BINS;
     size_t n_panels = find_panels(m, panels, &peak);
@@ -139,7 +139,7 @@ static void append_curve(struct text *t, const struct ranking *r, int side)
 
 void page_roc(struct text *t, const struct report_model *m)
 {
-    enum { SIDE = 300, MARGIN = 40 };
+    enum { SIDE = 300, MARGIN = 54 };
     const struct metrics *v = &m->video;
     double x, y;
 
@@ -147,7 +147,7 @@ void page_roc(struct text *t, const struct report_model *m)
         return;
     text_append_format(
         t, "<figure><svg viewBox=\"-%d -8 %d %d\" role=\"img\" aria-label=\"ROC curve, area %.3f\">", MARGIN,
-        SIDE + MARGIN + 8, SIDE + MARGIN + 8, v->auc.value);
+        SIDE + MARGIN + 8, SIDE + 48, v->auc.value);
     for (int k = 0; k <= 4; k++) {
         int at = k * SIDE / 4;
 
@@ -175,6 +175,9 @@ void page_roc(struct text *t, const struct report_model *m)
         x, y);
     text_append_format(t, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">reals accused</text>", SIDE / 2,
                        SIDE + 33);
+    text_append_format(
+        t, "<text transform=\"rotate(-90)\" x=\"-%d\" y=\"-42\" text-anchor=\"middle\">fakes caught</text>",
+        SIDE / 2);
     text_append_string(
         t, "</svg><figcaption>ROC: share of fakes caught against share of reals accused, for every "
            "threshold. The dot is 0.5; the dashed line is guessing.</figcaption></figure>");
@@ -194,7 +197,7 @@ void page_whisker(struct text *t, const struct measure *auc, const struct interv
     if (!i->undefined)
         text_append_format(t, "<line class=\"whisker\" x1=\"%.1f\" x2=\"%.1f\" y1=\"10\" y2=\"10\"/>",
                            i->low * WIDTH, i->high * WIDTH);
-    text_append_format(t, "<circle class=\"dot\" cx=\"%.1f\" cy=\"10\" r=\"4.5\"/></svg>",
+    text_append_format(t, "<circle class=\"dot\" cx=\"%.1f\" cy=\"10\" r=\"3.5\"/></svg>",
                        auc->value * WIDTH);
 }
 

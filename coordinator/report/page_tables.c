@@ -2,8 +2,7 @@
 #include "coordinator/report/page.h"
 
 #include <cjson/cJSON.h>
-#include <math.h>
-#include <stdlib.h>
+#include <stddef.h>
 
 static void table_open(struct text *t, const char *caption, const char *class)
 {
@@ -44,9 +43,10 @@ static void share_cell(struct text *t, size_t part, size_t whole)
 
 static void measure_cell(struct text *t, const struct measure *v)
 {
-    text_append_string(t, v->undefined ? "<td class=\"message\">" : "<td class=\"n\">");
-    page_measure(t, v, 4);
-    text_append_string(t, "</td>");
+    if (v->undefined)
+        text_append_string(t, "<td class=\"n why\">none</td>"); /* the reason stands below the table */
+    else
+        text_append_format(t, "<td class=\"n\">%.4f</td>", v->value);
 }
 
 /* An interval stays out where the figure itself is: the reason stands there already. */
@@ -113,14 +113,61 @@ void page_outcomes(struct text *t, const struct report_model *m)
     text_append_string(t, "</tr></tfoot></table></div>");
 }
 
-static void figure_row(struct text *t, const char *name, const char *reading, const struct measure *video,
-                       const struct measure *clip)
+struct figure {
+    const char *name, *reading;
+    size_t offset; /* of its struct measure in struct metrics */
+};
+
+static const struct figure figures[] = {
+    {"AUC", "chance that a fake outscores a real; 0.5 is guessing, 1 perfect", offsetof(struct metrics, auc)},
+    {"Average precision", "area under precision and recall; guessing gives the share of fakes",
+     offsetof(struct metrics, average_precision)},
+    {"Equal error rate", "lower is better; interpolated", offsetof(struct metrics, eer)},
+    {"TPR at FPR 0.01", "fakes caught while at most 1 % of reals are accused",
+     offsetof(struct metrics, tpr_at_fpr_1e2)},
+    {"TPR at FPR 0.001", "the same at 0.1 %; needs a thousand reals to mean much",
+     offsetof(struct metrics, tpr_at_fpr_1e3)},
+    {"Log loss", "lower is better; a constant 0.5 reaches 0.6931", offsetof(struct metrics, log_loss)},
+    {"Brier score", "lower is better; a constant 0.5 reaches 0.25", offsetof(struct metrics, brier)},
+    {"Calibration error", "ECE over 15 bins: how far scores are from shares of fakes",
+     offsetof(struct metrics, ece)},
+    {"Accuracy at 0.5", "a score of 0.5 or more counts as called fake", offsetof(struct metrics, accuracy)},
+};
+enum { N_FIGURES = sizeof(figures) / sizeof(figures[0]) };
+
+static const struct measure *figure_of(const struct metrics *m, const struct figure *f)
 {
-    text_append_format(t, "<tr><th scope=\"row\">%s</th>", name);
-    measure_cell(t, video);
-    if (clip)
-        measure_cell(t, clip);
-    text_append_format(t, "<td class=\"soft\">%s</td></tr>", reading);
+    return (const struct measure *)((const char *)m + f->offset);
+}
+
+/* Undefined figures have no row; a sentence below the table gives each reason once. */
+static void figure_rows(struct text *t, const struct metrics *video, const struct metrics *clip)
+{
+    for (size_t k = 0; k < N_FIGURES; k++) {
+        const struct measure *v = figure_of(video, &figures[k]);
+
+        if (v->undefined)
+            continue;
+        text_append_format(t, "<tr><th scope=\"row\">%s</th>", figures[k].name);
+        measure_cell(t, v);
+        if (clip)
+            measure_cell(t, figure_of(clip, &figures[k]));
+        text_append_format(t, "<td class=\"soft\">%s</td></tr>", figures[k].reading);
+    }
+}
+
+static void undefined_figures(struct text *t, const struct metrics *video)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < N_FIGURES; k++) {
+        if (!figure_of(video, &figures[k])->undefined)
+            continue;
+        text_append_format(t, "%s%s", n++ > 0 ? ", " : "<p class=\"why\">Undefined: ", figures[k].name);
+    }
+    /* All share the cause: a class is missing. */
+    if (n > 0)
+        text_append_format(t, ". Why: %s.</p>", undefined_reason(video->auc.undefined));
 }
 
 static void interval_row(struct text *t, const char *name, const struct measure *auc,
@@ -171,6 +218,10 @@ void page_figures(struct text *t, const struct report_model *m)
     const struct metrics *v = &m->video, *c = m->clip.n > 0 ? &m->clip : NULL;
     static const char *const names[] = {"Figure", "Videos", "Clips"};
 
+    if (v->n == 0) {
+        text_append_format(t, "<p class=\"why\">None: %s.</p>", undefined_reason(UNDEFINED_NO_ITEMS));
+        return;
+    }
     table_open(t, "Figures", "figures");
     for (int k = 0; k < (c ? 3 : 2); k++)
         text_append_format(t, "<th scope=\"col\"%s>%s</th>", k > 0 ? " class=\"n\"" : "", names[k]);
@@ -193,32 +244,16 @@ void page_figures(struct text *t, const struct report_model *m)
         text_append_string(t, "</td>");
     }
     text_append_string(t, "<td></td></tr>");
-    figure_row(t, "AUC", "chance that a fake outscores a real; 0.5 is guessing, 1 perfect", &v->auc,
-               c ? &c->auc : NULL);
-    figure_row(t, "Average precision", "area under precision and recall; guessing gives the share of fakes",
-               &v->average_precision, c ? &c->average_precision : NULL);
-    figure_row(t, "Equal error rate", "lower is better; interpolated", &v->eer, c ? &c->eer : NULL);
-    figure_row(t, "TPR at FPR 0.01", "fakes caught while at most 1 % of reals are accused",
-               &v->tpr_at_fpr_1e2, c ? &c->tpr_at_fpr_1e2 : NULL);
-    figure_row(t, "TPR at FPR 0.001", "the same at 0.1 %; needs a thousand reals to mean much",
-               &v->tpr_at_fpr_1e3, c ? &c->tpr_at_fpr_1e3 : NULL);
-    figure_row(t, "Log loss", "lower is better; a constant 0.5 reaches 0.6931", &v->log_loss,
-               c ? &c->log_loss : NULL);
-    figure_row(t, "Brier score", "lower is better; a constant 0.5 reaches 0.25", &v->brier,
-               c ? &c->brier : NULL);
-    figure_row(t, "Calibration error", "ECE over 15 bins: how far scores are from shares of fakes", &v->ece,
-               c ? &c->ece : NULL);
-    figure_row(t, "Accuracy at 0.5", "a score of 0.5 or more counts as called fake", &v->accuracy,
-               c ? &c->accuracy : NULL);
+    figure_rows(t, v, c);
     table_close(t);
+    undefined_figures(t, v);
     intervals(t, m);
 }
 
-static void group_rows(struct text *t, const struct group *groups, size_t n)
+static void group_rows(struct text *t, const struct group *groups, size_t n, bool is_measured)
 {
     for (size_t k = 0; k < n; k++) {
         const struct group *g = &groups[k];
-        bool is_measured = !g->metrics.auc.undefined;
 
         text_append_string(t, "<tr><th scope=\"row\">");
         if (g->is_rest)
@@ -232,7 +267,9 @@ static void group_rows(struct text *t, const struct group *groups, size_t n)
         share_cell(t, g->tally.n_scored, g->tally.n);
         count_cell(t, g->metrics.n_real);
         count_cell(t, g->metrics.n_fake);
-        if (is_measured) {
+        if (!is_measured) {
+            text_append_string(t, "</tr>");
+        } else if (!g->metrics.auc.undefined) {
             measure_cell(t, &g->metrics.auc);
             range_cell(t, &g->metrics.auc, &g->metrics.auc_delong);
             text_append_string(t, "<td class=\"plot\">");
@@ -248,17 +285,24 @@ static void group_rows(struct text *t, const struct group *groups, size_t n)
 static void group_table(struct text *t, const char *id, const char *title, const char *head,
                         const char *about, const struct group *groups, size_t n)
 {
-    static const char *const numbers[] = {"Videos", "Scored", "Reals", "Fakes", "AUC", "95 %, DeLong"};
+    static const char *const numbers[] = {"Videos",       "Scored", "Reals scored",
+                                          "Fakes scored", "AUC",    "95 %, DeLong"};
+
+    bool is_measured = false;
 
     if (n == 0)
         return;
+    for (size_t k = 0; k < n; k++)
+        is_measured = is_measured || !groups[k].metrics.auc.undefined;
     text_append_format(t, "<section id=\"%s\"><h2>%s</h2><p class=\"about\">%s</p>", id, title, about);
     table_open(t, title, "groups");
     text_append_format(t, "<th scope=\"col\">%s</th>", head);
-    for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
+    for (size_t k = 0; k < (is_measured ? 6 : 4); k++)
         text_append_format(t, "<th scope=\"col\" class=\"n\">%s</th>", numbers[k]);
-    text_append_string(t, "<th scope=\"col\">0 \xe2\x80\x93 0.5 \xe2\x80\x93 1</th></tr></thead><tbody>");
-    group_rows(t, groups, n);
+    if (is_measured)
+        text_append_string(t, "<th scope=\"col\">0 \xe2\x80\x93 0.5 \xe2\x80\x93 1</th>");
+    text_append_string(t, "</tr></thead><tbody>");
+    group_rows(t, groups, n, is_measured);
     table_close(t);
     text_append_string(t, "</section>");
 }
@@ -280,6 +324,10 @@ void page_policies(struct text *t, const struct report_model *m)
     static const char *const names[] = {
         "Unscored videos are", "n", "AUC", "95 %, DeLong", "Log loss", "Brier", "Accuracy at 0.5"};
 
+    if (m->tally.n_real + m->tally.n_fake == 0) {
+        text_append_string(t, "<p class=\"why\">Nothing to show without labels.</p>");
+        return;
+    }
     table_open(t, "Policies for unscored videos", "policies");
     heads(t, names, 7, 1);
     for (int k = 0; k < POLICY_COUNT; k++) {
@@ -295,6 +343,8 @@ void page_policies(struct text *t, const struct report_model *m)
         text_append_string(t, "</tr>");
     }
     table_close(t);
+    if (m->video.auc.undefined)
+        text_append_format(t, "<p class=\"why\">None: %s.</p>", undefined_reason(m->video.auc.undefined));
 }
 
 static void json_row(struct text *t, const char *name, const cJSON *value)

@@ -158,8 +158,9 @@ void page_unscored(struct text *t, const struct report_model *m)
         text_append_html(t, entry_of(m, i)->path);
         text_append_string(t, "</th>");
         label_cell(t, entry_of(m, i)->label);
-        text_append_format(t, "<td><span class=\"swatch o-%s\"></span>%s</td><td class=\"message\">",
-                           outcome_name(r->outcome), outcome_name(r->outcome));
+        text_append_format(
+            t, "<td class=\"outcome\"><span class=\"swatch o-%s\"></span>%s</td><td class=\"message\">",
+            outcome_name(r->outcome), outcome_name(r->outcome));
         text_append_html(t, r->message);
         text_append_string(t, "</td></tr>");
     }
@@ -218,11 +219,10 @@ static void append_row(struct text *t, const struct report_model *m, size_t i)
         text_append_format(t, "%.6g,", r->p_fake);
     else
         text_append_string(t, "null,");
-    append_string(t, r->message);
     if (r->outcome != OUTCOME_UNDECIDED)
-        text_append_format(t, ",%u,", r->n_frames_with_face);
+        text_append_format(t, "%u,", r->n_frames_with_face);
     else
-        text_append_string(t, ",null,");
+        text_append_string(t, "null,");
     if (facts->duration_us > 0)
         text_append_format(t, "%.1f,", (double)facts->duration_us / 1e6);
     else
@@ -232,6 +232,8 @@ static void append_row(struct text *t, const struct report_model *m, size_t i)
     else
         text_append_string(t, "\"\",");
     append_string(t, facts->codec);
+    text_append(t, ",", 1);
+    append_string(t, r->message);
     text_append(t, "]", 1);
 }
 

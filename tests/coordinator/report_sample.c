@@ -1,5 +1,5 @@
-/* report_sample N FOLDER: writes the report of a made-up run of N videos with hostile names among them, to
- * look at in a browser and to time. Not a test by itself. */
+/* report_sample N FOLDER [one-class|unlabelled|unscored|incomplete]: writes the report of a made-up run of N
+ * videos with hostile names among them, to look at in a browser and to time. Not a test by itself. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,8 @@ static double uniform(struct random *random)
     return random_below(random, 1000003) / 1000003.0;
 }
 
-static enum status add_videos(struct manifest *m, size_t n, struct random *random, struct error *e)
+static enum status add_videos(struct manifest *m, size_t n, const char *mode, struct random *random,
+                              struct error *e)
 {
     enum status s = STATUS_OK;
 
@@ -53,7 +54,9 @@ static enum status add_videos(struct manifest *m, size_t n, struct random *rando
         } else {
             snprintf(path, sizeof(path), "real/%06zu.mp4", i);
         }
-        entry.label = is_fake ? LABEL_FAKE : LABEL_REAL;
+        entry.label = is_fake || strcmp(mode, "one-class") == 0 ? LABEL_FAKE : LABEL_REAL;
+        if (strcmp(mode, "unlabelled") == 0)
+            entry.label = LABEL_UNKNOWN;
         entry.split = splits[i * 7919 % 10 < 7 ? 0 : i % 2 + 1];
         s = manifest_add(m, &entry, e);
     }
@@ -65,6 +68,14 @@ static enum status fill(struct result *r, const struct manifest_entry *entry, st
     static const enum outcome rare[] = {OUTCOME_NO_FACE,      OUTCOME_NO_FACE,      OUTCOME_TOO_SHORT,
                                         OUTCOME_DECODE_ERROR, OUTCOME_DECODE_ERROR, OUTCOME_TIMEOUT,
                                         OUTCOME_CRASHED,      OUTCOME_MISSING};
+    static const char *const messages[OUTCOME_COUNT] = {
+        [OUTCOME_NO_FACE] = "no face in 32 frames; the largest candidate was 18 px",
+        [OUTCOME_TOO_SHORT] = "9 frames; the detector needs 16",
+        [OUTCOME_DECODE_ERROR] = "moov atom not found: the file is cut after 40960 of 1048576 bytes",
+        [OUTCOME_TIMEOUT] = "600 s passed, in attempt 2 of 2",
+        [OUTCOME_CRASHED] = "signal 11 in attempt 2 of 2, at frame 118 <b>",
+        [OUTCOME_MISSING] = "No such file or directory",
+    };
     double logit = (entry->label == LABEL_FAKE ? 1.1 : -1.3) +
                    1.6 * (uniform(random) + uniform(random) + uniform(random) - 1.5) * 2;
 
@@ -86,11 +97,7 @@ static enum status fill(struct result *r, const struct manifest_entry *entry, st
                                     .n_frames = 300};
     if (random_below(random, 14) == 0) {
         r->outcome = rare[random_below(random, 8)];
-        result_set_message(r, "%s",
-                           r->outcome == OUTCOME_CRASHED ? "signal 11 in attempt 2 of 2, at frame 118 <b>"
-                           : r->outcome == OUTCOME_NO_FACE
-                               ? "no face in 32 frames; the largest candidate was 18 px"
-                               : "moov atom not found: the file is cut after 40960 of 1048576 bytes");
+        result_set_message(r, "%s", messages[r->outcome]);
     } else {
         if (random_below(random, 30) == 0) {
             r->outcome = OUTCOME_PARTIAL_DECODE;
@@ -121,6 +128,7 @@ int main(int argc, char **argv)
         .execution_json = "{\"version\":\"0.1.0\",\"backend\":\"onednn\",\"ranks\":4,\"lanes\":64,"
                           "\"sandbox\":[\"seccomp\",\"landlock\"]}",
     };
+    const char *mode = argc == 4 ? argv[3] : "";
     struct manifest *m = NULL;
     struct result *results = NULL;
     struct random random;
@@ -129,8 +137,8 @@ int main(int argc, char **argv)
     clock_t start;
     enum status s;
 
-    if (argc != 3 || parse_u64(argv[1], 0, 100000000, &n) != STATUS_OK) {
-        fprintf(stderr, "report_sample: N FOLDER\n");
+    if (argc < 3 || argc > 4 || parse_u64(argv[1], 0, 100000000, &n) != STATUS_OK) {
+        fprintf(stderr, "report_sample N FOLDER [one-class|unlabelled|unscored|incomplete]\n");
         return 1;
     }
     random_seed(&random, 11);
@@ -139,12 +147,21 @@ int main(int argc, char **argv)
     if (s == STATUS_OK)
         s = manifest_create("/data/sample", "csv", &m, &e);
     if (s == STATUS_OK)
-        s = add_videos(m, n, &random, &e);
+        s = add_videos(m, n, mode, &random, &e);
     results = calloc(n + 1, sizeof(*results));
     if (!results)
         s = error_no_memory(&e);
     for (size_t i = 0; s == STATUS_OK && i < n; i++)
         s = fill(&results[i], manifest_entry(m, i), &random);
+    for (size_t i = 0; s == STATUS_OK && i < n; i++) {
+        bool undecided = strcmp(mode, "incomplete") == 0 && i % 3 > 0;
+
+        if (!undecided && strcmp(mode, "unscored") != 0)
+            continue;
+        result_clear(&results[i]);
+        results[i].outcome = undecided ? OUTCOME_UNDECIDED : OUTCOME_TIMEOUT;
+        result_set_message(&results[i], "%s", undecided ? "" : "600 s passed, in attempt 2 of 2");
+    }
     in.manifest = m;
     in.results = results;
     start = clock();
