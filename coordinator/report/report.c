@@ -39,7 +39,7 @@ enum status report_write(const struct report_input *in, struct error *e)
         {"report.json", results_json_write},
         {"results.sqlite", results_sqlite_write},
         /* Last: who sees the page has everything that it speaks of. */
-        // PAGE        {"report.html", page_write},
+        {"report.html", page_write},
     };
     struct report_model m = {0};
     enum status s = model_make(in, MODEL_WHOLE, &m, e);

@@ -1,0 +1,406 @@
+/* The page's tables of counts and figures. */
+#include "coordinator/report/page.h"
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+
+static void table_open(struct text *t, const char *caption, const char *class)
+{
+    text_append_format(
+        t,
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table class=\"%s\">"
+        "<thead><tr>",
+        caption, class);
+}
+
+static void heads(struct text *t, const char *const *names, size_t n, size_t first_number)
+{
+    for (size_t k = 0; k < n; k++)
+        text_append_format(t, "<th scope=\"col\"%s>%s</th>", k >= first_number ? " class=\"n\"" : "",
+                           names[k]);
+    text_append_string(t, "</tr></thead><tbody>");
+}
+
+static void table_close(struct text *t)
+{
+    text_append_string(t, "</tbody></table></div>");
+}
+
+static void count_cell(struct text *t, size_t n)
+{
+    text_append_string(t, "<td class=\"n\">");
+    page_count(t, n);
+    text_append_string(t, "</td>");
+}
+
+static void share_cell(struct text *t, size_t part, size_t whole)
+{
+    if (whole > 0)
+        text_append_format(t, "<td class=\"n\">%.1f\xc2\xa0%%</td>", 100.0 * (double)part / (double)whole);
+    else
+        text_append_string(t, "<td class=\"n\"></td>");
+}
+
+static void measure_cell(struct text *t, const struct measure *v)
+{
+    if (v->undefined)
+        text_append_string(t, "<td class=\"n why\">none</td>"); /* the reason stands below the table */
+    else
+        text_append_format(t, "<td class=\"n\">%.4f</td>", v->value);
+}
+
+/* An interval stays out where the figure itself is: the reason stands there already. */
+static void range_cell(struct text *t, const struct measure *auc, const struct interval *i)
+{
+    text_append_string(t, i->undefined ? "<td class=\"message\">" : "<td class=\"n\">");
+    if (!auc->undefined)
+        page_range(t, i);
+    text_append_string(t, "</td>");
+}
+
+static const char *outcome_meaning(enum outcome o)
+{
+    switch (o) {
+    case OUTCOME_UNDECIDED:
+        return "not worked on yet";
+    case OUTCOME_SCORED:
+        return "every wanted frame was read";
+    case OUTCOME_PARTIAL_DECODE:
+        return "scored, but some wanted frames were lost";
+    case OUTCOME_NO_FACE:
+        return "decoded, no face in any wanted frame";
+    case OUTCOME_TOO_SHORT:
+        return "fewer frames than the detector needs";
+    case OUTCOME_NO_VIDEO:
+        return "no video stream, or not a media file";
+    case OUTCOME_DECODE_ERROR:
+        return "recognised, but nothing usable could be decoded";
+    case OUTCOME_TIMEOUT:
+        return "past the deadline, on every attempt";
+    case OUTCOME_CRASHED:
+        return "its process died, on every attempt";
+    case OUTCOME_MISSING:
+        return "the file could not be opened";
+    case OUTCOME_UNSUPPORTED:
+        return "a codec, container or size that this build does not read";
+    case OUTCOME_COUNT:
+        break;
+    }
+    return "";
+}
+
+void page_outcomes(struct text *t, const struct report_model *m)
+{
+    static const char *const names[] = {"Outcome", "Meaning", "Videos", "Share"};
+
+    page_outcome_bar(t, m);
+    table_open(t, "Outcomes", "outcomes");
+    heads(t, names, 4, 2);
+    for (int k = 1; k <= OUTCOME_COUNT; k++) {
+        enum outcome o = k < OUTCOME_COUNT ? (enum outcome)k : OUTCOME_UNDECIDED;
+        size_t n = m->tally.by_outcome[o];
+
+        text_append_format(t, "<tr%s><th scope=\"row\"><span class=\"swatch o-%s\"></span>%s</th><td>%s</td>",
+                           n == 0 ? " class=\"empty\"" : "", outcome_name(o), outcome_name(o),
+                           outcome_meaning(o));
+        count_cell(t, n);
+        share_cell(t, n, m->n);
+        text_append_string(t, "</tr>");
+    }
+    text_append_string(t, "</tbody><tfoot><tr><th scope=\"row\">total</th><td>the manifest</td>");
+    count_cell(t, m->n);
+    share_cell(t, m->n, m->n);
+    text_append_string(t, "</tr></tfoot></table></div>");
+}
+
+struct figure {
+    const char *name, *reading;
+    size_t offset; /* of its struct measure in struct metrics */
+};
+
+static const struct figure figures[] = {
+    {"AUC", "chance that a fake outscores a real; 0.5 is guessing, 1 perfect", offsetof(struct metrics, auc)},
+    {"Average precision", "area under precision and recall; guessing gives the share of fakes",
+     offsetof(struct metrics, average_precision)},
+    {"Equal error rate", "lower is better; interpolated", offsetof(struct metrics, eer)},
+    {"TPR at FPR 0.01", "fakes caught while at most 1 % of reals are accused",
+     offsetof(struct metrics, tpr_at_fpr_1e2)},
+    {"TPR at FPR 0.001", "the same at 0.1 %; needs a thousand reals to mean much",
+     offsetof(struct metrics, tpr_at_fpr_1e3)},
+    {"Log loss", "lower is better; a constant 0.5 reaches 0.6931", offsetof(struct metrics, log_loss)},
+    {"Brier score", "lower is better; a constant 0.5 reaches 0.25", offsetof(struct metrics, brier)},
+    {"Calibration error", "ECE over 15 bins: how far scores are from shares of fakes",
+     offsetof(struct metrics, ece)},
+    {"Accuracy at 0.5", "a score of 0.5 or more counts as called fake", offsetof(struct metrics, accuracy)},
+};
+enum { N_FIGURES = sizeof(figures) / sizeof(figures[0]) };
+
+static const struct measure *figure_of(const struct metrics *m, const struct figure *f)
+{
+    return (const struct measure *)((const char *)m + f->offset);
+}
+
+/* Undefined figures have no row; a sentence below the table gives each reason once. */
+static void figure_rows(struct text *t, const struct metrics *video, const struct metrics *clip)
+{
+    for (size_t k = 0; k < N_FIGURES; k++) {
+        const struct measure *v = figure_of(video, &figures[k]);
+
+        if (v->undefined)
+            continue;
+        text_append_format(t, "<tr><th scope=\"row\">%s</th>", figures[k].name);
+        measure_cell(t, v);
+        if (clip)
+            measure_cell(t, figure_of(clip, &figures[k]));
+        text_append_format(t, "<td class=\"soft\">%s</td></tr>", figures[k].reading);
+    }
+}
+
+static void undefined_figures(struct text *t, const struct metrics *video)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < N_FIGURES; k++) {
+        if (!figure_of(video, &figures[k])->undefined)
+            continue;
+        text_append_format(t, "%s%s", n++ > 0 ? ", " : "<p class=\"why\">Undefined: ", figures[k].name);
+    }
+    /* All share the cause: a class is missing. */
+    if (n > 0)
+        text_append_format(t, ". Why: %s.</p>", undefined_reason(video->auc.undefined));
+}
+
+static void interval_row(struct text *t, const char *name, const struct measure *auc,
+                         const struct interval *i)
+{
+    text_append_format(t, "<tr><th scope=\"row\">%s</th>", name);
+    range_cell(t, auc, i);
+    text_append_string(t, "<td class=\"n\">");
+    if (!i->undefined && i->replicates > 0)
+        page_count(t, i->replicates);
+    text_append_string(t, "</td><td class=\"n\">");
+    if (!i->undefined && i->replicates > 0)
+        page_count(t, i->n_clusters);
+    text_append_string(t, "</td><td class=\"plot\">");
+    page_whisker(t, auc, i);
+    text_append_string(t, "</td></tr>");
+}
+
+static void intervals(struct text *t, const struct report_model *m)
+{
+    static const char *const names[] = {"95 % interval of the AUC", "From\xe2\x80\x93to", "Replicates",
+                                        "Drawn from", "0 \xe2\x80\x93 0.5 \xe2\x80\x93 1"};
+
+    if (m->video.auc.undefined)
+        return;
+    text_append_string(t, "<h3>How sure the AUC is</h3>");
+    table_open(t, "Intervals of the AUC", "intervals");
+    for (int k = 0; k < 5; k++)
+        text_append_format(t, "<th scope=\"col\"%s>%s</th>", k > 0 && k < 4 ? " class=\"n\"" : "", names[k]);
+    text_append_string(t, "</tr></thead><tbody>");
+    interval_row(t, "DeLong, videos independent", &m->video.auc, &m->video.auc_delong);
+    interval_row(t, "Bootstrap by video", &m->video.auc, &m->video.auc_bootstrap);
+    for (int k = 0; k < DEPENDENCE_COUNT; k++) {
+        char name[64];
+
+        if (!m->dependences[k].is_present)
+            continue;
+        snprintf(name, sizeof(name), "Bootstrap by %s", m->dependences[k].name);
+        interval_row(t, name, &m->video.auc, &m->dependences[k].auc);
+    }
+    if (m->clip.n > 0)
+        interval_row(t, "Clips, bootstrap by video", &m->clip.auc, &m->clip.auc_bootstrap);
+    table_close(t);
+}
+
+void page_figures(struct text *t, const struct report_model *m)
+{
+    const struct metrics *v = &m->video, *c = m->clip.n > 0 ? &m->clip : NULL;
+    static const char *const names[] = {"Figure", "Videos", "Clips"};
+
+    if (v->n == 0) {
+        text_append_format(t, "<p class=\"why\">None: %s.</p>", undefined_reason(UNDEFINED_NO_ITEMS));
+        return;
+    }
+    table_open(t, "Figures", "figures");
+    for (int k = 0; k < (c ? 3 : 2); k++)
+        text_append_format(t, "<th scope=\"col\"%s>%s</th>", k > 0 ? " class=\"n\"" : "", names[k]);
+    text_append_string(t, "<th scope=\"col\">How to read it</th></tr></thead><tbody><tr><th "
+                          "scope=\"row\">Scored and labelled</th>");
+    count_cell(t, v->n);
+    if (c)
+        count_cell(t, c->n);
+    text_append_string(t, "<td class=\"soft\">the items behind each figure of the column</td></tr>"
+                          "<tr><th scope=\"row\">Real, fake</th><td class=\"n\">");
+    page_count(t, v->n_real);
+    text_append_string(t, ", ");
+    page_count(t, v->n_fake);
+    text_append_string(t, "</td>");
+    if (c) {
+        text_append_string(t, "<td class=\"n\">");
+        page_count(t, c->n_real);
+        text_append_string(t, ", ");
+        page_count(t, c->n_fake);
+        text_append_string(t, "</td>");
+    }
+    text_append_string(t, "<td></td></tr>");
+    figure_rows(t, v, c);
+    table_close(t);
+    undefined_figures(t, v);
+    intervals(t, m);
+}
+
+static void group_rows(struct text *t, const struct group *groups, size_t n, bool is_measured)
+{
+    for (size_t k = 0; k < n; k++) {
+        const struct group *g = &groups[k];
+
+        text_append_string(t, "<tr><th scope=\"row\">");
+        if (g->is_rest)
+            text_append_format(t, "<span class=\"why\">%zu more, together</span>", g->n_groups);
+        else if (g->name[0] == '\0')
+            text_append_string(t, "<span class=\"why\">none stated</span>");
+        else
+            text_append_html(t, g->name);
+        text_append_string(t, "</th>");
+        count_cell(t, g->tally.n);
+        share_cell(t, g->tally.n_scored, g->tally.n);
+        count_cell(t, g->metrics.n_real);
+        count_cell(t, g->metrics.n_fake);
+        if (!is_measured) {
+            text_append_string(t, "</tr>");
+        } else if (!g->metrics.auc.undefined) {
+            measure_cell(t, &g->metrics.auc);
+            range_cell(t, &g->metrics.auc, &g->metrics.auc_delong);
+            text_append_string(t, "<td class=\"plot\">");
+            page_whisker(t, &g->metrics.auc, &g->metrics.auc_delong);
+            text_append_string(t, "</td></tr>");
+        } else {
+            text_append_format(t, "<td class=\"why\" colspan=\"3\">%s</td></tr>",
+                               undefined_reason(g->metrics.auc.undefined));
+        }
+    }
+}
+
+static void group_table(struct text *t, const char *id, const char *title, const char *head,
+                        const char *about, const struct group *groups, size_t n)
+{
+    static const char *const numbers[] = {"Videos",       "Scored", "Reals scored",
+                                          "Fakes scored", "AUC",    "95 %, DeLong"};
+
+    bool is_measured = false;
+
+    if (n == 0)
+        return;
+    for (size_t k = 0; k < n; k++)
+        is_measured = is_measured || !groups[k].metrics.auc.undefined;
+    text_append_format(t, "<section id=\"%s\"><h2>%s</h2><p class=\"about\">%s</p>", id, title, about);
+    table_open(t, title, "groups");
+    text_append_format(t, "<th scope=\"col\">%s</th>", head);
+    for (size_t k = 0; k < (is_measured ? 6 : 4); k++)
+        text_append_format(t, "<th scope=\"col\" class=\"n\">%s</th>", numbers[k]);
+    if (is_measured)
+        text_append_string(t, "<th scope=\"col\">0 \xe2\x80\x93 0.5 \xe2\x80\x93 1</th>");
+    text_append_string(t, "</tr></thead><tbody>");
+    group_rows(t, groups, n, is_measured);
+    table_close(t);
+    text_append_string(t, "</section>");
+}
+
+void page_groups(struct text *t, const struct report_model *m)
+{
+    group_table(t, "families", "By family of manipulation", "Family",
+                "The fakes of each family against all scored reals: which manipulations the detector sees, "
+                "and which it "
+                "does not.",
+                m->families, m->n_families);
+    group_table(t, "splits", "By split", "Split",
+                "Each split by itself. A detector may have been trained on one of them.", m->splits,
+                m->n_splits);
+}
+
+void page_policies(struct text *t, const struct report_model *m)
+{
+    static const char *const names[] = {
+        "Unscored videos are", "n", "AUC", "95 %, DeLong", "Log loss", "Brier", "Accuracy at 0.5"};
+
+    if (m->tally.n_real + m->tally.n_fake == 0) {
+        text_append_string(t, "<p class=\"why\">Nothing to show without labels.</p>");
+        return;
+    }
+    table_open(t, "Policies for unscored videos", "policies");
+    heads(t, names, 7, 1);
+    for (int k = 0; k < POLICY_COUNT; k++) {
+        const struct metrics *v = &m->policies[k].metrics;
+
+        text_append_format(t, "<tr><th scope=\"row\">%s</th>", m->policies[k].meaning);
+        count_cell(t, v->n);
+        measure_cell(t, &v->auc);
+        range_cell(t, &v->auc, &v->auc_delong);
+        measure_cell(t, &v->log_loss);
+        measure_cell(t, &v->brier);
+        measure_cell(t, &v->accuracy);
+        text_append_string(t, "</tr>");
+    }
+    table_close(t);
+    if (m->video.auc.undefined)
+        text_append_format(t, "<p class=\"why\">None: %s.</p>", undefined_reason(m->video.auc.undefined));
+}
+
+static void json_row(struct text *t, const char *name, const cJSON *value)
+{
+    char *json;
+
+    text_append_string(t, "<tr><th scope=\"row\">");
+    text_append_html(t, name);
+    text_append_string(t, "</th><td>");
+    if (cJSON_IsString(value)) {
+        text_append_html(t, value->valuestring);
+    } else {
+        json = cJSON_PrintUnformatted(value);
+        if (json)
+            text_append_html(t, json);
+        else
+            t->failed = true;
+        cJSON_free(json);
+    }
+    text_append_string(t, "</td></tr>");
+}
+
+static void json_rows(struct text *t, const char *prefix, const cJSON *object, int depth)
+{
+    const cJSON *child;
+
+    cJSON_ArrayForEach(child, object)
+    {
+        struct text name = {0};
+
+        text_append_string(&name, prefix);
+        if (prefix[0] != '\0')
+            text_append(&name, ".", 1);
+        text_append_string(&name, child->string ? child->string : "");
+        if (name.failed)
+            t->failed = true;
+        else if (cJSON_IsObject(child) && child->child && depth < PAGE_MAX_JSON_DEPTH)
+            json_rows(t, name.data, child, depth + 1);
+        else
+            json_row(t, name.data, child);
+        text_clear(&name);
+    }
+}
+
+void page_json_table(struct text *t, const char *json, const char *caption)
+{
+    static const char *const names[] = {"Field", "Value"};
+    cJSON *object = json ? cJSON_Parse(json) : NULL;
+
+    if (!object || !object->child) {
+        text_append_string(t, "<p class=\"why\">Nothing stated.</p>");
+    } else {
+        table_open(t, caption, "facts");
+        heads(t, names, 2, 2);
+        json_rows(t, "", object, 0);
+        table_close(t);
+    }
+    cJSON_Delete(object);
+}
