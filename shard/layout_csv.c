@@ -139,7 +139,7 @@ enum status layout_csv_rows(struct scan *scan, const char *csv_path,
 {
     struct csv_reader *r = NULL;
     struct csv_row row;
-    struct header h;
+    struct header h = {0};
     enum status s = csv_reader_open(csv_path, &r, scan->e);
 
     if (s != STATUS_OK)

@@ -278,12 +278,10 @@ static enum status add_json_video(struct scan *scan, const char *file, const cJS
     if (s != STATUS_OK)
         goto error;
     v.path = resolve(source->c, source->folder, video->string, true);
-    if (original[0] == '\0') {
-        v.original = original;
-        original = NULL;
-    } else {
+    if (original && original[0] != '\0')
         v.original = resolve(source->c, source->folder, original, false);
-    }
+    else
+        v.original = strdup("");
     free(original);
     return add_named(scan, source->c, &v);
 error:

@@ -161,7 +161,7 @@ static enum status read_items(struct walk *w, struct level *level)
         level->n_items++;
     }
     closedir(dir);
-    if (s == STATUS_OK)
+    if (s == STATUS_OK && level->n_items > 0)
         qsort(level->items, level->n_items, sizeof(*level->items), by_name);
     return s;
 }
