@@ -1,4 +1,4 @@
-#include "fake_networks.h"
+#include "tests/nodes/fake_networks.h"
 
 #include <math.h>
 #include <stdio.h>

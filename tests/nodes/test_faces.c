@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fake_networks.h"
+#include "tests/nodes/fake_networks.h"
 #include "nodes/face_boxes.h"
 
 /* The linker sends every allocation of the library and of the fake engine here. */
