@@ -118,20 +118,9 @@ void face_calibrate(struct face_candidate *c)
     c->face.y1 += c->shift[3] * h;
 }
 
-void face_make_square(struct face *f)
-{
-    float cx = (f->x0 + f->x1) / 2, cy = (f->y0 + f->y1) / 2;
-    float half = fmaxf(f->x1 - f->x0, f->y1 - f->y0) / 2;
-
-    f->x0 = cx - half;
-    f->y0 = cy - half;
-    f->x1 = cx + half;
-    f->y1 = cy + half;
-}
-
 bool face_is_sane(const struct face *f, double width_px, double height_px)
 {
-    double most = 4 * fmax(width_px, height_px);
+    double most = 2 * fmax(width_px, height_px);
 
     for (unsigned i = 0; i < 5; i++) {
         if (!(fabsf(f->points_xy[i][0]) <= most + width_px) ||

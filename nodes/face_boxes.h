@@ -34,10 +34,7 @@ size_t face_keep_best(struct face_candidate *list, size_t count, size_t room, co
 /* Moves the box by its shift. */
 void face_calibrate(struct face_candidate *c);
 
-/* Grows the shorter side about the box's centre. */
-void face_make_square(struct face *f);
-
-/* Finite, with an area, no more than 4 times the picture's longer side, and touching the picture: what later
+/* Finite, with an area, no more than twice the picture's longer side, and touching the picture: what later
  * stages may rely on. Networks give NaN, infinities and huge values for hostile weights. */
 bool face_is_sane(const struct face *f, double width_px, double height_px);
 

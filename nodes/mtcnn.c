@@ -20,7 +20,8 @@ enum {
     R_SIDE_PX = 24,
     R_BATCH = 16,
     O_SIDE_PX = 48,
-    O_BATCH = 4
+    O_BATCH = 4,
+    MAX_SIDES = 2 /* a box is at most so many times the picture's longer side: face_is_sane */
 };
 
 static const double PYRAMID_FACTOR = 0.709;
@@ -28,6 +29,7 @@ static const double P_THRESHOLD = 0.6, R_THRESHOLD = 0.7;
 static const double LEVEL_OVERLAP = 0.5, STAGE_OVERLAP = 0.7;
 
 struct level {
+    double scale; /* level pixels a pixel of the search picture, before the sides are rounded up */
     unsigned width_px, height_px;
     unsigned grid_width, grid_height;
     struct session *session;
@@ -52,6 +54,8 @@ struct mtcnn {
     uint8_t *level_rgb;  /* as large as the first level */
     float value_of[256]; /* (pixel - 127.5) / 128 */
     uint8_t crop_rgb[O_SIDE_PX * O_SIDE_PX * 3];
+    uint8_t *border_rgb; /* a box that reaches outside, with black there; border_side_px each way */
+    unsigned border_side_px;
     struct face_candidate level_list[LEVEL_ROOM];
     struct face_candidate list[STAGE_ROOM];
 };
@@ -123,7 +127,8 @@ static void close_levels(struct mtcnn *m)
         session_close(&m->levels[i].session);
     m->n_levels = 0;
     free(m->level_rgb);
-    m->level_rgb = NULL;
+    free(m->border_rgb);
+    m->level_rgb = m->border_rgb = NULL;
 }
 
 void mtcnn_close(struct mtcnn **m)
@@ -168,7 +173,8 @@ enum status mtcnn_prepare(struct mtcnn *m, const struct face_search *search, str
         struct level *l = &m->levels[m->n_levels];
         enum status status;
 
-        *l = (struct level){.width_px = (unsigned)ceil(search->width_px * scale),
+        *l = (struct level){.scale = scale,
+                            .width_px = (unsigned)ceil(search->width_px * scale),
                             .height_px = (unsigned)ceil(search->height_px * scale)};
         m->n_levels++;
         status = open_level(m, l, e);
@@ -177,12 +183,15 @@ enum status mtcnn_prepare(struct mtcnn *m, const struct face_search *search, str
             return status;
         }
     }
-    if (m->n_levels > 0) {
-        m->level_rgb = malloc((size_t)m->levels[0].width_px * m->levels[0].height_px * 3);
-        if (!m->level_rgb) {
-            close_levels(m);
-            return error_no_memory(e);
-        }
+    if (m->n_levels == 0)
+        return STATUS_OK;
+    m->border_side_px =
+        MAX_SIDES * (search->width_px > search->height_px ? search->width_px : search->height_px);
+    m->level_rgb = malloc((size_t)m->levels[0].width_px * m->levels[0].height_px * 3);
+    m->border_rgb = malloc((size_t)m->border_side_px * m->border_side_px * 3);
+    if (!m->level_rgb || !m->border_rgb) {
+        close_levels(m);
+        return error_no_memory(e);
     }
     return STATUS_OK;
 }
@@ -203,13 +212,18 @@ static void fill_planes(const float value_of[256], const struct image *in, float
     }
 }
 
+/* The box's ends along one axis. */
+static void place_cell(unsigned cell, double scale, float *ret_begin, float *ret_end)
+{
+    *ret_begin = (float)(floor((cell * CELL_STRIDE_PX + 1) / scale) - 1);
+    *ret_end = (float)floor((cell * CELL_STRIDE_PX + CELL_PX) / scale);
+}
+
 /* Fills level_list from one level, suppressed. */
 static enum status propose_level(struct mtcnn *m, const struct level *l, const struct image *picture,
                                  size_t *ret_count, struct error *e)
 {
     struct image scaled = *picture;
-    float x_scale = (float)picture->width_px / (float)l->width_px;
-    float y_scale = (float)picture->height_px / (float)l->height_px;
     size_t cells = (size_t)l->grid_width * l->grid_height, count = 0;
     const float *face_prob, *reg;
     enum status status;
@@ -231,21 +245,36 @@ static enum status propose_level(struct mtcnn *m, const struct level *l, const s
         if (!(face_prob[i] >= P_THRESHOLD))
             continue;
         c.face.confidence = face_prob[i];
-        c.face.x0 = (float)(i % l->grid_width * CELL_STRIDE_PX) * x_scale;
-        c.face.y0 = (float)(i / l->grid_width * CELL_STRIDE_PX) * y_scale;
-        c.face.x1 = c.face.x0 + CELL_PX * x_scale;
-        c.face.y1 = c.face.y0 + CELL_PX * y_scale;
-        for (unsigned k = 0; k < 4; k++)
-            c.shift[k] = reg[k * cells + i];
+        place_cell((unsigned)(i % l->grid_width), l->scale, &c.face.x0, &c.face.x1);
+        place_cell((unsigned)(i / l->grid_width), l->scale, &c.face.y0, &c.face.y1);
+        for (unsigned k = 0; k < 4; k++) {
+            float side = k % 2 == 0 ? c.face.x1 - c.face.x0 : c.face.y1 - c.face.y0;
+
+            /* P-Net alone counts a box's side from its first to its last pixel. */
+            c.shift[k] = reg[k * cells + i] * (side - 1) / side;
+        }
         count = face_keep_best(m->level_list, count, LEVEL_ROOM, &c);
     }
     *ret_count = face_suppress(m->level_list, count, FACE_SUPPRESS_UNION, LEVEL_OVERLAP);
     return STATUS_OK;
 }
 
-/* Calibrates every box, drops what is no box any more, numbers the rest in their order; square: for the next
- * crop. */
-static size_t settle(const struct mtcnn *m, struct face_candidate *list, size_t count, bool square)
+/* The square about the box's centre with the longer side, rounded towards zero, in the authors' coordinates.
+ */
+static void make_crop_box(struct face *f)
+{
+    double w = (double)f->x1 - f->x0 - 1, h = (double)f->y1 - f->y0 - 1, side = fmax(w, h);
+    double x = f->x0 + 1 + w / 2 - side / 2, y = f->y0 + 1 + h / 2 - side / 2;
+
+    f->x0 = (float)(trunc(x) - 1);
+    f->y0 = (float)(trunc(y) - 1);
+    f->x1 = (float)trunc(x + side);
+    f->y1 = (float)trunc(y + side);
+}
+
+/* Calibrates every box, drops what is no box any more, numbers the rest in their order. crop: the boxes
+ * become those of the next crops. */
+static size_t settle(const struct mtcnn *m, struct face_candidate *list, size_t count, bool crop)
 {
     size_t kept = 0;
 
@@ -255,8 +284,11 @@ static size_t settle(const struct mtcnn *m, struct face_candidate *list, size_t 
         face_calibrate(&c);
         if (!face_is_sane(&c.face, m->search.width_px, m->search.height_px))
             continue;
-        if (square)
-            face_make_square(&c.face);
+        if (crop) {
+            make_crop_box(&c.face);
+            if (!face_is_sane(&c.face, m->search.width_px, m->search.height_px))
+                continue; /* rounded to nothing, or to just outside */
+        }
         c.order = (unsigned)kept;
         list[kept++] = c;
     }
@@ -284,17 +316,37 @@ static enum status propose(struct mtcnn *m, const struct image *picture, size_t 
     return STATUS_OK;
 }
 
-/* The crop of one square box, black outside the picture, into its row of the batch. */
+/* The part of the picture under a box of whole pixels, black outside. No copy where the box lies inside. */
+static struct image cut_box(const struct mtcnn *m, const struct image *picture, const struct face *box)
+{
+    int x0 = (int)box->x0, y0 = (int)box->y0, width = (int)box->x1 - x0, height = (int)box->y1 - y0;
+    int right = (int)picture->width_px, bottom = (int)picture->height_px, first, last;
+    struct image cut = {m->border_rgb, (unsigned)width, (unsigned)height, 3 * (size_t)width};
+
+    if (x0 >= 0 && y0 >= 0 && x0 + width <= right && y0 + height <= bottom) {
+        cut.rgb_hwc_u8 = picture->rgb_hwc_u8 + (size_t)y0 * picture->stride_bytes + 3 * (size_t)x0;
+        cut.stride_bytes = picture->stride_bytes;
+        return cut;
+    }
+    first = x0 < 0 ? 0 : x0;
+    last = x0 + width > right ? right : x0 + width;
+    memset(m->border_rgb, 0, cut.stride_bytes * (size_t)height);
+    for (int y = y0 < 0 ? 0 : y0; y < bottom && y < y0 + height; y++)
+        memcpy(m->border_rgb + (size_t)(y - y0) * cut.stride_bytes + 3 * (size_t)(first - x0),
+               picture->rgb_hwc_u8 + (size_t)y * picture->stride_bytes + 3 * (size_t)first,
+               3 * (size_t)(last - first));
+    return cut;
+}
+
+/* The crop of one box into its row of the batch. */
 static void fill_row(struct mtcnn *m, const struct stage *st, const struct image *picture,
                      const struct face *box, size_t row)
 {
-    double step_x = ((double)box->x1 - box->x0) / st->side_px,
-           step_y = ((double)box->y1 - box->y0) / st->side_px;
-    struct image_transform t = {{step_x, 0, box->x0, 0, step_y, box->y0}};
+    struct image cut = cut_box(m, picture, box);
     struct image crop = {m->crop_rgb, st->side_px, st->side_px, (size_t)st->side_px * 3};
     size_t row_values = (size_t)3 * st->side_px * st->side_px;
 
-    image_warp(picture, &t, m->crop_rgb, st->side_px, st->side_px);
+    image_resize(&cut, m->crop_rgb, st->side_px, st->side_px);
     fill_planes(m->value_of, &crop, (float *)session_input(st->session, 0) + row * row_values);
 }
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Compares fakesift's face search with plain Python implementations on frames of the smoke corpus.
 
-    check_faces.py mtcnn|yunet RUNNER CACHE_FOLDER CORPUS_FOLDER [--frames N] [--verbose]
+    check_faces.py mtcnn|yunet RUNNER CORPUS_FOLDER [--frames N] [--verbose]
 
-RUNNER is faces_of_rgb; both sides get the same RGB pixels. The MTCNN here follows the steps of the authors' code as
-facenet and facenet-pytorch have them (rounded boxes, counting from one, cv2's INTER_AREA); networks run in PyTorch.
-A detection agrees when both sides have a box with IoU >= 0.9. Exit status: 0 at 99 % or more, 1 below, 77 where the
-corpus or the networks are absent."""
+RUNNER is faces_of_rgb; the detectors are those installed in fakesift's cache ($FAKESIFT_CACHE and so on). Both
+sides get the same RGB pixels. The MTCNN here follows the steps of the authors' code as facenet and facenet-pytorch
+have them (rounded boxes, counting from one, cv2's INTER_AREA); networks run in PyTorch. A detection agrees when
+both sides have a box with IoU >= 0.9. Exit status: 0 at 99 % or more, 1 below, 77 where the corpus or the networks
+are absent."""
 import argparse
 import os
 import subprocess
@@ -217,19 +218,25 @@ def match(ours, theirs):
     return out
 
 
+def cache_folder():
+    """As models/detector.h says."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.environ.get("FAKESIFT_CACHE") or os.path.join(base, "fakesift")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("architecture", choices=["mtcnn", "yunet"])
     parser.add_argument("runner")
-    parser.add_argument("cache")
     parser.add_argument("corpus")
     parser.add_argument("--frames", type=int, default=10, help="of a clip")
     parser.add_argument("--verbose", action="store_true", help="prints what disagrees")
     args = parser.parse_args()
-    folder = os.path.join(args.cache, args.architecture)
+    cache = cache_folder()
+    folder = os.path.join(cache, args.architecture)
     card = os.path.join(folder, "card.json")
     if not os.path.isfile(card):
-        skip("%s is not installed in %s" % (args.architecture, args.cache))
+        skip("%s is not installed in %s" % (args.architecture, cache))
     if not os.path.isdir(args.corpus):
         skip("no corpus at %s" % args.corpus)
     torch.set_num_threads(1)

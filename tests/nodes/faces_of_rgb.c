@@ -7,7 +7,6 @@
  * 16), repeat (runs each frame so often, for timing), crops (a folder: writes an aligned 224 x 224 PPM of
  * every face). Out: "frame I", then "face CONFIDENCE X0 Y0 X1 Y1 PX0 PY0 ... PX4 PY4" a face; on stderr the
  * time a frame. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
