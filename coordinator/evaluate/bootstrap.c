@@ -185,8 +185,12 @@ enum status metrics_bootstrap(const struct ranking *r, const uint32_t *cluster,
     if (interval.undefined == DEFINED && replicates == 0)
         interval.undefined = UNDEFINED_NOT_ASKED;
     if (interval.undefined == DEFINED && replicates > settings->max_draws / r->n) {
+        size_t least = settings->min_replicates < replicates ? settings->min_replicates : replicates;
+
         replicates = (size_t)(settings->max_draws / r->n);
-        if (replicates < METRICS_MIN_REPLICATES)
+        if (replicates < least)
+            replicates = least;
+        if (least == 0 && replicates < METRICS_MIN_REPLICATES)
             interval.undefined = UNDEFINED_TOO_MANY_ITEMS;
     }
     if (interval.undefined != DEFINED) {

@@ -7,7 +7,8 @@
 const struct metrics_settings metrics_defaults = {
     .log_loss_epsilon = 1e-15,
     .replicates = 2000,
-    .max_draws = 1000000000,
+    .max_draws = 200000000,
+    .min_replicates = METRICS_MIN_REPLICATES,
     .seed = 0x66616b6573696674,
 };
 

@@ -58,9 +58,12 @@ enum { METRICS_ECE_BINS = 15, METRICS_MIN_REPLICATES = 200 };
 struct metrics_settings {
     double log_loss_epsilon; /* 0 < eps < 0.5; default 1e-15 */
     uint32_t replicates;     /* at most; default 2,000. 0: none is run */
-    /* replicates x items at most, so that a large corpus stays quick; replicates shrink, not below
-     * METRICS_MIN_REPLICATES. Default 10^9, seconds. */
+    /* replicates x items at most, so that a large corpus stays quick: replicates shrink, down to
+     * min_replicates. Default 2 x 10^8: 2,000 up to 100,000 items. */
     uint64_t max_draws;
+    /* Taken even beyond max_draws; default METRICS_MIN_REPLICATES. 0: rather no interval than fewer than
+     * METRICS_MIN_REPLICATES, UNDEFINED_TOO_MANY_ITEMS. */
+    uint32_t min_replicates;
     uint64_t seed; /* default 0x66616b6573696674 ("fakesift") */
 };
 

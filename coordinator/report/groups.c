@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A small bootstrap: many groups share one report. */
+/* A small bootstrap, none for a large group: many groups share one report. */
 const struct metrics_settings *groups_settings(void)
 {
     static const struct metrics_settings settings = {

@@ -212,7 +212,7 @@ Test(metrics, a_subset_equals_a_ranking_of_its_own)
     ranking_close(&all);
 }
 
-Test(metrics, many_items_get_fewer_replicates_and_then_none)
+Test(metrics, many_items_get_fewer_replicates_down_to_a_bound)
 {
     struct metrics_settings settings = metrics_defaults;
     const double p_fake[4] = {0.1, 0.6, 0.5, 0.9};
@@ -228,6 +228,9 @@ Test(metrics, many_items_get_fewer_replicates_and_then_none)
     cr_assert_eq(metrics_bootstrap(&r, NULL, &settings, &i, &e), STATUS_OK);
     cr_assert_eq(i.replicates, 300);
     settings.max_draws = 4 * 199;
+    cr_assert_eq(metrics_bootstrap(&r, NULL, &settings, &i, &e), STATUS_OK);
+    cr_assert_eq(i.replicates, METRICS_MIN_REPLICATES);
+    settings.min_replicates = 0;
     cr_assert_eq(metrics_bootstrap(&r, NULL, &settings, &i, &e), STATUS_OK);
     cr_assert_eq(i.undefined, UNDEFINED_TOO_MANY_ITEMS);
     settings.replicates = 0;
