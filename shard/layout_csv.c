@@ -72,10 +72,10 @@ enum status layout_csv_sniff(const char *path, enum label_file *ret_kind, struct
     struct csv_reader *r = NULL;
     struct csv_row row;
     struct header h;
-    enum status s = csv_reader_open(path, &r, e);
+    enum status s = csv_reader_open(path, &r, NULL);
 
     if (s == STATUS_OK)
-        s = csv_reader_next(r, &row, e);
+        s = csv_reader_next(r, &row, NULL);
     if (s == STATUS_OK) {
         find_columns(&row, &h);
         if (h.at[COLUMN_PATH] != SIZE_MAX)
@@ -90,7 +90,7 @@ enum status layout_csv_sniff(const char *path, enum label_file *ret_kind, struct
         *ret_kind = s == STATUS_END ? LABEL_FILE_OTHER : LABEL_FILE_UNREADABLE;
     }
     csv_reader_close(&r);
-    return s == STATUS_NO_MEMORY ? s : STATUS_OK;
+    return s == STATUS_NO_MEMORY ? error_no_memory(e) : STATUS_OK;
 }
 
 static bool is_known(const struct header *h, size_t field)

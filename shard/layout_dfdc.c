@@ -330,10 +330,10 @@ static bool looks_like_dfdc(const cJSON *json)
 enum status layout_dfdc_sniff(const char *path, enum label_file *ret_kind, struct error *e)
 {
     cJSON *json = NULL;
-    enum status s = read_json(path, &json, e);
+    enum status s = read_json(path, &json, NULL);
 
     if (s == STATUS_NO_MEMORY)
-        return s;
+        return error_no_memory(e);
     if (s == STATUS_NOT_FOUND)
         *ret_kind = LABEL_FILE_NONE;
     else
