@@ -89,61 +89,83 @@ static enum status check_extensions(const char *extensions, struct error *e)
     }
 }
 
-static enum label_file sniff_in(const char *folder, const char *name, enum label_file (*sniff)(const char *))
+static enum status sniff_in(const char *folder, const char *name, enum label_file *ret_kind, struct error *e)
 {
     char *path = file_join(folder, name);
-    enum label_file kind = path ? sniff(path) : LABEL_FILE_OTHER;
+    enum status s;
 
+    if (!path)
+        return error_no_memory(e);
+    if (strcmp(name, "labels.csv") == 0)
+        s = layout_csv_sniff(path, ret_kind, e);
+    else
+        s = layout_dfdc_sniff(path, ret_kind, e);
     free(path);
-    return kind;
+    return s;
 }
 
-static bool is_dfdc_folder(const char *folder)
+/* summary: where to say what was found and is not DFDC's; may be NULL. */
+static enum status is_dfdc_folder(const char *folder, bool *ret_is, struct layout_summary *summary,
+                                  struct error *e)
 {
-    return sniff_in(folder, "metadata.json", layout_dfdc_sniff) == LABEL_FILE_DFDC ||
-           sniff_in(folder, "dataset.json", layout_dfdc_sniff) == LABEL_FILE_DFDC ||
-           sniff_in(folder, "labels.csv", layout_csv_sniff) == LABEL_FILE_DFDC;
+    static const char *const names[] = {"metadata.json", "dataset.json", "labels.csv"};
+    enum label_file kind = LABEL_FILE_OTHER;
+    enum status s = STATUS_OK;
+
+    for (size_t i = 0; s == STATUS_OK && i < 3 && kind != LABEL_FILE_DFDC; i++) {
+        s = sniff_in(folder, names[i], &kind, e);
+        if (s == STATUS_OK && kind == LABEL_FILE_OTHER && i < 2 && summary)
+            layout_note(summary, "%s is not read: it is not DFDC's", names[i]);
+    }
+    *ret_is = kind == LABEL_FILE_DFDC;
+    return s;
 }
 
-/* Archives nest (dfdc_train_part_00/dfdc_train_part_0/metadata.json), so two levels below folder are looked
+/* Archives nest (dfdc_train_part_00/dfdc_train_part_0/metadata.json), so depth levels below folder are looked
  * at. Any folder will do: only whether one is found counts, and that does not hang on the order. */
-static bool holds_dfdc(const char *folder, unsigned depth)
+static enum status holds_dfdc(const char *folder, unsigned depth, bool *ret_holds,
+                              struct layout_summary *summary, struct error *e)
 {
-    bool found = is_dfdc_folder(folder);
-    DIR *dir = !found && depth > 0 ? opendir(folder) : NULL;
+    enum status s = is_dfdc_folder(folder, ret_holds, summary, e);
+    /* One that cannot be opened is the walk's error to report. */
+    DIR *dir = s == STATUS_OK && !*ret_holds && depth > 0 ? opendir(folder) : NULL;
     const struct dirent *d;
 
     if (!dir)
-        return found;
-    while (!found && (d = readdir(dir))) {
+        return s;
+    while (s == STATUS_OK && !*ret_holds && (d = readdir(dir))) {
         char *below;
 
         if (d->d_name[0] == '.' || (d->d_type != DT_DIR && d->d_type != DT_LNK && d->d_type != DT_UNKNOWN))
             continue;
         below = file_join(folder, d->d_name);
-        found = below && holds_dfdc(below, depth - 1);
+        s = below ? holds_dfdc(below, depth - 1, ret_holds, NULL, e) : error_no_memory(e);
         free(below);
     }
     closedir(dir);
-    return found;
+    return s;
 }
 
-static enum kind recognise(const char *root, struct layout_summary *summary)
+static enum status recognise(struct scan *scan, enum kind *ret_kind)
 {
-    enum label_file labels;
-    struct stat st;
-    char *path;
+    enum label_file labels = LABEL_FILE_OTHER;
+    bool is_dfdc = false;
+    enum status s = holds_dfdc(scan->root, 2, &is_dfdc, scan->summary, scan->e);
 
-    if (holds_dfdc(root, 2))
-        return KIND_DFDC;
-    labels = sniff_in(root, "labels.csv", layout_csv_sniff);
-    if (labels == LABEL_FILE_CSV)
-        return KIND_CSV;
-    path = file_join(root, "labels.csv");
-    if (path && stat(path, &st) == 0)
-        layout_note(summary, "labels.csv is not read: it has no column 'path'");
-    free(path);
-    return KIND_DIR;
+    if (s == STATUS_OK)
+        s = sniff_in(scan->root, "labels.csv", &labels, scan->e);
+    if (s != STATUS_OK)
+        return s;
+    if (is_dfdc) {
+        *ret_kind = KIND_DFDC;
+    } else if (labels == LABEL_FILE_CSV || labels == LABEL_FILE_UNREADABLE) {
+        *ret_kind = KIND_CSV;
+    } else {
+        if (labels == LABEL_FILE_OTHER)
+            layout_note(scan->summary, "labels.csv is not read: it has no column 'path'");
+        *ret_kind = KIND_DIR;
+    }
+    return STATUS_OK;
 }
 
 static enum status no_video(struct scan *scan)
@@ -227,10 +249,12 @@ static enum status scan_folder(struct scan *scan, enum kind kind)
     if (!root)
         return error_set_errno(scan->e, errno, "%s: cannot resolve the folder", scan->corpus);
     scan->root = root;
-    if (kind == KIND_AUTO)
-        kind = recognise(root, scan->summary);
+    s = kind == KIND_AUTO ? recognise(scan, &kind) : STATUS_OK;
+    if (s != STATUS_OK)
+        goto end;
     csv_path = file_join(scan->corpus, "labels.csv");
     s = csv_path ? fill(scan, kind, csv_path) : error_no_memory(scan->e);
+end:
     free(csv_path);
     free(root);
     return s;

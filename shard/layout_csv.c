@@ -67,24 +67,30 @@ static void find_columns(const struct csv_row *row, struct header *h)
     }
 }
 
-enum label_file layout_csv_sniff(const char *path)
+enum status layout_csv_sniff(const char *path, enum label_file *ret_kind, struct error *e)
 {
-    enum label_file kind = LABEL_FILE_OTHER;
     struct csv_reader *r = NULL;
     struct csv_row row;
     struct header h;
+    enum status s = csv_reader_open(path, &r, NULL);
 
-    if (csv_reader_open(path, &r, NULL) != STATUS_OK)
-        return LABEL_FILE_OTHER;
-    if (csv_reader_next(r, &row, NULL) == STATUS_OK) {
+    if (s == STATUS_OK)
+        s = csv_reader_next(r, &row, NULL);
+    if (s == STATUS_OK) {
         find_columns(&row, &h);
         if (h.at[COLUMN_PATH] != SIZE_MAX)
-            kind = LABEL_FILE_CSV;
+            *ret_kind = LABEL_FILE_CSV;
         else if (h.at[COLUMN_FILENAME] != SIZE_MAX && h.at[COLUMN_LABEL] != SIZE_MAX)
-            kind = LABEL_FILE_DFDC;
+            *ret_kind = LABEL_FILE_DFDC;
+        else
+            *ret_kind = LABEL_FILE_OTHER;
+    } else if (s == STATUS_NOT_FOUND) {
+        *ret_kind = LABEL_FILE_NONE;
+    } else if (s != STATUS_NO_MEMORY) {
+        *ret_kind = s == STATUS_END ? LABEL_FILE_OTHER : LABEL_FILE_UNREADABLE;
     }
     csv_reader_close(&r);
-    return kind;
+    return s == STATUS_NO_MEMORY ? error_no_memory(e) : STATUS_OK;
 }
 
 static bool is_known(const struct header *h, size_t field)
@@ -120,6 +126,10 @@ static enum status check_header(struct scan *scan, const char *csv_path, const s
         }
         if (!is_known(h, i))
             text_append_format(&ignored, "%s'%.60s'", ignored.len_bytes ? ", " : "", row->fields[i]);
+    }
+    if (ignored.failed) {
+        text_clear(&ignored);
+        return error_no_memory(scan->e);
     }
     if (ignored.len_bytes > 0)
         layout_note(scan->summary, "columns that are not read: %s", ignored.data);

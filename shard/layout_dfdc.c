@@ -302,11 +302,8 @@ static enum status read_json(const char *path, cJSON **ret_json, struct error *e
     if (s != STATUS_OK)
         return s;
     json = cJSON_ParseWithLengthOpts(data, len + 1, &end, 1);
-    if (json && cJSON_IsObject(json)) {
+    if (json) {
         *ret_json = json;
-    } else if (json) {
-        s = error_set(e, STATUS_CORRUPT, "%s: not a JSON object of videos", path);
-        cJSON_Delete(json);
     } else {
         for (const char *p = data; end && p < end && p < data + len; p++)
             line += *p == '\n';
@@ -320,6 +317,8 @@ static bool looks_like_dfdc(const cJSON *json)
 {
     const cJSON *video;
 
+    if (!cJSON_IsObject(json))
+        return false;
     cJSON_ArrayForEach(video, json)
     {
         if (cJSON_IsObject(video) && (has(video, "label") || has(video, "is_fake")))
@@ -328,16 +327,19 @@ static bool looks_like_dfdc(const cJSON *json)
     return false;
 }
 
-enum label_file layout_dfdc_sniff(const char *path)
+enum status layout_dfdc_sniff(const char *path, enum label_file *ret_kind, struct error *e)
 {
     cJSON *json = NULL;
     enum status s = read_json(path, &json, NULL);
-    bool is = s == STATUS_OK && looks_like_dfdc(json);
 
-    cJSON_Delete(json);
+    if (s == STATUS_NO_MEMORY)
+        return error_no_memory(e);
     if (s == STATUS_NOT_FOUND)
-        return LABEL_FILE_OTHER;
-    return is || s != STATUS_OK ? LABEL_FILE_DFDC : LABEL_FILE_OTHER;
+        *ret_kind = LABEL_FILE_NONE;
+    else
+        *ret_kind = s != STATUS_OK || looks_like_dfdc(json) ? LABEL_FILE_DFDC : LABEL_FILE_OTHER;
+    cJSON_Delete(json);
+    return STATUS_OK;
 }
 
 static enum status read_json_labels(struct scan *scan, const char *file, struct label_source *source)
@@ -366,20 +368,27 @@ static enum status read_json_labels(struct scan *scan, const char *file, struct 
 static enum status read_labels(struct scan *scan, struct collection *c, size_t index)
 {
     enum status s = STATUS_OK;
+    enum label_file kind = LABEL_FILE_OTHER;
     const char *relative = c->label_files[index];
     const char *name = last_component(relative);
     struct label_source source = {.c = c, .index = index};
     char *file = file_join(scan->corpus, relative);
 
     source.folder = strndup(relative, (size_t)(name - relative));
-    if (!file || !source.folder)
+    if (!file || !source.folder) {
         s = error_no_memory(scan->e);
-    else if (is_json_name(name))
+    } else if (is_json_name(name)) {
         s = read_json_labels(scan, file, &source);
-    else if (layout_csv_sniff(file) == LABEL_FILE_DFDC)
-        s = layout_csv_rows(scan, file, visit_row, &source);
-    else
-        layout_note(scan->summary, "%s is not read: it has no columns filename,label", relative);
+    } else {
+        s = layout_csv_sniff(file, &kind, scan->e);
+        if (s != STATUS_OK)
+            goto end;
+        if (kind == LABEL_FILE_DFDC || kind == LABEL_FILE_UNREADABLE)
+            s = layout_csv_rows(scan, file, visit_row, &source);
+        else
+            layout_note(scan->summary, "%s is not read: it has no columns filename,label", relative);
+    }
+end:
     free(file);
     free(source.folder);
     return s;

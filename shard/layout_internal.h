@@ -38,12 +38,18 @@ enum status layout_csv_fill(struct scan *scan, const char *csv_path);
 enum status layout_dfdc_fill(struct scan *scan);
 
 /* What a file of labels is, by its own content. */
-enum label_file { LABEL_FILE_OTHER, LABEL_FILE_CSV, LABEL_FILE_DFDC };
-/* CSV: it has a column path; DFDC: filename and label and no path. */
-enum label_file layout_csv_sniff(const char *path);
+enum label_file {
+    LABEL_FILE_NONE,  /* not there */
+    LABEL_FILE_OTHER, /* something else */
+    LABEL_FILE_CSV,
+    LABEL_FILE_DFDC,
+    LABEL_FILE_UNREADABLE, /* whoever reads it gets the error */
+};
+/* Fails for want of memory alone. CSV: it has a column path; DFDC: filename and label and no path. */
+enum status layout_csv_sniff(const char *path, enum label_file *ret_kind, struct error *e);
 /* DFDC also where it is no JSON at all: a damaged metadata.json must end in an error and not in unlabelled
  * videos. */
-enum label_file layout_dfdc_sniff(const char *path);
+enum status layout_dfdc_sniff(const char *path, enum label_file *ret_kind, struct error *e);
 
 /* One row of labels. Strings are valid until the next row. */
 struct label_row {

@@ -509,7 +509,6 @@ Test(layout, dfdc_metadata_that_breaks_a_rule_names_file_and_key)
         {"{\n\"a.mp4\":{\"label\":\"FAKE\"},\n",
          "corrupt: ROOT/metadata.json:3: not JSON from here on, or nested too "
          "deep"},
-        {"[1]", "corrupt: ROOT/metadata.json: not a JSON object of videos"},
     };
 
     PUT("a.mp4");
@@ -523,7 +522,9 @@ Test(layout, metadata_of_something_else_is_not_dfdc)
 {
     PUT("real/a.mp4");
     put("metadata.json", "{\"name\":\"set\",\"licence\":\"CC\"}");
-    expect("", "auto", "dir{real/a.mp4 REAL}");
+    expect_noting("auto", "dir{real/a.mp4 REAL}", "metadata.json is not read: it is not DFDC's");
+    put("metadata.json", "[{\"label\":\"FAKE\"}]");
+    expect_noting("auto", "dir{real/a.mp4 REAL}", "metadata.json is not read: it is not DFDC's");
     put("p/metadata.json", "{\"b.mp4\":{\"label\":\"FAKE\"}}");
     expect_noting("auto", "dfdc{p/b.mp4 FAKE gone|real/a.mp4}",
                   "metadata.json is not read: it is not DFDC's");
