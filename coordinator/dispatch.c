@@ -60,7 +60,9 @@ void dispatch_close(struct dispatch **d)
 
 static void note_trouble(struct dispatch *d, uint32_t agent, const char *what)
 {
-    log_error("rank %u: %s", agent, what);
+    /* Alone it is the end of the run, which says it. */
+    if (d->settings.n_agents > 1)
+        log_error("rank %u: %s", agent, what);
     if (d->trouble[0] == '\0')
         snprintf(d->trouble, sizeof(d->trouble), "%s", what);
 }

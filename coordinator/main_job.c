@@ -129,7 +129,9 @@ static enum status record_given_up(void *context, uint32_t unit, struct error *e
 
 static void note_trouble(struct job *j, const struct error *e)
 {
-    log_error("%s", e->text);
+    /* The coordinator was told and logs it, unless it is the coordinator that is gone. */
+    if (e->status == STATUS_TIMEOUT)
+        log_error("%s", e->text);
     if (j->trouble.status == STATUS_OK)
         j->trouble = *e;
 }

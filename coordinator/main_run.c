@@ -305,38 +305,51 @@ static enum status note_execution(const struct start *x, struct whole *w, const 
     return run_folder_add_execution(w->folder, &execution, e);
 }
 
+/* The detector does not load, or lanes cannot start: starting again would not help. */
+static bool is_hopeless(const struct job_end *end)
+{
+    return !end->drained && (end->trouble.status == STATUS_INVALID || end->trouble.status == STATUS_UNSUPPORTED);
+}
+
+static int exit_code(const struct start *x, const struct reduction *after, const struct job_end *end)
+{
+    size_t n_scored = after->outcomes[OUTCOME_SCORED] + after->outcomes[OUTCOME_PARTIAL_DECODE];
+
+    if (after->n_decided == after->count)
+        return x->options.strict && n_scored < after->count ? EXIT_UNSCORED : EXIT_DONE;
+    if (end->trouble.status != STATUS_OK)
+        main_fail("run", &end->trouble);
+    fprintf(stderr, "fakesift run: %zu of %zu videos are decided; the same command goes on from there\n",
+            after->n_decided, after->count);
+    return EXIT_RESUMABLE;
+}
+
 static int finish(const struct start *x, struct whole *w, const struct job_end *end, unsigned n_ranks)
 {
     struct reduction after = {0};
     struct error e = {0};
-    size_t n_scored, n_all = manifest_count(w->manifest);
+    int code = EXIT_FAILED;
     enum status s = reduce(run_folder_journal_path(w->folder), x->fingerprint, w->manifest, &after, &e);
 
+    if (s == STATUS_OK && after.n_decided < after.count && is_hopeless(end)) {
+        reduction_clear(&after);
+        return main_fail("run", &end->trouble);
+    }
     if (s == STATUS_OK)
         s = note_execution(x, w, end, n_ranks, after.n_decided, &e);
     if (s == STATUS_OK)
         s = main_write_report(w->folder, w->manifest, &after, stdout, &e);
     if (s == STATUS_OK)
         main_print_journal_remarks(&after, stdout);
-    n_scored = after.outcomes[OUTCOME_SCORED] + after.outcomes[OUTCOME_PARTIAL_DECODE];
-    if (after.n_decided < n_all && end->trouble.status != STATUS_OK)
-        fprintf(stderr, "fakesift run: stopped early: %s\n", end->trouble.text);
-    if (after.results && after.n_decided < n_all)
-        fprintf(stderr, "fakesift run: %zu of %zu videos are decided; the same command goes on from there\n",
-                after.n_decided, n_all);
-    bool complete = after.n_decided == n_all;
+    if (after.results)
+        code = exit_code(x, &after, end);
     reduction_clear(&after);
     if (s != STATUS_OK) {
         main_fail("run", &e);
+        /* The journals have everything; only the report is missing. */
         return s == STATUS_NO_SPACE ? EXIT_RESUMABLE : EXIT_FAILED;
     }
-    if (!complete) {
-        /* Nothing done, and not because somebody asked for it: starting again would not help. */
-        bool hopeless = end->trouble.status == STATUS_INVALID || end->trouble.status == STATUS_UNSUPPORTED;
-
-        return hopeless && !end->drained ? EXIT_FAILED : EXIT_RESUMABLE;
-    }
-    return x->options.strict && n_scored < n_all ? EXIT_UNSCORED : EXIT_DONE;
+    return code;
 }
 
 static enum status work(const struct start *x, struct channel *channel, int signal_fd, struct zygote **z,
@@ -376,7 +389,10 @@ static int join(const struct start *x, struct zygote **z)
         return main_fail("run", &e);
     n_ranks = channel_size(channel);
     leads = channel_rank(channel) == 0;
+    /* A detector that does not load must not begin a run. */
     if (leads)
+        s = zygote_wait(*z, &e);
+    if (leads && s == STATUS_OK)
         s = open_whole(x, n_ranks, &whole, &e);
     if (s != STATUS_OK) {
         code = main_fail("run", &e);
@@ -416,7 +432,7 @@ int main_run(int argc, char **argv)
     };
     struct zygote *zygote = NULL;
     struct error e = {0};
-    int code;
+    int code = EXIT_FAILED;
 
     main_parse(&argp, argc, argv, &x.options);
     clock_gettime(CLOCK_MONOTONIC, &x.began);

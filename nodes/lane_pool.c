@@ -41,7 +41,6 @@ struct lane {
 struct lane_pool {
     struct lane_pool_settings settings;
     struct zygote *zygote;
-    bool ready;
     unsigned sandbox_layers;
     unsigned n_stillborn;
     uint32_t next_number;
@@ -107,7 +106,7 @@ void lane_pool_close(struct lane_pool **p)
 
 bool lane_pool_is_ready(const struct lane_pool *p)
 {
-    return p->ready;
+    return zygote_is_ready(p->zygote);
 }
 
 static unsigned count(const struct lane_pool *p, enum lane_state a, enum lane_state b)
@@ -121,7 +120,7 @@ static unsigned count(const struct lane_pool *p, enum lane_state a, enum lane_st
 
 unsigned lane_pool_free(const struct lane_pool *p)
 {
-    return p->ready ? count(p, LANE_NONE, LANE_IDLE) : 0;
+    return zygote_is_ready(p->zygote) ? count(p, LANE_NONE, LANE_IDLE) : 0;
 }
 
 unsigned lane_pool_busy(const struct lane_pool *p)
@@ -306,14 +305,10 @@ static enum status from_zygote(struct lane_pool *p, int64_t now_us, struct lane_
             return s;
         if (s != STATUS_OK)
             return error_set(e, STATUS_IO, "the zygote died");
-        if (event.kind == ZYGOTE_FAILED) {
-            event.text[sizeof(event.text) - 1] = '\0';
+        if (event.kind == ZYGOTE_FAILED)
             return error_set(e, STATUS_INVALID, "%s", event.text);
-        }
-        if (event.kind == ZYGOTE_READY) {
-            p->ready = true;
+        if (event.kind == ZYGOTE_READY)
             continue;
-        }
         s = lane_died(p, &event, now_us, ret_event, e);
         if (s != STATUS_AGAIN)
             return s;

@@ -474,6 +474,10 @@ static enum status check_stream(struct media *m, unsigned max_side_px, const str
 
     *ret_outcome = OUTCOME_UNSUPPORTED;
     m->codec = par->codec_id == AV_CODEC_ID_NONE ? NULL : avcodec_find_decoder(par->codec_id);
+    if (par->codec_id == AV_CODEC_ID_NONE && par->codec_tag == 0) {
+        *ret_outcome = OUTCOME_DECODE_ERROR;
+        return error_set(e, STATUS_CORRUPT, "the container does not say the video's codec");
+    }
     if (!m->codec) {
         char tag[AV_FOURCC_MAX_STRING_SIZE];
 

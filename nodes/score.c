@@ -345,12 +345,20 @@ static void decide(struct work *w, const struct decoder *d)
     }
 }
 
+/* The time of the last frame, as far as the container tells: a time after it has no frame. */
+static int64_t last_frame_us(const struct video_facts *facts)
+{
+    int64_t step_us = facts->fps_num > 0 ? INT64_C(1000000) * facts->fps_den / facts->fps_num : 0;
+
+    return facts->duration_us > step_us ? facts->duration_us - step_us : 1;
+}
+
 static enum status run_clips(struct work *w, struct decoder *decoder, struct error *e)
 {
     struct scorer *s = w->scorer;
     struct sample_plan plan = {0};
     struct tracker *tracker = NULL;
-    enum status st = sample_plan_make(&s->card->sampling, decoder_facts(decoder)->duration_us, &plan);
+    enum status st = sample_plan_make(&s->card->sampling, last_frame_us(decoder_facts(decoder)), &plan);
 
     if (st != STATUS_OK)
         return error_set(e, st, "the sampling plan: %s", status_name(st));

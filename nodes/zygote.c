@@ -30,6 +30,7 @@ struct order {
 struct zygote {
     pid_t pid;
     int fd;
+    bool ready;
 };
 
 /* The zygote's own side. */
@@ -291,7 +292,33 @@ enum status zygote_next_event(struct zygote *z, struct zygote_event *ret_event)
 
     if (s == STATUS_OK && len != sizeof(*ret_event))
         return STATUS_END;
+    if (s == STATUS_OK)
+        ret_event->text[sizeof(ret_event->text) - 1] = '\0';
+    if (s == STATUS_OK && ret_event->kind == ZYGOTE_READY)
+        z->ready = true;
     return s == STATUS_AGAIN || s == STATUS_OK ? s : STATUS_END;
+}
+
+bool zygote_is_ready(const struct zygote *z)
+{
+    return z->ready;
+}
+
+enum status zygote_wait(struct zygote *z, struct error *e)
+{
+    struct pollfd fd = {.fd = z->fd, .events = POLLIN};
+    struct zygote_event event;
+    enum status s;
+
+    if (z->ready)
+        return STATUS_OK;
+    do {
+        poll(&fd, 1, -1);
+        s = zygote_next_event(z, &event);
+    } while (s == STATUS_AGAIN);
+    if (s != STATUS_OK)
+        return error_set(e, STATUS_IO, "the zygote died");
+    return event.kind == ZYGOTE_READY ? STATUS_OK : error_set(e, STATUS_INVALID, "%s", event.text);
 }
 
 static enum status order(struct zygote *z, enum order_kind kind, uint32_t lane, const int *fds, size_t n_fds)

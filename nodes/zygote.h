@@ -24,6 +24,8 @@ struct zygote_settings {
 
 enum zygote_event_kind { ZYGOTE_READY = 1, ZYGOTE_FAILED, ZYGOTE_LANE_DIED };
 
+/* READY and FAILED come once; zygote_wait takes them when it is called before zygote_next_event. */
+
 struct zygote_event {
     enum zygote_event_kind kind;
     uint32_t lane;                /* LANE_DIED */
@@ -35,6 +37,10 @@ struct zygote_event {
 enum status zygote_start(const struct zygote_settings *settings, struct zygote **ret_z, struct error *e);
 /* Ends the zygote and with it every lane, and waits for it. NULL-safe; sets *z = NULL. */
 void zygote_stop(struct zygote **z);
+
+/* Waits until it is ready. STATUS_INVALID: the detector does not load (said in e). STATUS_IO: it died. */
+enum status zygote_wait(struct zygote *z, struct error *e);
+bool zygote_is_ready(const struct zygote *z);
 
 /* Readable when zygote_next_event has something. */
 int zygote_fd(const struct zygote *z);

@@ -1,8 +1,7 @@
 #!/bin/bash
-# An idle coordinator and an idle agent use under 1 % of a core: two ranks whose only work is a lane that is stopped.
+# An idle coordinator and an idle agent use under 1 % of a core: two ranks whose lanes are stopped.
 . "$(dirname "$0")/lib.sh"
-mkdir -p videos/real
-clip videos/real/1.mp4 4 320x240
+corpus videos 24 4 320x240
 
 mpirun -n 2 "$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o run --lanes 1 >out 2>err &
 PIDS=$!
@@ -10,7 +9,8 @@ ranks() { pgrep -P "$PIDS"; }
 lanes() { for rank in $(ranks); do for zygote in $(pgrep -P "$rank"); do pgrep -P "$zygote" || true; done; done; }
 have_lane() { [ -n "$(lanes)" ]; }
 wait_for 30 have_lane
-kill -STOP $(lanes)
+mapfile -t stopped < <(lanes)
+kill -STOP "${stopped[@]}"
 [ "$(ranks | wc -l)" -eq 2 ] || fail "not two ranks"
 
 # Clock ticks (1/100 s) of user and system time of a process.
@@ -24,6 +24,6 @@ for rank in $(ranks); do
     echo "rank process: $used ticks in $seconds s: $(awk "BEGIN { print $used / $seconds }") % of a core"
     [ "$used" -lt $seconds ] || fail "an idle rank used $used ticks of 1/100 s in $seconds s"
 done
-kill -CONT $(lanes)
+kill -CONT "${stopped[@]}"
 wait "$PIDS" || fail "the run did not end well"
 PIDS=

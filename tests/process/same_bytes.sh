@@ -20,9 +20,11 @@ PIDS=$!
 records() { [ "$(cat killed/journal/*.journal 2>/dev/null | wc -c)" -gt 400 ]; }
 wait_for 60 records
 # The whole job: mpirun and everything that it started.
-kill -9 -- $(pgrep -s "$PIDS") 2>/dev/null || true
+mapfile -t job < <(pgrep -s "$PIDS")
+kill -9 "${job[@]}" 2>/dev/null || true
 wait "$PIDS" 2>/dev/null || true
-wait_for 10 test -z "$(pgrep -s "$PIDS" || true)"
+all_gone() { ! pgrep -s "$PIDS" >pids; }
+wait_for 10 all_gone
 PIDS=
 [ ! -e killed/scores.csv ] || fail "the job was over before it could be killed"
 expect_code 0 "$FAKESIFT" status killed
