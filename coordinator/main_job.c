@@ -27,7 +27,8 @@ struct job {
     struct pollfd *fds;
     int signal_fd;
     bool released; /* the coordinator said BYE, or there is none any more */
-    bool drained, orderly;
+    bool drained;
+    unsigned sandbox_layers;
     int64_t heard_us;
     struct error trouble;
 };
@@ -180,6 +181,7 @@ static void step_agent(struct job *j, int64_t now)
     struct error e = {0};
     enum status s = agent_step(j->agent, now, &e);
 
+    j->sandbox_layers |= agent_sandbox_layers(j->agent);
     if (s == STATUS_OK)
         return;
     if (s == STATUS_TIMEOUT)
@@ -310,6 +312,7 @@ enum status job_run(const struct job_settings *settings, struct channel *channel
     loop(&j);
     end.drained = j.drained;
     end.trouble = j.trouble;
+    end.sandbox_layers = j.sandbox_layers;
     end.orderly = j.released;
     if (j.dispatch) {
         end.orderly = dispatch_all_left_orderly(j.dispatch);

@@ -104,6 +104,7 @@ static const int allowed_calls[] = {
     SCMP_SYS(rt_sigreturn),  SCMP_SYS(rt_sigaction),   SCMP_SYS(rt_sigprocmask), SCMP_SYS(sched_yield),
     SCMP_SYS(getpid),        SCMP_SYS(gettid),         SCMP_SYS(getrandom),    SCMP_SYS(exit),
     SCMP_SYS(exit_group),    SCMP_SYS(restart_syscall), SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(mbind), /* OpenBLAS, when it takes a buffer */
 };
 
 static bool allow_on(scmp_filter_ctx filter, int call, int fd)
@@ -174,7 +175,7 @@ unsigned sandbox_enter(const struct sandbox_settings *settings)
 void sandbox_describe(unsigned layers, char *ret_text, size_t room_bytes)
 {
     static const char *const names[] = {"limits", "no_new_privs", "namespaces", "landlock", "seccomp"};
-    static const char *const starts[] = {", without: ", ""};
+    const char *const starts[] = {layers ? ", without: " : "none, without: ", ""};
     size_t used = 0;
 
     ret_text[0] = '\0';

@@ -65,6 +65,19 @@ static void note_message(struct work *w, const char *message)
         snprintf(w->notes->message, sizeof(w->notes->message), "%s", message);
 }
 
+/* One search in a small black picture, so that lanes share what the libraries allocate at their first run. */
+static enum status warm_up(struct scorer *s, struct error *e)
+{
+    enum { SIDE_PX = 128 };
+    static const uint8_t black[SIDE_PX * SIDE_PX * 3];
+    const struct image picture = {
+        .rgb_hwc_u8 = black, .width_px = SIDE_PX, .height_px = SIDE_PX, .stride_bytes = 3 * SIDE_PX};
+    struct face faces[CARD_MAX_FACES];
+    size_t n_faces;
+
+    return face_finder_run(s->finder, &picture, faces, CARD_MAX_FACES, &n_faces, e);
+}
+
 enum status scorer_open(const struct detector *detector, struct scorer **ret_s, struct error *e)
 {
     const struct card *card = detector->card;
@@ -79,6 +92,8 @@ enum status scorer_open(const struct detector *detector, struct scorer **ret_s, 
     if (s == STATUS_OK && detector->face_card)
         s = face_finder_open(detector->face_card, (const struct network *const *)detector->face_networks, &card->face,
                              &x->finder, e);
+    if (s == STATUS_OK && x->finder)
+        s = warm_up(x, e);
     if (s != STATUS_OK) {
         scorer_close(&x);
         return s;
