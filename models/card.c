@@ -88,6 +88,8 @@ static enum status check_rules(const struct fields_reader *r, struct card *c)
             return broken(r, "face_networks", "yunet takes one");
         return STATUS_OK;
     }
+    if (r->of == CARD_OF_LANDMARKS)
+        c->sampling.clips = 1; /* a block is what a clip is elsewhere */
     if (c->sampling.min_frames > c->sampling.frames)
         return broken(r, "sampling.min_frames", "more than sampling.frames");
     if (o->fake_index >= o->classes)

@@ -11,8 +11,9 @@
 
 enum { MAX_INPUTS = 32 };
 
-/* What an open dimension is shown with: a picture of this size where nobody says more. */
-enum { SHOWN_WIDTH_PX = 640, SHOWN_HEIGHT_PX = 360 };
+/* What an open dimension is shown with: a picture of this size where nobody says more. Multiples of 32, as
+ * YuNet and others with strides up to 32 want them. */
+enum { SHOWN_WIDTH_PX = 640, SHOWN_HEIGHT_PX = 384 };
 
 /* The shape of n's input as the card would run it once: one row, open dimensions from the card. card may be
  * NULL. */
@@ -83,7 +84,7 @@ static enum status describe(const char *path, const struct card *card, const str
         fprintf(out, "%s%s ", i ? ", " : "", network_input(n, i)->name);
         print_shape(&shapes[i], out);
     }
-    fprintf(out, ": %.1f Mflop, %.1f MiB of working memory\n", (double)session_flops(session) / 1e6,
+    fprintf(out, ": %.1f Mflop, %.2f MiB of working memory\n", (double)session_flops(session) / 1e6,
             (double)session_arena_bytes(session) / 1048576);
 end:
     session_close(&session);
@@ -114,8 +115,12 @@ static void print_card(const struct card *c, FILE *out)
         fprintf(out, "worth: %s\n", c->worth);
     if (c->kind != CARD_DETECTOR)
         return;
-    fprintf(out, "input: %s, %u clip%s of %u frames", input_text(c), c->sampling.clips,
-            c->sampling.clips == 1 ? "" : "s", c->sampling.frames);
+    if (c->input == INPUT_LANDMARKS)
+        fprintf(out, "input: %s, %u points a frame, blocks of %u frames", input_text(c), c->landmark_points,
+                c->sampling.frames);
+    else
+        fprintf(out, "input: %s, %u clip%s of %u frames", input_text(c), c->sampling.clips,
+                c->sampling.clips == 1 ? "" : "s", c->sampling.frames);
     if (c->sampling.stride_s > 0)
         fprintf(out, ", %g s apart", c->sampling.stride_s);
     if (c->input == INPUT_FACES)
