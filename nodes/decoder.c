@@ -1,5 +1,6 @@
 #include "nodes/decoder.h"
 
+#include <iconv.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,12 +105,15 @@ struct decoder {
 
 void decoder_prepare(void)
 {
-    /* Things that the libraries do once and that need the file system or more: the time zone (container
-     * dates), the processor's features, and the tables of the colour conversion. */
-    tzset();
-    av_get_cpu_flags();
-    sws_freeContext(
-        sws_getContext(16, 16, AV_PIX_FMT_YUV420P, 16, 16, AV_PIX_FMT_RGB24, SWS_BILINEAR, NULL, NULL, NULL));
+    /* libav converts the programme names of MPEG transport streams, by default from this character set, and
+     * libc loads a converter from a file for as long as somebody has it open. Never closed: it serves the
+     * whole process. */
+    static iconv_t names = (iconv_t)-1;
+
+    if (names == (iconv_t)-1)
+        names = iconv_open("UTF-8", "ISO6937");
+    tzset();            /* container dates: reads the time zone once */
+    av_get_cpu_flags(); /* asks the processor once */
 }
 
 static int64_t frame_step_us(const struct decoder *d)

@@ -13,8 +13,11 @@
 
 struct decoder;
 
-/* What libav does once in a process and what needs the file system: call it before a sandbox is entered.
- * Calling it again does nothing. */
+/* What the libraries do once in a process and need the file system for: call it before a sandbox is entered,
+ * before a second thread exists; again is harmless. After it, decoding needs only pread, lseek, the memory
+ * calls (brk, mmap, munmap, mprotect, madvise) and futex. A sandbox should let open fail rather than kill: a
+ * transport stream whose programme name is in a rare character set makes libc look for a converter, and do
+ * without. */
 void decoder_prepare(void);
 
 struct decoder_settings {
