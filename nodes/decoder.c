@@ -445,6 +445,7 @@ static bool same_conversion(const struct conversion *a, const struct conversion 
 
 static bool conversion_open(struct decoder *d, const struct conversion *c)
 {
+    /* The same bytes on every machine; chroma interpolated both ways. */
     const int flags =
         SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT;
 

@@ -138,7 +138,7 @@ for f in *.*; do
 done
 for f in h264.mp4 h264.ts mpeg4_b.avi hevc_open.mkv vp9.webm rotate90.mp4 rotate180.mp4 rotate270.mp4 moving.gif \
     edit_list.mp4 mpeg2.ts; do
-    run -i "$f" -vsync passthrough -sws_flags bilinear+accurate_rnd \
+    run -i "$f" -vsync passthrough -sws_flags bilinear+accurate_rnd+full_chroma_int+full_chroma_inp \
         -pix_fmt rgb24 -f rawvideo "$f.rgb"
 done
 echo "$stamp" >made
