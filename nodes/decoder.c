@@ -2,6 +2,7 @@
 
 #include <iconv.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ enum {
     SEEK_MIN_GAIN_US = 60 * 1000,
     SEEK_BLIND_GAIN_US = 2 * 1000 * 1000, /* when the index does not yet reach as far */
     SEEK_ATTEMPTS = 3,
+    TURN_TILE_PX = 32,
 };
 
 /* What the scaler was made for. */
@@ -461,23 +463,41 @@ static bool conversion_open(struct decoder *d, const struct conversion *c)
     return true;
 }
 
-/* rgb, as stored, into turned, as shown. */
+/* rgb, as stored, into turned, as shown; by tiles, since one of the two is walked across its rows. */
 static void turn(const struct decoder *d)
 {
     const struct media_orientation *o = &d->media.orientation;
     size_t width = d->facts.width_px, height = d->facts.height_px;
+    ptrdiff_t step_x = o->mirror_x ? -3 : 3, step_y = (ptrdiff_t)d->stride_bytes;
+    const uint8_t *origin = d->rgb;
 
-    for (size_t y = 0; y < height; y++) {
-        uint8_t *to = d->turned + y * width * 3;
+    if (o->mirror_x)
+        origin += 3 * ((size_t)d->stored_width_px - 1);
+    if (o->mirror_y) {
+        origin += ((size_t)d->stored_height_px - 1) * d->stride_bytes;
+        step_y = -step_y;
+    }
+    if (o->swap_axes) {
+        ptrdiff_t swapped = step_x;
 
-        for (size_t x = 0; x < width; x++, to += 3) {
-            size_t sx = o->swap_axes ? y : x, sy = o->swap_axes ? x : y;
+        step_x = step_y;
+        step_y = swapped;
+    }
+    for (size_t y0 = 0; y0 < height; y0 += TURN_TILE_PX) {
+        for (size_t x0 = 0; x0 < width; x0 += TURN_TILE_PX) {
+            size_t y1 = y0 + TURN_TILE_PX < height ? y0 + TURN_TILE_PX : height;
+            size_t x1 = x0 + TURN_TILE_PX < width ? x0 + TURN_TILE_PX : width;
 
-            if (o->mirror_x)
-                sx = d->stored_width_px - 1 - sx;
-            if (o->mirror_y)
-                sy = d->stored_height_px - 1 - sy;
-            memcpy(to, d->rgb + sy * d->stride_bytes + 3 * sx, 3);
+            for (size_t y = y0; y < y1; y++) {
+                uint8_t *to = d->turned + 3 * (y * width + x0);
+                const uint8_t *from = origin + (ptrdiff_t)y * step_y + (ptrdiff_t)x0 * step_x;
+
+                for (size_t x = x0; x < x1; x++, to += 3, from += step_x) {
+                    to[0] = from[0];
+                    to[1] = from[1];
+                    to[2] = from[2];
+                }
+            }
         }
     }
 }
