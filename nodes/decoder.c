@@ -1,6 +1,8 @@
 #include "nodes/decoder.h"
 
+#include <iconv.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,7 @@ enum {
     SEEK_MIN_GAIN_US = 60 * 1000,
     SEEK_BLIND_GAIN_US = 2 * 1000 * 1000, /* when the index does not yet reach as far */
     SEEK_ATTEMPTS = 3,
+    TURN_TILE_PX = 32,
 };
 
 /* What the scaler was made for. */
@@ -109,12 +112,15 @@ const char *decoder_version(void)
 
 void decoder_prepare(void)
 {
-    /* Things that the libraries do once and that need the file system or more: the time zone (container
-     * dates), the processor's features, and the tables of the colour conversion. */
-    tzset();
-    av_get_cpu_flags();
-    sws_freeContext(
-        sws_getContext(16, 16, AV_PIX_FMT_YUV420P, 16, 16, AV_PIX_FMT_RGB24, SWS_BILINEAR, NULL, NULL, NULL));
+    /* libav converts the programme names of MPEG transport streams, by default from this character set, and
+     * libc loads a converter from a file for as long as somebody has it open. Never closed: it serves the
+     * whole process. */
+    static iconv_t names = (iconv_t)-1;
+
+    if (names == (iconv_t)-1)
+        names = iconv_open("UTF-8", "ISO6937");
+    tzset();            /* container dates: reads the time zone once */
+    av_get_cpu_flags(); /* asks the processor once */
 }
 
 static int64_t frame_step_us(const struct decoder *d)
@@ -446,6 +452,7 @@ static bool same_conversion(const struct conversion *a, const struct conversion 
 
 static bool conversion_open(struct decoder *d, const struct conversion *c)
 {
+    /* The same bytes on every machine; chroma interpolated both ways. */
     const int flags =
         SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT;
 
@@ -461,23 +468,41 @@ static bool conversion_open(struct decoder *d, const struct conversion *c)
     return true;
 }
 
-/* rgb, as stored, into turned, as shown. */
+/* rgb, as stored, into turned, as shown; by tiles, since one of the two is walked across its rows. */
 static void turn(const struct decoder *d)
 {
     const struct media_orientation *o = &d->media.orientation;
     size_t width = d->facts.width_px, height = d->facts.height_px;
+    ptrdiff_t step_x = o->mirror_x ? -3 : 3, step_y = (ptrdiff_t)d->stride_bytes;
+    const uint8_t *origin = d->rgb;
 
-    for (size_t y = 0; y < height; y++) {
-        uint8_t *to = d->turned + y * width * 3;
+    if (o->mirror_x)
+        origin += 3 * ((size_t)d->stored_width_px - 1);
+    if (o->mirror_y) {
+        origin += ((size_t)d->stored_height_px - 1) * d->stride_bytes;
+        step_y = -step_y;
+    }
+    if (o->swap_axes) {
+        ptrdiff_t swapped = step_x;
 
-        for (size_t x = 0; x < width; x++, to += 3) {
-            size_t sx = o->swap_axes ? y : x, sy = o->swap_axes ? x : y;
+        step_x = step_y;
+        step_y = swapped;
+    }
+    for (size_t y0 = 0; y0 < height; y0 += TURN_TILE_PX) {
+        for (size_t x0 = 0; x0 < width; x0 += TURN_TILE_PX) {
+            size_t y1 = y0 + TURN_TILE_PX < height ? y0 + TURN_TILE_PX : height;
+            size_t x1 = x0 + TURN_TILE_PX < width ? x0 + TURN_TILE_PX : width;
 
-            if (o->mirror_x)
-                sx = d->stored_width_px - 1 - sx;
-            if (o->mirror_y)
-                sy = d->stored_height_px - 1 - sy;
-            memcpy(to, d->rgb + sy * d->stride_bytes + 3 * sx, 3);
+            for (size_t y = y0; y < y1; y++) {
+                uint8_t *to = d->turned + 3 * (y * width + x0);
+                const uint8_t *from = origin + (ptrdiff_t)y * step_y + (ptrdiff_t)x0 * step_x;
+
+                for (size_t x = x0; x < x1; x++, to += 3, from += step_x) {
+                    to[0] = from[0];
+                    to[1] = from[1];
+                    to[2] = from[2];
+                }
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
  *
  * In: an open read-only descriptor (never a name: the lane has no filesystem). Out: frames, upright (rotation
  * applied), full size, with square pixels. One thread owns a decoder. Only this module and nodes/probe.c see
- * libav*. Time 0 is the first frame's time stamp. */
+ * libav*. Time 0 is the first frame's time stamp. All frames have the first one's size: where the stream
+ * changes it, later ones are scaled to it. */
 #ifndef FAKESIFT_NODES_DECODER_H
 #define FAKESIFT_NODES_DECODER_H
 
@@ -13,8 +14,11 @@
 
 struct decoder;
 
-/* What libav does once in a process and what needs the file system: call it before a sandbox is entered.
- * Calling it again does nothing. */
+/* What the libraries do once in a process and need the file system for: call it before a sandbox is entered,
+ * before a second thread exists; again is harmless. After it, decoding needs only pread, lseek, the memory
+ * calls (brk, mmap, munmap, mprotect, madvise) and futex. A sandbox should let open fail rather than kill: a
+ * transport stream whose programme name is in a rare character set makes libc look for a converter, and do
+ * without. */
 void decoder_prepare(void);
 
 /* libavcodec's and libavformat's versions, "59.37.100/59.27.100": another one may decode to other pixels. */
@@ -39,10 +43,12 @@ void decoder_close(struct decoder **d); /* NULL-safe; sets *d = NULL */
 
 const struct video_facts *decoder_facts(const struct decoder *d);
 
-/* The first frame whose time is at or after wanted_us; calls must not go back in time (the same time again
- * gives the same frame). Seeks when a later key frame makes that cheaper; the frame is the one that a full
- * decode gives. STATUS_END: no such frame. STATUS_CORRUPT: nothing more can be decoded (the error has the
- * decoder's words). */
+/* The first frame whose time is at or after wanted_us (less a microsecond for rounding); calls must not go
+ * back in time (STATUS_INVALID; the same time again gives the same frame). Seeks when a later key frame makes
+ * that cheaper; the frame is the one that a full decode gives. Frames with the same time stamp count as one,
+ * the first. STATUS_END: no such frame; so ends every video, also for a time within the last frame's own
+ * duration, which is part of facts' duration_us. STATUS_CORRUPT: the file was cut or damaged, and nothing
+ * more can be decoded although its container promises it (the error has the decoder's words). */
 enum status decoder_frame_at(struct decoder *d, int64_t wanted_us, struct decoder_frame *ret_frame,
                              struct error *e);
 

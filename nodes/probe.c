@@ -248,12 +248,12 @@ void media_close(struct media *m)
 static enum outcome outcome_of_foreign(const char *demuxer)
 {
     static const char *const not_videos[] = {
-        "tty",        "image2",   "concat",    "hls",      "dash",       "sdp",    "webm_dash_manifest",
-        "ffmetadata", "lrc",      "srt",       "ass",      "webvtt",     "sami",   "stl",
-        "mpl2",       "microdvd", "subviewer", "scc",      "bin",        "data",   "aqtitle",
-        "jacosub",    "pjs",      "vplayer",   "realtext", "subviewer1", "vobsub", "sup",
-        "ico",        "imf",      "adf",       "idf",      "xbin",       "txd",    "sbg",
-        "ttml",
+        "tty",        "image2",   "concat",     "hls",      "dash",       "sdp",    "webm_dash_manifest",
+        "ffmetadata", "lrc",      "srt",        "ass",      "webvtt",     "sami",   "stl",
+        "mpl2",       "microdvd", "subviewer",  "scc",      "bin",        "data",   "aqtitle",
+        "jacosub",    "pjs",      "vplayer",    "realtext", "subviewer1", "vobsub", "sup",
+        "ico",        "imf",      "adf",        "idf",      "xbin",       "txd",    "sbg",
+        "ttml",       "libgme",   "libopenmpt",
     };
     size_t len = strlen(demuxer);
 
@@ -273,8 +273,26 @@ static void copy_name(char *to, size_t room, const char *from)
     snprintf(to, room, "%.*s", (int)strcspn(from, ","), from);
 }
 
-static enum status open_container(struct media *m, struct video_facts *facts, enum outcome *ret_outcome,
-                                  const struct media_words *w, struct error *e)
+/* Looks into the streams that the header named with a bound on their pictures, so that a header cannot ask
+ * for all memory. (Streams that appear later are bounded by libav itself and by the lane's memory limit.) */
+static int find_streams(AVFormatContext *format, unsigned max_side_px)
+{
+    unsigned n = format->nb_streams;
+    AVDictionary **options = av_calloc(n > 0 ? n : 1, sizeof(*options));
+    int code = options ? 0 : AVERROR(ENOMEM);
+
+    for (unsigned i = 0; code >= 0 && i < n; i++)
+        code = av_dict_set_int(&options[i], "max_pixels", (int64_t)max_side_px * max_side_px, 0);
+    if (code >= 0)
+        code = avformat_find_stream_info(format, options);
+    for (unsigned i = 0; options && i < n; i++)
+        av_dict_free(&options[i]);
+    av_free(options);
+    return code;
+}
+
+static enum status open_container(struct media *m, unsigned max_side_px, struct video_facts *facts,
+                                  enum outcome *ret_outcome, const struct media_words *w, struct error *e)
 {
     const struct container *container;
     const AVInputFormat *demuxer = NULL;
@@ -322,7 +340,7 @@ static enum status open_container(struct media *m, struct video_facts *facts, en
         *ret_outcome = OUTCOME_DECODE_ERROR;
         return media_error(e, STATUS_CORRUPT, code, w, "the container cannot be read");
     }
-    code = avformat_find_stream_info(m->format, NULL);
+    code = find_streams(m->format, max_side_px);
     if (code < 0) {
         *ret_outcome = OUTCOME_DECODE_ERROR;
         return media_error(e, STATUS_CORRUPT, code, w, "the streams cannot be read");
@@ -504,7 +522,7 @@ enum status media_open(int fd, unsigned max_side_px, struct media *ret_m, struct
     status = source_open(fd, &m.source, e);
     if (status != STATUS_OK)
         goto end;
-    status = open_container(&m, ret_facts, ret_outcome, &words, e);
+    status = open_container(&m, max_side_px, ret_facts, ret_outcome, &words, e);
     if (status != STATUS_OK)
         goto end;
     m.stream = choose_stream(m.format, ret_facts);
