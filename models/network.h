@@ -1,10 +1,12 @@
 /* network: an ONNX file as something that can be run.
  *
  * file -> onnx_reader (protobuf-c) -> graph (checked, shapes inferred, constants and batch norms folded)
- *      -> session: the graph at fixed input shapes, its memory planned into one arena, its kernels prepared -> run
+ *      -> session: the graph at fixed input shapes, its memory planned into one arena, its kernels prepared
+ * -> run
  *
  * A network is immutable after network_open and may be shared by any number of sessions and forked processes.
- * A session belongs to one thread. session_run allocates nothing. Results do not depend on other rows of a batch. */
+ * A session belongs to one thread. session_run allocates nothing. Results do not depend on other rows of a
+ * batch. */
 #ifndef FAKESIFT_MODELS_NETWORK_H
 #define FAKESIFT_MODELS_NETWORK_H
 
@@ -23,7 +25,8 @@ const char *tensor_type_name(enum tensor_type t); /* "float32", as numpy names t
 
 struct tensor_shape {
     unsigned rank;
-    int64_t dims[TENSOR_MAX_RANK]; /* >= 0; in network_input() -1 stands for a dimension that the file leaves open */
+    int64_t dims[TENSOR_MAX_RANK]; /* >= 0; in network_input() -1 stands for a dimension that the file leaves
+                                      open */
 };
 
 int64_t tensor_shape_count(const struct tensor_shape *s); /* product of dims; 1 for rank 0 */
@@ -36,8 +39,8 @@ struct network_tensor {
 
 struct network;
 
-/* path: an .onnx file. Errors name the file and what is wrong: not protobuf, truncated, an operator that is not
- * supported (with its node's name), a cycle, a shape that does not fit. */
+/* path: an .onnx file. Errors name the file and what is wrong: not protobuf, truncated, an operator that is
+ * not supported (with its node's name), a cycle, a shape that does not fit. */
 enum status network_open(const char *path, struct network **ret_n, struct error *e);
 void network_close(struct network **n); /* NULL-safe; sets *n = NULL. After its sessions. */
 
@@ -57,8 +60,8 @@ struct session_settings {
 struct session;
 
 /* STATUS_INVALID: a shape that contradicts the file's; the text names the input. */
-enum status session_open(const struct network *n, const struct session_settings *settings, struct session **ret_s,
-                         struct error *e);
+enum status session_open(const struct network *n, const struct session_settings *settings,
+                         struct session **ret_s, struct error *e);
 void session_close(struct session **s); /* NULL-safe; sets *s = NULL */
 
 /* The memory of an input, to be filled before each run (its content does not survive a run). */
@@ -69,7 +72,8 @@ void session_input_shape(const struct session *s, size_t index, struct tensor_sh
 void session_output_shape(const struct session *s, size_t index, struct tensor_shape *ret_shape);
 enum tensor_type session_output_type(const struct session *s, size_t index);
 
-/* Fails only for values that break a rule at run time (an index out of range): STATUS_INVALID with the node's name. */
+/* Fails only for values that break a rule at run time (an index out of range): STATUS_INVALID with the node's
+ * name. */
 enum status session_run(struct session *s, struct error *e);
 
 /* Bytes of the planned arena, and floating-point operations (2 a multiply-add) of one run. */

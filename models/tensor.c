@@ -1,4 +1,7 @@
-#include "models/network.h"
+#include "models/tensor.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 size_t tensor_type_bytes(enum tensor_type t)
 {
@@ -40,9 +43,90 @@ const char *tensor_type_name(enum tensor_type t)
 
 int64_t tensor_shape_count(const struct tensor_shape *s)
 {
+    return tensor_shape_span(s, 0, s->rank);
+}
+
+int64_t tensor_shape_span(const struct tensor_shape *s, unsigned first, unsigned end)
+{
     int64_t count = 1;
 
-    for (unsigned i = 0; i < s->rank; i++)
+    for (unsigned i = first; i < end; i++)
         count *= s->dims[i];
     return count;
+}
+
+bool tensor_shape_bytes(const struct tensor_shape *s, enum tensor_type t, size_t *ret_bytes)
+{
+    int64_t unit = (int64_t)tensor_type_bytes(t), bytes = unit;
+    bool empty = false;
+
+    if (s->rank > TENSOR_MAX_RANK || unit == 0)
+        return false;
+    /* Zeros are set aside: [0, 2^40] must not pass, since parts of a shape are multiplied elsewhere. */
+    for (unsigned i = 0; i < s->rank; i++) {
+        int64_t d = s->dims[i];
+
+        if (d < 0)
+            return false;
+        if (d == 0) {
+            empty = true;
+            continue;
+        }
+        if (d > TENSOR_MAX_BYTES / bytes)
+            return false;
+        bytes *= d;
+    }
+    *ret_bytes = empty ? 0 : (size_t)bytes;
+    return true;
+}
+
+bool tensor_shape_equal(const struct tensor_shape *a, const struct tensor_shape *b)
+{
+    if (a->rank != b->rank)
+        return false;
+    for (unsigned i = 0; i < a->rank; i++) {
+        if (a->dims[i] != b->dims[i])
+            return false;
+    }
+    return true;
+}
+
+const char *tensor_shape_text(const struct tensor_shape *s, char text[TENSOR_SHAPE_TEXT_BYTES])
+{
+    size_t used = 0;
+
+    text[used++] = '[';
+    for (unsigned i = 0; i < s->rank && i < TENSOR_MAX_RANK; i++) {
+        if (i > 0)
+            text[used++] = ',';
+        if (s->dims[i] == -1)
+            text[used++] = '?';
+        else
+            used +=
+                (size_t)snprintf(text + used, TENSOR_SHAPE_TEXT_BYTES - used, "%lld", (long long)s->dims[i]);
+    }
+    text[used++] = ']';
+    text[used] = '\0';
+    return text;
+}
+
+void *tensor_memory(size_t bytes)
+{
+    size_t rounded = (bytes / TENSOR_ALIGN_BYTES + 1) * TENSOR_ALIGN_BYTES;
+    void *memory = aligned_alloc(TENSOR_ALIGN_BYTES, rounded);
+
+    if (memory)
+        memset(memory, 0, rounded);
+    return memory;
+}
+
+enum status tensor_allocate(struct tensor *t, struct error *e)
+{
+    size_t bytes;
+
+    if (!tensor_shape_bytes(&t->shape, t->type, &bytes))
+        return error_set(e, STATUS_INVALID, "a tensor is larger than %lld bytes",
+                         (long long)TENSOR_MAX_BYTES);
+    t->data = tensor_memory(bytes);
+    return t->data ? STATUS_OK : error_no_memory(e);
 }

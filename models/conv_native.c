@@ -1,0 +1,218 @@
+/* Convolution over the rows kernel: a tile of output positions is laid out as packed columns (im2col straight
+ * into panels), then all filters run over it while it is in cache. Depthwise convolutions sum directly. */
+#include "models/kernels.h"
+
+#include <string.h>
+
+/* About half of the second-level cache of today's processors, so that weights and outputs have room beside
+ * it. */
+enum { TILE_FLOATS = 160 * 1024, TILE_MIN_COLUMNS = 64 };
+
+static int64_t group_rows(const struct conv_geometry *g)
+{
+    return g->channels_in / g->groups * g->kernel[0] * g->kernel[1] * g->kernel[2];
+}
+
+static int64_t tile_columns(const struct conv_geometry *g)
+{
+    int64_t columns = g->out[0] * g->out[1] * g->out[2];
+    int64_t tile = TILE_FLOATS / group_rows(g) / ROWS_PANEL * ROWS_PANEL;
+
+    if (tile < TILE_MIN_COLUMNS)
+        tile = TILE_MIN_COLUMNS;
+    columns = (columns + ROWS_PANEL - 1) / ROWS_PANEL * ROWS_PANEL;
+    return tile < columns ? tile : columns;
+}
+
+bool conv_is_depthwise(const struct conv_geometry *g)
+{
+    return g->channels_in == g->groups && g->groups > 1 && g->in[0] == 1 && g->kernel[0] == 1 &&
+           g->out[0] == 1;
+}
+
+size_t conv_native_scratch_floats(const struct conv_geometry *g)
+{
+    int64_t tile;
+
+    if (conv_is_depthwise(g))
+        return 0;
+    tile = tile_columns(g);
+    return (size_t)(tile * group_rows(g) + tile);
+}
+
+/* Positions o of 0..out for which o * stride + offset is inside 0..in. */
+static void valid_range(int64_t out, int64_t in, int64_t stride, int64_t offset, int64_t *ret_first,
+                        int64_t *ret_end)
+{
+    int64_t first = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
+    int64_t end = in - offset <= 0 ? 0 : (in - offset + stride - 1) / stride;
+
+    end = end > out ? out : end;
+    *ret_first = first > end ? end : first;
+    *ret_end = end;
+}
+
+/* n values of one row of the image: x[(first + i) * stride + offset], zero outside it. */
+static void row_segment(const struct conv_geometry *g, const float *row, int64_t offset, int64_t first,
+                        int64_t n, float *to)
+{
+    int64_t stride = g->stride[2], from, end, i = 0;
+
+    valid_range(first + n, g->in[2], stride, offset, &from, &end);
+    from = from < first ? 0 : from - first;
+    end = end < first ? 0 : end - first;
+    from = from > end ? end : from;
+    for (; i < from; i++)
+        to[i] = 0.0f;
+    if (stride == 1) {
+        if (end > from)
+            memcpy(to + from, row + first + from + offset, (size_t)(end - from) * sizeof(float));
+        i = end;
+    } else {
+        for (; i < end; i++)
+            to[i] = row[(first + i) * stride + offset];
+    }
+    for (; i < n; i++)
+        to[i] = 0.0f;
+}
+
+void conv_column_line(const struct conv_geometry *g, const float *group_x, int64_t k, int64_t first,
+                      int64_t n, float *line)
+{
+    int64_t kw = k % g->kernel[2], kh = k / g->kernel[2] % g->kernel[1];
+    int64_t kd = k / (g->kernel[2] * g->kernel[1]) % g->kernel[0];
+    int64_t channel = k / (g->kernel[2] * g->kernel[1] * g->kernel[0]);
+    int64_t offset = kw * g->dilation[2] - g->pad[2];
+    int64_t ow = first % g->out[2], oh = first / g->out[2] % g->out[1], od = first / (g->out[2] * g->out[1]);
+
+    while (n > 0) {
+        int64_t count = g->out[2] - ow < n ? g->out[2] - ow : n;
+        int64_t ih = oh * g->stride[1] + kh * g->dilation[1] - g->pad[1];
+        int64_t id = od * g->stride[0] + kd * g->dilation[0] - g->pad[0];
+
+        if (ih < 0 || ih >= g->in[1] || id < 0 || id >= g->in[0])
+            memset(line, 0, (size_t)count * sizeof(float));
+        else
+            row_segment(g, group_x + ((channel * g->in[0] + id) * g->in[1] + ih) * g->in[2], offset, ow,
+                        count, line);
+        line += count;
+        n -= count;
+        ow = 0;
+        if (++oh == g->out[1]) {
+            oh = 0;
+            od++;
+        }
+    }
+}
+
+/* Columns first..first+n as panels. line: room for n rounded up to whole panels. */
+static void pack_columns(const struct conv_geometry *g, const float *group_x, int64_t first, int64_t n,
+                         float *line, float *packed)
+{
+    int64_t rows = group_rows(g), panels = (n + ROWS_PANEL - 1) / ROWS_PANEL;
+
+    memset(line + n, 0, (size_t)(panels * ROWS_PANEL - n) * sizeof(float));
+    for (int64_t k = 0; k < rows; k++) {
+        float *to = packed + k * ROWS_PANEL;
+
+        conv_column_line(g, group_x, k, first, n, line);
+        for (int64_t p = 0; p < panels; p++)
+            memcpy(to + p * rows * ROWS_PANEL, line + p * ROWS_PANEL, ROWS_PANEL * sizeof(float));
+    }
+}
+
+void conv_native(const struct kernels *kernels, const struct conv_job *job)
+{
+    const struct conv_geometry *g = job->geometry;
+    int64_t rows, columns, tile, filters, image;
+    float *packed = job->scratch, *line;
+
+    if (conv_is_depthwise(g)) {
+        conv_depthwise(job);
+        return;
+    }
+    rows = group_rows(g);
+    columns = g->out[0] * g->out[1] * g->out[2];
+    tile = tile_columns(g);
+    filters = g->channels_out / g->groups;
+    image = g->in[0] * g->in[1] * g->in[2];
+    line = packed + tile * rows;
+    for (int64_t group = 0; group < g->groups; group++) {
+        const float *x = job->x + group * (g->channels_in / g->groups) * image;
+        float *y = job->y + group * filters * columns;
+
+        for (int64_t first = 0; first < columns; first += tile) {
+            int64_t n = columns - first < tile ? columns - first : tile;
+            struct rows_job part = {
+                .x = job->weights + group * filters * rows,
+                .x_stride = (size_t)rows,
+                .packed = packed,
+                .y = y + first,
+                .y_stride = (size_t)columns,
+                .m = (size_t)filters,
+                .k = (size_t)rows,
+                .n = (size_t)n,
+                .row_bias = job->bias ? job->bias + group * filters : NULL,
+            };
+
+            pack_columns(g, x, first, n, line, packed);
+            kernels->rows(&part);
+            for (int64_t f = 0; job->activation.kind != ACTIVATION_NONE && f < filters; f++)
+                activation_apply(&job->activation, y + f * columns + first, (size_t)n);
+        }
+    }
+}
+
+KERNEL_CLONES static void add_scaled(float *y, const float *x, float scale, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] += scale * x[i];
+}
+
+KERNEL_CLONES static void add_scaled_strided(float *y, const float *x, float scale, int64_t n, int64_t stride)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] += scale * x[i * stride];
+}
+
+static void depthwise_plane(const struct conv_geometry *g, const float *x, const float *weights, float bias,
+                            float *y)
+{
+    for (int64_t oh = 0; oh < g->out[1]; oh++, y += g->out[2]) {
+        for (int64_t ow = 0; ow < g->out[2]; ow++)
+            y[ow] = bias;
+        for (int64_t kh = 0; kh < g->kernel[1]; kh++) {
+            int64_t ih = oh * g->stride[1] + kh * g->dilation[1] - g->pad[1];
+
+            if (ih < 0 || ih >= g->in[1])
+                continue;
+            for (int64_t kw = 0; kw < g->kernel[2]; kw++) {
+                int64_t offset = kw * g->dilation[2] - g->pad[2], first, end;
+                const float *row = x + ih * g->in[2];
+                float w = weights[kh * g->kernel[2] + kw];
+
+                valid_range(g->out[2], g->in[2], g->stride[2], offset, &first, &end);
+                if (first >= end)
+                    continue;
+                if (g->stride[2] == 1)
+                    add_scaled(y + first, row + first + offset, w, end - first);
+                else
+                    add_scaled_strided(y + first, row + first * g->stride[2] + offset, w, end - first,
+                                       g->stride[2]);
+            }
+        }
+    }
+}
+
+void conv_depthwise(const struct conv_job *job)
+{
+    const struct conv_geometry *g = job->geometry;
+    int64_t filters = g->channels_out / g->groups, taps = g->kernel[1] * g->kernel[2];
+    int64_t in = g->in[1] * g->in[2], out = g->out[1] * g->out[2];
+
+    for (int64_t f = 0; f < g->channels_out; f++) {
+        depthwise_plane(g, job->x + f / filters * in, job->weights + f * taps,
+                        job->bias ? job->bias[f] : 0.0f, job->y + f * out);
+        activation_apply(&job->activation, job->y + f * out, (size_t)out);
+    }
+}

@@ -1,0 +1,260 @@
+/* MatMul and Gemm over the rows kernel: the bits of a row of the result depend on that row of A alone. */
+#include <string.h>
+
+#include "models/broadcast.h"
+
+struct linear_state {
+    int64_t m, k, n;
+    struct broadcast batch;  /* over matrices of A and B; MatMul */
+    bool flat;               /* B is one matrix: all of A's matrices are one list of rows */
+    struct broadcast addend; /* C onto the result; Gemm */
+    float alpha, beta;
+    bool a_transposed, b_transposed;
+};
+
+static enum status matmul_infer(struct call *c, struct error *e)
+{
+    struct linear_state *state = c->state;
+    struct tensor_shape a = c->in[0]->shape, b = c->in[1]->shape, out, heads_a, heads_b;
+    const struct tensor_shape *operands[2] = {&heads_a, &heads_b};
+    char x[TENSOR_SHAPE_TEXT_BYTES], y[TENSOR_SHAPE_TEXT_BYTES];
+    bool a_vector = a.rank == 1, b_vector = b.rank == 1;
+    size_t bytes;
+    enum status s = call_type(c, 0, TYPE_BIT(TENSOR_F32), e);
+
+    if (s == STATUS_OK)
+        s = call_type(c, 1, TYPE_BIT(TENSOR_F32), e);
+    if (s != STATUS_OK)
+        return s;
+    if (a.rank == 0 || b.rank == 0)
+        return call_error(c, e, STATUS_INVALID, "a scalar input");
+    if (a_vector)
+        a = (struct tensor_shape){.rank = 2, .dims = {1, a.dims[0]}};
+    if (b_vector)
+        b = (struct tensor_shape){.rank = 2, .dims = {b.dims[0], 1}};
+    state->m = a.dims[a.rank - 2];
+    state->k = a.dims[a.rank - 1];
+    state->n = b.dims[b.rank - 1];
+    heads_a = a;
+    heads_a.rank -= 2;
+    heads_b = b;
+    heads_b.rank -= 2;
+    if (b.dims[b.rank - 2] != state->k || !broadcast_shape(&heads_a, &heads_b, &out))
+        return call_error(c, e, STATUS_INVALID, "%s and %s do not multiply",
+                          tensor_shape_text(&c->in[0]->shape, x), tensor_shape_text(&c->in[1]->shape, y));
+    broadcast_plan(&out, operands, 2, &state->batch);
+    state->flat = tensor_shape_count(&heads_b) == 1;
+    if (!a_vector)
+        out.dims[out.rank++] = state->m;
+    if (!b_vector)
+        out.dims[out.rank++] = state->n;
+    c->out[0]->type = TENSOR_F32;
+    c->out[0]->shape = out;
+    if (!tensor_shape_bytes(&out, TENSOR_F32, &bytes))
+        return call_error(c, e, STATUS_INVALID, "the output is too large");
+    if (!c->prepared)
+        c->scratch_bytes = rows_packed_floats((size_t)state->k, (size_t)state->n) * sizeof(float);
+    c->flops = 2 * (uint64_t)tensor_count(c->out[0]) * (uint64_t)state->k;
+    return STATUS_OK;
+}
+
+/* One product; B is packed when it is not already. */
+static void multiply(const struct call *c, const float *a, int64_t m, const float *b, float *y)
+{
+    const struct linear_state *state = c->state;
+    struct rows_job job = {
+        .x = a,
+        .x_stride = (size_t)state->k,
+        .packed = c->prepared,
+        .y = y,
+        .y_stride = (size_t)state->n,
+        .m = (size_t)m,
+        .k = (size_t)state->k,
+        .n = (size_t)state->n,
+    };
+
+    if (!job.packed) {
+        rows_pack(b, job.k, job.n, job.n, 1, c->scratch);
+        job.packed = c->scratch;
+    }
+    c->kernels->rows(&job);
+}
+
+static enum status matmul_run(struct call *c, struct error *e)
+{
+    const struct linear_state *state = c->state;
+    const float *a = c->in[0]->data, *b = c->in[1]->data;
+    float *y = c->out[0]->data;
+    struct broadcast_walk w;
+
+    (void)e;
+    if (tensor_count(c->out[0]) == 0)
+        return STATUS_OK;
+    if (state->flat) {
+        multiply(c, a, tensor_count(c->out[0]) / state->n, b, y);
+        return STATUS_OK;
+    }
+    for (broadcast_begin(&w, &state->batch); w.more; broadcast_next(&w)) {
+        for (int64_t i = 0; i < w.n; i++)
+            multiply(c, a + (w.at[0] + i * w.step[0]) * state->m * state->k, state->m,
+                     b + (w.at[1] + i * w.step[1]) * state->k * state->n,
+                     y + (w.out + i) * state->m * state->n);
+    }
+    return STATUS_OK;
+}
+
+static enum status pack_constant(const struct tensor *b, int64_t k, int64_t n, bool transposed,
+                                 void **ret_prepared, struct error *e)
+{
+    size_t floats = rows_packed_floats((size_t)k, (size_t)n);
+    float *packed;
+
+    if (floats > (size_t)TENSOR_MAX_BYTES / sizeof(float))
+        return STATUS_OK;
+    packed = tensor_memory(floats * sizeof(float));
+    if (!packed)
+        return error_no_memory(e);
+    rows_pack(b->data, (size_t)k, (size_t)n, transposed ? 1 : (size_t)n, transposed ? (size_t)k : 1, packed);
+    *ret_prepared = packed;
+    return STATUS_OK;
+}
+
+static enum status matmul_prepare(struct call *c, void **ret_prepared, unsigned *ret_frees, struct error *e)
+{
+    const struct tensor *b = c->in[1];
+
+    if (!b->data || b->type != TENSOR_F32 || b->shape.rank != 2 || tensor_count(b) == 0)
+        return STATUS_OK;
+    *ret_frees = 1u << 1;
+    return pack_constant(b, b->shape.dims[0], b->shape.dims[1], false, ret_prepared, e);
+}
+
+static enum status gemm_infer(struct call *c, struct error *e)
+{
+    struct linear_state *state = c->state;
+    const struct tensor_shape *a = &c->in[0]->shape, *b = &c->in[1]->shape;
+    const struct tensor *addend = call_in(c, 2);
+    struct tensor_shape *out = &c->out[0]->shape, both;
+    size_t bytes;
+    enum status s = STATUS_OK;
+
+    for (size_t i = 0; i < 3 && s == STATUS_OK; i++)
+        s = call_type(c, i, TYPE_BIT(TENSOR_F32), e);
+    if (s == STATUS_OK)
+        s = call_rank(c, 0, 2, 2, e);
+    if (s == STATUS_OK)
+        s = call_rank(c, 1, 2, 2, e);
+    if (s != STATUS_OK)
+        return s;
+    state->a_transposed = call_int(c, "transA", 0) != 0;
+    state->b_transposed = call_int(c, "transB", 0) != 0;
+    state->alpha = call_float(c, "alpha", 1.0f);
+    state->beta = call_float(c, "beta", 1.0f);
+    state->m = a->dims[state->a_transposed ? 1 : 0];
+    state->k = a->dims[state->a_transposed ? 0 : 1];
+    state->n = b->dims[state->b_transposed ? 0 : 1];
+    if (b->dims[state->b_transposed ? 1 : 0] != state->k)
+        return call_error(c, e, STATUS_INVALID, "inner dimensions %lld and %lld differ", (long long)state->k,
+                          (long long)b->dims[state->b_transposed ? 1 : 0]);
+    c->out[0]->type = TENSOR_F32;
+    *out = (struct tensor_shape){.rank = 2, .dims = {state->m, state->n}};
+    if (!tensor_shape_bytes(out, TENSOR_F32, &bytes))
+        return call_error(c, e, STATUS_INVALID, "the output is too large");
+    if (addend) {
+        const struct tensor_shape *operands[1] = {&addend->shape};
+
+        if (!broadcast_shape(out, &addend->shape, &both) || !tensor_shape_equal(out, &both))
+            return call_error(c, e, STATUS_INVALID, "input 2 does not broadcast to the result");
+        broadcast_plan(out, operands, 1, &state->addend);
+    }
+    c->scratch_bytes =
+        sizeof(float) * ((c->prepared ? 0 : rows_packed_floats((size_t)state->k, (size_t)state->n)) +
+                         (state->a_transposed ? (size_t)tensor_count(c->in[0]) : 0));
+    c->flops = 2 * (uint64_t)tensor_count(c->out[0]) * (uint64_t)state->k;
+    return STATUS_OK;
+}
+
+static enum status gemm_run(struct call *c, struct error *e)
+{
+    const struct linear_state *state = c->state;
+    const struct tensor *addend = call_in(c, 2);
+    float *y = c->out[0]->data, *scratch = c->scratch;
+    struct rows_job job = {
+        .x = c->in[0]->data,
+        .x_stride = (size_t)state->k,
+        .packed = c->prepared,
+        .y = y,
+        .y_stride = (size_t)state->n,
+        .m = (size_t)state->m,
+        .k = (size_t)state->k,
+        .n = (size_t)state->n,
+    };
+    int64_t count = tensor_count(c->out[0]);
+    struct broadcast_walk w;
+
+    (void)e;
+    if (state->a_transposed) {
+        for (int64_t i = 0; i < state->m; i++) {
+            for (int64_t k = 0; k < state->k; k++)
+                scratch[i * state->k + k] = job.x[k * state->m + i];
+        }
+        job.x = scratch;
+        scratch += state->m * state->k;
+    }
+    if (!job.packed) {
+        rows_pack(c->in[1]->data, job.k, job.n, state->b_transposed ? 1 : job.n,
+                  state->b_transposed ? job.k : 1, scratch);
+        job.packed = scratch;
+    }
+    c->kernels->rows(&job);
+    for (int64_t i = 0; state->alpha != 1.0f && i < count; i++)
+        y[i] *= state->alpha;
+    if (addend) {
+        for (broadcast_begin(&w, &state->addend); w.more; broadcast_next(&w)) {
+            const float *from = (const float *)addend->data + w.at[0];
+
+            for (int64_t i = 0; i < w.n; i++)
+                y[w.out + i] += state->beta * from[i * w.step[0]];
+        }
+    }
+    activation_apply(&c->node->activation, y, (size_t)count);
+    return STATUS_OK;
+}
+
+static enum status gemm_prepare(struct call *c, void **ret_prepared, unsigned *ret_frees, struct error *e)
+{
+    const struct tensor *b = c->in[1];
+    bool transposed = call_int(c, "transB", 0) != 0;
+
+    if (!b->data || b->type != TENSOR_F32 || b->shape.rank != 2 || tensor_count(b) == 0)
+        return STATUS_OK;
+    *ret_frees = 1u << 1;
+    return pack_constant(b, b->shape.dims[transposed ? 1 : 0], b->shape.dims[transposed ? 0 : 1], transposed,
+                         ret_prepared, e);
+}
+
+static const struct op linear_ops[] = {
+    {.name = "MatMul",
+     .since = 1,
+     .min_in = 2,
+     .max_in = 2,
+     .min_out = 1,
+     .max_out = 1,
+     .state_bytes = sizeof(struct linear_state),
+     .infer = matmul_infer,
+     .run = matmul_run,
+     .prepare = matmul_prepare},
+    {.name = "Gemm",
+     .since = 1,
+     .min_in = 2,
+     .max_in = 3,
+     .min_out = 1,
+     .max_out = 1,
+     .flags = OP_ACTIVATION,
+     .state_bytes = sizeof(struct linear_state),
+     .infer = gemm_infer,
+     .run = gemm_run,
+     .prepare = gemm_prepare},
+};
+
+const struct op_group ops_linear = {linear_ops, sizeof(linear_ops) / sizeof(linear_ops[0])};

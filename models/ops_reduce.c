@@ -1,0 +1,287 @@
+/* Reductions over axes: ReduceSum and its kin, ArgMax, ArgMin. */
+#include <math.h>
+
+#include "models/op.h"
+
+enum reduce_kind {
+    REDUCE_SUM,
+    REDUCE_MEAN,
+    REDUCE_MAX,
+    REDUCE_MIN,
+    REDUCE_PROD,
+    REDUCE_L1,
+    REDUCE_L2,
+    REDUCE_SUM_SQUARE,
+    REDUCE_LOG_SUM,
+    REDUCE_LOG_SUM_EXP,
+};
+
+struct reduce_state {
+    /* The output's dimensions, and the reduced ones, as loops over the source. */
+    unsigned n_kept, n_reduced;
+    int64_t kept[TENSOR_MAX_RANK], kept_strides[TENSOR_MAX_RANK];
+    int64_t reduced[TENSOR_MAX_RANK], reduced_strides[TENSOR_MAX_RANK];
+    int64_t count; /* elements a result */
+};
+
+static void push_loop(unsigned *n, int64_t *dims, int64_t *strides, int64_t dim, int64_t stride)
+{
+    if (dim == 1)
+        return;
+    if (*n > 0 && strides[*n - 1] == dim * stride) {
+        dims[*n - 1] *= dim;
+        strides[*n - 1] = stride;
+        return;
+    }
+    dims[*n] = dim;
+    strides[(*n)++] = stride;
+}
+
+static enum status reduce_infer(struct call *c, struct error *e)
+{
+    struct reduce_state *state = c->state;
+    const struct tensor_shape *in = &c->in[0]->shape;
+    struct tensor_shape *out = &c->out[0]->shape;
+    int64_t axes[TENSOR_MAX_RANK], stride = tensor_count(c->in[0]);
+    bool set[TENSOR_MAX_RANK] = {0}, keep = call_int(c, "keepdims", 1) != 0;
+    size_t n;
+    enum status s = call_type(c, 0, TYPES_FLOAT | TYPES_INDEX, e);
+
+    if (s == STATUS_OK)
+        s = call_axes(c, "axes", 1, axes, TENSOR_MAX_RANK, &n, e);
+    for (size_t i = 0; s == STATUS_OK && i < n; i++) {
+        unsigned axis;
+
+        s = call_axis(c, axes[i], in->rank, &axis, e);
+        if (s == STATUS_OK)
+            set[axis] = true;
+    }
+    if (s != STATUS_OK)
+        return s;
+    for (unsigned d = 0; n == 0 && d < in->rank; d++)
+        set[d] = call_int(c, "noop_with_empty_axes", 0) == 0;
+    out->rank = 0;
+    state->count = 1;
+    for (unsigned d = 0; d < in->rank; d++) {
+        stride = in->dims[d] > 0 ? stride / in->dims[d] : 0;
+        if (set[d]) {
+            push_loop(&state->n_reduced, state->reduced, state->reduced_strides, in->dims[d], stride);
+            state->count *= in->dims[d];
+        } else {
+            push_loop(&state->n_kept, state->kept, state->kept_strides, in->dims[d], stride);
+        }
+        if (!set[d] || keep)
+            out->dims[out->rank++] = set[d] ? 1 : in->dims[d];
+    }
+    if (state->count == 0 && (c->op->kind == REDUCE_MAX || c->op->kind == REDUCE_MIN))
+        return call_error(c, e, STATUS_INVALID, "nothing to reduce");
+    c->out[0]->type = c->in[0]->type;
+    c->flops = (uint64_t)tensor_count(c->in[0]);
+    return STATUS_OK;
+}
+
+/* Steps an odometer; false after the last position. */
+static bool step_loops(unsigned n, const int64_t *dims, const int64_t *strides, int64_t *index, int64_t *at)
+{
+    for (unsigned d = n; d-- > 0;) {
+        *at += strides[d];
+        if (++index[d] < dims[d])
+            return true;
+        *at -= strides[d] * dims[d];
+        index[d] = 0;
+    }
+    return false;
+}
+
+static double value_at(const struct tensor *t, int64_t i)
+{
+    switch (t->type) {
+    case TENSOR_F32:
+        return (double)((const float *)t->data)[i];
+    case TENSOR_F64:
+        return ((const double *)t->data)[i];
+    case TENSOR_I64:
+        return (double)((const int64_t *)t->data)[i];
+    default:
+        return (double)((const int32_t *)t->data)[i];
+    }
+}
+
+static double accumulate(int kind, double sum, double v)
+{
+    switch ((enum reduce_kind)kind) {
+    case REDUCE_MAX:
+        return v > sum || isnan(v) ? v : sum;
+    case REDUCE_MIN:
+        return v < sum || isnan(v) ? v : sum;
+    case REDUCE_PROD:
+        return sum * v;
+    case REDUCE_L1:
+        return sum + fabs(v);
+    case REDUCE_L2:
+    case REDUCE_SUM_SQUARE:
+        return sum + v * v;
+    default:
+        return sum + v;
+    }
+}
+
+static double reduce_one(const struct call *c, int64_t at)
+{
+    const struct reduce_state *state = c->state;
+    int kind = c->op->kind;
+    int64_t index[TENSOR_MAX_RANK] = {0}, from = at;
+    double most = -INFINITY, sum = kind == REDUCE_PROD  ? 1
+                                   : kind == REDUCE_MAX ? -INFINITY
+                                   : kind == REDUCE_MIN ? INFINITY
+                                                        : 0;
+
+    if (state->count == 0)
+        return kind == REDUCE_LOG_SUM || kind == REDUCE_LOG_SUM_EXP ? -INFINITY
+               : kind == REDUCE_MEAN                                ? NAN
+                                                                    : sum;
+    if (kind == REDUCE_LOG_SUM_EXP) {
+        do
+            most = fmax(most, value_at(c->in[0], from));
+        while (step_loops(state->n_reduced, state->reduced, state->reduced_strides, index, &from));
+        most = isinf(most) ? 0 : most;
+        from = at;
+    }
+    do {
+        double v = value_at(c->in[0], from);
+
+        sum = kind == REDUCE_LOG_SUM_EXP ? sum + exp(v - most) : accumulate(kind, sum, v);
+    } while (step_loops(state->n_reduced, state->reduced, state->reduced_strides, index, &from));
+    switch ((enum reduce_kind)kind) {
+    case REDUCE_MEAN:
+        return sum / (double)state->count;
+    case REDUCE_L2:
+        return sqrt(sum);
+    case REDUCE_LOG_SUM:
+        return log(sum);
+    case REDUCE_LOG_SUM_EXP:
+        return log(sum) + most;
+    default:
+        return sum;
+    }
+}
+
+static int64_t whole(double v)
+{
+    return v > -9223372036854775808.0 && v < 9223372036854775808.0 ? (int64_t)v : 0;
+}
+
+static enum status reduce_run(struct call *c, struct error *e)
+{
+    const struct reduce_state *state = c->state;
+    struct tensor *out = c->out[0];
+    int64_t index[TENSOR_MAX_RANK] = {0}, at = 0;
+
+    (void)e;
+    for (int64_t i = 0; i < tensor_count(out); i++) {
+        double v = reduce_one(c, at);
+
+        switch (out->type) {
+        case TENSOR_F32:
+            ((float *)out->data)[i] = (float)v;
+            break;
+        case TENSOR_F64:
+            ((double *)out->data)[i] = v;
+            break;
+        case TENSOR_I64:
+            ((int64_t *)out->data)[i] = whole(v);
+            break;
+        default:
+            ((int32_t *)out->data)[i] = (int32_t)(uint32_t)(uint64_t)whole(v);
+            break;
+        }
+        (void)step_loops(state->n_kept, state->kept, state->kept_strides, index, &at);
+    }
+    return STATUS_OK;
+}
+
+struct arg_state {
+    int64_t outer, n, inner;
+};
+
+static enum status arg_infer(struct call *c, struct error *e)
+{
+    struct arg_state *state = c->state;
+    const struct tensor_shape *in = &c->in[0]->shape;
+    struct tensor_shape *out = &c->out[0]->shape;
+    bool keep = call_int(c, "keepdims", 1) != 0;
+    unsigned axis;
+    enum status s = call_type(c, 0, TYPES_FLOAT | TYPES_INDEX, e);
+
+    if (s == STATUS_OK)
+        s = call_axis(c, call_int(c, "axis", 0), in->rank, &axis, e);
+    if (s != STATUS_OK)
+        return s;
+    if (in->dims[axis] == 0)
+        return call_error(c, e, STATUS_INVALID, "the axis is empty");
+    state->outer = tensor_shape_span(in, 0, axis);
+    state->n = in->dims[axis];
+    state->inner = tensor_shape_span(in, axis + 1, in->rank);
+    out->rank = 0;
+    for (unsigned d = 0; d < in->rank; d++) {
+        if (d != axis || keep)
+            out->dims[out->rank++] = d == axis ? 1 : in->dims[d];
+    }
+    c->out[0]->type = TENSOR_I64;
+    return STATUS_OK;
+}
+
+static enum status arg_run(struct call *c, struct error *e)
+{
+    const struct arg_state *state = c->state;
+    bool last = call_int(c, "select_last_index", 0) != 0;
+    int64_t *to = c->out[0]->data;
+
+    (void)e;
+    for (int64_t o = 0; o < state->outer; o++) {
+        for (int64_t i = 0; i < state->inner; i++) {
+            int64_t best = 0;
+            double best_value = 0;
+
+            for (int64_t k = 0; k < state->n; k++) {
+                double v = value_at(c->in[0], (o * state->n + k) * state->inner + i);
+                bool better = c->op->kind == REDUCE_MAX ? v > best_value : v < best_value;
+
+                if (k == 0 || better || (last && v == best_value)) {
+                    best = k;
+                    best_value = v;
+                }
+            }
+            *to++ = best;
+        }
+    }
+    return STATUS_OK;
+}
+
+#define REDUCE(op_name, op_kind)                                                                             \
+    {                                                                                                        \
+        .name = op_name, .since = 1, .min_in = 1, .max_in = 2, .min_out = 1, .max_out = 1, .kind = op_kind,  \
+        .state_bytes = sizeof(struct reduce_state), .infer = reduce_infer, .run = reduce_run                 \
+    }
+#define ARG(op_name, op_kind)                                                                                \
+    {                                                                                                        \
+        .name = op_name, .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .kind = op_kind,  \
+        .state_bytes = sizeof(struct arg_state), .infer = arg_infer, .run = arg_run                          \
+    }
+
+static const struct op reduce_ops[] = {
+    REDUCE("ReduceSum", REDUCE_SUM),
+    REDUCE("ReduceMean", REDUCE_MEAN),
+    REDUCE("ReduceMax", REDUCE_MAX),
+    REDUCE("ReduceMin", REDUCE_MIN),
+    REDUCE("ReduceProd", REDUCE_PROD),
+    REDUCE("ReduceL1", REDUCE_L1),
+    REDUCE("ReduceL2", REDUCE_L2),
+    REDUCE("ReduceSumSquare", REDUCE_SUM_SQUARE),
+    REDUCE("ReduceLogSum", REDUCE_LOG_SUM),
+    REDUCE("ReduceLogSumExp", REDUCE_LOG_SUM_EXP),
+    ARG("ArgMax", REDUCE_MAX),
+    ARG("ArgMin", REDUCE_MIN),
+};
+
+const struct op_group ops_reduce = {reduce_ops, sizeof(reduce_ops) / sizeof(reduce_ops[0])};

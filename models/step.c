@@ -1,0 +1,105 @@
+#include "models/step.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct tensor *tensor_at(struct tensor *tensors, size_t value)
+{
+    return value == GRAPH_NO_VALUE ? NULL : &tensors[value];
+}
+
+enum status step_open(const struct graph *g, size_t node, struct tensor *tensors,
+                      const struct kernels *kernels, struct step *ret_step, struct error *e)
+{
+    const struct node *n = &g->nodes[node];
+    size_t pointers = (n->n_in + n->n_out) * sizeof(struct tensor *);
+    size_t state_at = (pointers + 15) / 16 * 16;
+    struct step step = {.node = node, .memory = calloc(1, state_at + n->op->state_bytes + 1)};
+    struct call *c = &step.call;
+
+    if (!step.memory)
+        return error_no_memory(e);
+    c->op = n->op;
+    c->node = n;
+    c->path = g->path;
+    c->opset = g->opset;
+    c->kernels = kernels;
+    c->n_in = n->n_in;
+    c->n_out = n->n_out;
+    c->in = step.memory;
+    c->out = c->in + n->n_in;
+    c->state = (char *)step.memory + state_at;
+    c->prepared = n->prepared;
+    for (size_t i = 0; i < n->n_in; i++)
+        c->in[i] = tensor_at(tensors, n->in[i]);
+    for (size_t i = 0; i < n->n_out; i++)
+        c->out[i] = tensor_at(tensors, n->out[i]);
+    *ret_step = step;
+    return STATUS_OK;
+}
+
+void step_clear(struct step *step)
+{
+    free(step->memory);
+    memset(step, 0, sizeof(*step));
+}
+
+bool step_is_constant(const struct step *step)
+{
+    const struct call *c = &step->call;
+
+    if (c->op->flags & OP_SHAPE_ONLY)
+        return true;
+    for (size_t i = 0; i < c->n_in; i++) {
+        if (c->in[i] && !c->in[i]->data)
+            return false;
+    }
+    return true;
+}
+
+bool step_is_cheap(const struct step *step, size_t *budget_bytes)
+{
+    const struct call *c = &step->call;
+    size_t bytes = c->scratch_bytes;
+
+    if (c->flops > FOLD_MAX_FLOPS || bytes > *budget_bytes)
+        return false;
+    for (size_t i = 0; i < c->n_out; i++) {
+        size_t one = 0;
+
+        if (!c->out[i])
+            continue;
+        if (!tensor_shape_bytes(&c->out[i]->shape, c->out[i]->type, &one) || one > *budget_bytes - bytes)
+            return false;
+        bytes += one;
+    }
+    *budget_bytes -= bytes;
+    return true;
+}
+
+enum status step_evaluate(struct step *step, struct error *e)
+{
+    struct call *c = &step->call;
+    enum status s = STATUS_OK;
+
+    for (size_t i = 0; i < c->n_out && s == STATUS_OK; i++) {
+        if (c->out[i])
+            s = tensor_allocate(c->out[i], e);
+    }
+    if (s == STATUS_OK && c->scratch_bytes > 0) {
+        c->scratch = tensor_memory(c->scratch_bytes);
+        if (!c->scratch)
+            s = error_no_memory(e);
+    }
+    if (s == STATUS_OK)
+        s = c->op->run(c, e);
+    free(c->scratch);
+    c->scratch = NULL;
+    for (size_t i = 0; i < c->n_out && s != STATUS_OK; i++) {
+        if (c->out[i]) {
+            free(c->out[i]->data);
+            c->out[i]->data = NULL;
+        }
+    }
+    return s;
+}
