@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nodes/face_crop.h"
 #include "nodes/face_search.h"
 
 enum {
@@ -20,8 +21,7 @@ enum {
     R_SIDE_PX = 24,
     R_BATCH = 16,
     O_SIDE_PX = 48,
-    O_BATCH = 4,
-    MAX_SIDES = 2 /* a box is at most so many times the picture's longer side: face_is_sane */
+    O_BATCH = 4
 };
 
 static const double PYRAMID_FACTOR = 0.709;
@@ -54,8 +54,7 @@ struct mtcnn {
     uint8_t *level_rgb;  /* as large as the first level */
     float value_of[256]; /* (pixel - 127.5) / 128 */
     uint8_t crop_rgb[O_SIDE_PX * O_SIDE_PX * 3];
-    uint8_t *border_rgb; /* a box that reaches outside, with black there; border_side_px each way */
-    unsigned border_side_px;
+    uint32_t *crop_sums; /* a row of the picture */
     struct face_candidate level_list[LEVEL_ROOM];
     struct face_candidate list[STAGE_ROOM];
 };
@@ -127,8 +126,9 @@ static void close_levels(struct mtcnn *m)
         session_close(&m->levels[i].session);
     m->n_levels = 0;
     free(m->level_rgb);
-    free(m->border_rgb);
-    m->level_rgb = m->border_rgb = NULL;
+    free(m->crop_sums);
+    m->level_rgb = NULL;
+    m->crop_sums = NULL;
 }
 
 void mtcnn_close(struct mtcnn **m)
@@ -185,11 +185,9 @@ enum status mtcnn_prepare(struct mtcnn *m, const struct face_search *search, str
     }
     if (m->n_levels == 0)
         return STATUS_OK;
-    m->border_side_px =
-        MAX_SIDES * (search->width_px > search->height_px ? search->width_px : search->height_px);
     m->level_rgb = malloc((size_t)m->levels[0].width_px * m->levels[0].height_px * 3);
-    m->border_rgb = malloc((size_t)m->border_side_px * m->border_side_px * 3);
-    if (!m->level_rgb || !m->border_rgb) {
+    m->crop_sums = malloc((size_t)search->width_px * 3 * sizeof(*m->crop_sums));
+    if (!m->level_rgb || !m->crop_sums) {
         close_levels(m);
         return error_no_memory(e);
     }
@@ -316,37 +314,16 @@ static enum status propose(struct mtcnn *m, const struct image *picture, size_t 
     return STATUS_OK;
 }
 
-/* The part of the picture under a box of whole pixels, black outside. No copy where the box lies inside. */
-static struct image cut_box(const struct mtcnn *m, const struct image *picture, const struct face *box)
-{
-    int x0 = (int)box->x0, y0 = (int)box->y0, width = (int)box->x1 - x0, height = (int)box->y1 - y0;
-    int right = (int)picture->width_px, bottom = (int)picture->height_px, first, last;
-    struct image cut = {m->border_rgb, (unsigned)width, (unsigned)height, 3 * (size_t)width};
-
-    if (x0 >= 0 && y0 >= 0 && x0 + width <= right && y0 + height <= bottom) {
-        cut.rgb_hwc_u8 = picture->rgb_hwc_u8 + (size_t)y0 * picture->stride_bytes + 3 * (size_t)x0;
-        cut.stride_bytes = picture->stride_bytes;
-        return cut;
-    }
-    first = x0 < 0 ? 0 : x0;
-    last = x0 + width > right ? right : x0 + width;
-    memset(m->border_rgb, 0, cut.stride_bytes * (size_t)height);
-    for (int y = y0 < 0 ? 0 : y0; y < bottom && y < y0 + height; y++)
-        memcpy(m->border_rgb + (size_t)(y - y0) * cut.stride_bytes + 3 * (size_t)(first - x0),
-               picture->rgb_hwc_u8 + (size_t)y * picture->stride_bytes + 3 * (size_t)first,
-               3 * (size_t)(last - first));
-    return cut;
-}
-
 /* The crop of one box into its row of the batch. */
 static void fill_row(struct mtcnn *m, const struct stage *st, const struct image *picture,
                      const struct face *box, size_t row)
 {
-    struct image cut = cut_box(m, picture, box);
+    struct face_crop_box whole = {(int)box->x0, (int)box->y0, (unsigned)(box->x1 - box->x0),
+                                  (unsigned)(box->y1 - box->y0)};
     struct image crop = {m->crop_rgb, st->side_px, st->side_px, (size_t)st->side_px * 3};
     size_t row_values = (size_t)3 * st->side_px * st->side_px;
 
-    image_resize(&cut, m->crop_rgb, st->side_px, st->side_px);
+    face_crop_area(picture, &whole, m->crop_sums, m->crop_rgb, st->side_px);
     fill_planes(m->value_of, &crop, (float *)session_input(st->session, 0) + row * row_values);
 }
 
