@@ -64,18 +64,18 @@ MPEG4 = ["-c:v", "mpeg4", "-pix_fmt", "yuv420p"]
 
 # One pair a face: width, height, frames a second, frames, extension, encoder, family of the fake, rotation (degrees).
 PAIRS = [
-    (640, 480, 25, 75, "mp4", X264 + ["-crf", "17"], "faceswap", 0),
-    (640, 360, 25, 75, "mkv", X265 + ["-crf", "19", "-pix_fmt", "yuv420p"], "lipsync", 0),
-    (480, 480, 30, 75, "webm", VP9 + ["-crf", "20"], "faceswap", 0),
-    (480, 360, 25, 75, "avi", MPEG4 + ["-q:v", "3"], "faceswap", 0),
-    (360, 640, 30, 75, "mp4", X264 + ["-crf", "18"], "faceswap", 90),
-    (640, 480, 24, 60, "mp4", X265 + ["-crf", "18", "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1"], "lipsync", 0),
-    (640, 480, 25, 75, "mp4", X264 + ["-crf", "21"], "faceswap", 0),
-    (480, 360, 15, 50, "mkv", X264 + ["-crf", "19"], "lipsync", 0),
-    (640, 360, 25, 75, "webm", VP9 + ["-crf", "24"], "lipsync", 0),
+    (640, 480, 25, 60, "mp4", X264 + ["-crf", "17"], "faceswap", 0),
+    (640, 360, 25, 60, "mkv", X265 + ["-crf", "19", "-pix_fmt", "yuv420p"], "lipsync", 0),
+    (480, 480, 30, 66, "webm", VP9 + ["-crf", "20"], "faceswap", 0),
+    (480, 360, 25, 60, "avi", MPEG4 + ["-q:v", "3"], "faceswap", 0),
+    (360, 640, 30, 66, "mp4", X264 + ["-crf", "18"], "faceswap", 90),
+    (640, 480, 24, 54, "mp4", X265 + ["-crf", "18", "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1"], "lipsync", 0),
+    (640, 480, 25, 60, "mp4", X264 + ["-crf", "21"], "faceswap", 0),
+    (480, 360, 15, 45, "mkv", X264 + ["-crf", "19"], "lipsync", 0),
+    (640, 360, 25, 60, "webm", VP9 + ["-crf", "24"], "lipsync", 0),
     (854, 480, 25, 60, "mp4", X264 + ["-crf", "18"], "faceswap", 0),
-    (480, 480, 25, 75, "avi", MPEG4 + ["-q:v", "4"], "faceswap", 0),
-    (640, 480, 30, 90, "mp4", X264 + ["-crf", "20"], "faceswap", 0),
+    (480, 480, 25, 60, "avi", MPEG4 + ["-q:v", "4"], "faceswap", 0),
+    (640, 480, 30, 75, "mp4", X264 + ["-crf", "20"], "faceswap", 0),
 ]
 
 BAND = 16  # rows
@@ -93,8 +93,8 @@ def remap(src, x, y):
     out = np.empty(x.shape + (src.shape[2],), np.float32)
     for row in range(0, x.shape[0], BAND):  # in bands, so that the temporaries stay in the cache
         band = slice(row, row + BAND)
-        bx = np.clip(x[band], 0, np.float32(w - 1.001))
-        by = np.clip(y[band], 0, np.float32(h - 1.001))
+        bx = np.minimum(np.maximum(x[band], 0), np.float32(w - 1.001))
+        by = np.minimum(np.maximum(y[band], 0), np.float32(h - 1.001))
         x0 = bx.astype(np.int32)
         y0 = by.astype(np.int32)
         fx = (bx - x0)[..., None]
