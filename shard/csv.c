@@ -102,7 +102,7 @@ static enum status read_more(struct csv_reader *r, struct error *e)
         r->next = 0;
     }
     if (r->room - r->len < BLOCK_BYTES) {
-        size_t wanted = r->len + 2 * BLOCK_BYTES;
+        size_t wanted = r->len + (size_t)2 * BLOCK_BYTES;
         char *bigger;
 
         if (wanted < 2 * r->room)

@@ -7,6 +7,7 @@
 enum {
     ENTRIES_PER_BLOCK = 4096,
     TEXT_BLOCK_BYTES = 256 * 1024,
+    POINTER_BYTES = sizeof(void *), /* of an entry in order */
 };
 
 /* Strings live in blocks that are never moved, so pointers into them stay. */
@@ -219,7 +220,7 @@ static struct manifest_entry *new_entry(struct manifest *m)
 
     if (m->n_entries == m->room) {
         size_t room = m->room ? m->room * 2 : 1024;
-        struct manifest_entry **order = reallocarray(m->order, room, sizeof(*order));
+        struct manifest_entry **order = reallocarray(m->order, room, POINTER_BYTES);
 
         if (!order)
             return NULL;
@@ -312,7 +313,7 @@ enum status manifest_sort(struct manifest *m, struct error *e)
 {
     if (m->sorted)
         return STATUS_OK;
-    qsort(m->order, m->n_entries, sizeof(*m->order), by_path);
+    qsort(m->order, m->n_entries, POINTER_BYTES, by_path);
     for (size_t i = 1; i < m->n_entries; i++) {
         if (strcmp(m->order[i - 1]->path, m->order[i]->path) == 0)
             return error_set(e, STATUS_INVALID, "path: stands twice: '%.200s'", m->order[i]->path);

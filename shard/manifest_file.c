@@ -13,6 +13,8 @@
 #define FIRST_LINE   "# fakesift manifest "
 #define VERSION_TEXT "1"
 
+enum { WRITE_BYTES = 64 * 1024 }; /* rows are gathered to this much */
+
 /* In the order of the file. */
 enum column {
     COLUMN_PATH,
@@ -130,7 +132,7 @@ enum status manifest_write(const struct manifest *m, const char *path, struct er
         append_entry(&t, entry);
         if (t.failed)
             break;
-        if (t.len_bytes < 64 * 1024)
+        if (t.len_bytes < WRITE_BYTES)
             continue;
         fwrite(t.data, 1, t.len_bytes, file_writer_stream(w));
         t.len_bytes = 0; /* the room is kept */
@@ -354,7 +356,7 @@ enum status manifest_read(const char *path, struct manifest **ret_m, struct erro
         s = parse_heading(r, &p, "# root", &value);
     if (s != STATUS_OK)
         goto end;
-    if (value[0] != '/') {
+    if (!value || value[0] != '/') {
         s = error_set(e, STATUS_INVALID, "%s:%zu: root: not an absolute folder: '%.200s'", path, p.row.line,
                       value);
         goto end;

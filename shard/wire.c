@@ -66,6 +66,33 @@ static bool bytes_into(const ProtobufCBinaryData *b, char *array, size_t room)
     return true;
 }
 
+/* Tells an unpacking that ran out of memory from one of bad bytes: a journal must not take the first for a
+ * torn tail. */
+struct watch {
+    bool failed;
+};
+
+static void *watched_alloc(void *context, size_t size)
+{
+    struct watch *watch = context;
+    void *p = malloc(size);
+
+    if (!p)
+        watch->failed = true;
+    return p;
+}
+
+static void watched_free(void *context, void *p)
+{
+    (void)context;
+    free(p);
+}
+
+static ProtobufCAllocator watched(struct watch *watch)
+{
+    return (ProtobufCAllocator){.alloc = watched_alloc, .free = watched_free, .allocator_data = watch};
+}
+
 static enum status pack(const ProtobufCMessage *w, uint8_t **ret_data, size_t *ret_len_bytes)
 {
     size_t len = protobuf_c_message_get_packed_size(w);
@@ -191,12 +218,16 @@ enum status message_unpack(const uint8_t *data, size_t len_bytes, struct message
     enum status s = STATUS_CORRUPT;
     struct message m = {0};
     unsigned fields;
+    struct watch watch = {0};
+    ProtobufCAllocator allocator = watched(&watch);
     Fakesift__Wire__Message *w;
 
     if (len_bytes > WIRE_MAX_BYTES)
         return STATUS_CORRUPT;
-    w = fakesift__wire__message__unpack(NULL, len_bytes, data);
-    if (!w || !message_complete(w))
+    w = fakesift__wire__message__unpack(&allocator, len_bytes, data);
+    if (!w)
+        return watch.failed ? STATUS_NO_MEMORY : STATUS_CORRUPT;
+    if (!message_complete(w))
         goto end;
     fields = kind_fields[w->kind];
     m.kind = (enum message_kind)w->kind;
@@ -240,8 +271,7 @@ enum status message_unpack(const uint8_t *data, size_t len_bytes, struct message
     }
 end:
     message_clear(&m);
-    if (w)
-        fakesift__wire__message__free_unpacked(w, NULL);
+    fakesift__wire__message__free_unpacked(w, &allocator);
     return s;
 }
 
@@ -465,15 +495,17 @@ static enum status result_take(const Fakesift__Wire__Result *w, struct result *r
 
 enum status result_unpack(const uint8_t *data, size_t len_bytes, struct result *ret_r)
 {
-    enum status s = STATUS_CORRUPT;
+    enum status s;
     struct result r = {0};
+    struct watch watch = {0};
+    ProtobufCAllocator allocator = watched(&watch);
     Fakesift__Wire__Result *w;
 
     if (len_bytes > WIRE_MAX_BYTES)
         return STATUS_CORRUPT;
-    w = fakesift__wire__result__unpack(NULL, len_bytes, data);
+    w = fakesift__wire__result__unpack(&allocator, len_bytes, data);
     if (!w)
-        return STATUS_CORRUPT;
+        return watch.failed ? STATUS_NO_MEMORY : STATUS_CORRUPT;
     s = result_take(w, &r);
     if (s == STATUS_OK && !result_ok(&r))
         s = STATUS_CORRUPT;
@@ -482,6 +514,6 @@ enum status result_unpack(const uint8_t *data, size_t len_bytes, struct result *
         r = (struct result){0};
     }
     result_clear(&r);
-    fakesift__wire__result__free_unpacked(w, NULL);
+    fakesift__wire__result__free_unpacked(w, &allocator);
     return s;
 }

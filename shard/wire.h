@@ -23,19 +23,17 @@
 
 enum {
     WIRE_MAX_BYTES = 192 * 1024, /* of one packed message; a larger one is refused before it is sent */
-    WIRE_MAX_TEXT_BYTES =
-        4095, /* of a path, a host name or a reason, without its zero byte: Linux opens no longer path */
+    WIRE_MAX_TEXT_BYTES = 4095,  /* of a path or another text, zero byte apart: Linux opens no longer path */
 };
 
 enum message_kind {
     MESSAGE_HELLO = 1, /* agent -> coordinator: here I am */
     MESSAGE_LEASE,     /* coordinator -> agent: work on this unit */
     MESSAGE_RESULT,    /* agent -> coordinator: a unit's record is durable in my journal */
-    MESSAGE_FAILED, /* agent -> coordinator: the attempt failed and may be repeated; nothing was recorded */
+    MESSAGE_FAILED,    /* agent -> coordinator: the attempt failed, may be repeated, and left no record */
     MESSAGE_HEARTBEAT, /* both ways */
-    MESSAGE_STOP, /* coordinator -> agent: take no more, finish, say goodbye; agent -> coordinator: cannot go
-                     on */
-    MESSAGE_BYE,  /* agent -> coordinator: the last message */
+    MESSAGE_STOP,      /* coordinator -> agent: take no more, finish; agent -> coordinator: cannot go on */
+    MESSAGE_BYE,       /* agent -> coordinator: the last message */
     MESSAGE_KIND_COUNT
 };
 

@@ -1,0 +1,350 @@
+#include "shard/layout.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "shard/file.h"
+#include "shard/layout_internal.h"
+#include "shard/text.h"
+
+static const char default_extensions[] = "mp4,m4v,mov,mkv,webm,avi,ts,mts,m2ts,mpg,mpeg,flv,wmv,asf,gif,webp,"
+                                         "3gp,ogv,mxf,vob,264,h264,265,hevc,ivf,y4m";
+
+enum kind { KIND_AUTO, KIND_DIR, KIND_CSV, KIND_DFDC, KIND_COUNT };
+
+static const char *const kind_names[KIND_COUNT] = {"auto", "dir", "csv", "dfdc"};
+
+bool layout_is_video(const struct scan *scan, const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    const char *p = scan->extensions;
+
+    if (!dot || dot == name)
+        return false;
+    for (;;) {
+        size_t len = strcspn(p, ",");
+
+        if (strlen(dot + 1) == len && strncasecmp(p, dot + 1, len) == 0)
+            return true;
+        if (p[len] == '\0')
+            return false;
+        p += len + 1;
+    }
+}
+
+void layout_note(struct layout_summary *summary, const char *format, ...)
+{
+    size_t used = strlen(summary->notes);
+    char made[sizeof(summary->notes)];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(made, sizeof(made), format, args);
+    va_end(args);
+    for (char *p = made; *p != '\0'; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+    }
+    if (strstr(summary->notes, made))
+        return; /* many files of labels say the same */
+    if (used + 2 + strlen(made) >= sizeof(summary->notes))
+        return;
+    if (used > 0) {
+        memcpy(summary->notes + used, "; ", 2);
+        used += 2;
+    }
+    memcpy(summary->notes + used, made, strlen(made) + 1);
+}
+
+enum status layout_add(struct scan *scan, const struct manifest_entry *entry, const char *where)
+{
+    struct error why = {0};
+    enum status s = manifest_add(scan->m, entry, &why);
+
+    if (s != STATUS_OK)
+        return error_set(scan->e, s, "%.500s: %s", where, why.text);
+    return STATUS_OK;
+}
+
+static enum status check_extensions(const char *extensions, struct error *e)
+{
+    const char *p = extensions;
+
+    for (;;) {
+        size_t len = strcspn(p, ",");
+
+        if (len == 0 || strcspn(p, "./ABCDEFGHIJKLMNOPQRSTUVWXYZ ") < len)
+            return error_set(e, STATUS_INVALID,
+                             "extensions: must be words in lower case, without dots, between commas, such as "
+                             "mp4,mkv: '%.200s'",
+                             extensions);
+        if (p[len] == '\0')
+            return STATUS_OK;
+        p += len + 1;
+    }
+}
+
+static enum status sniff_in(const char *folder, const char *name, enum label_file *ret_kind, struct error *e)
+{
+    char *path = file_join(folder, name);
+    enum status s;
+
+    if (!path)
+        return error_no_memory(e);
+    if (strcmp(name, "labels.csv") == 0)
+        s = layout_csv_sniff(path, ret_kind, e);
+    else
+        s = layout_dfdc_sniff(path, ret_kind, e);
+    free(path);
+    return s;
+}
+
+/* summary: where to say what was found and is not DFDC's; may be NULL. */
+static enum status is_dfdc_folder(const char *folder, bool *ret_is, struct layout_summary *summary,
+                                  struct error *e)
+{
+    static const char *const names[] = {"metadata.json", "dataset.json", "labels.csv"};
+    enum label_file kind = LABEL_FILE_OTHER;
+    enum status s = STATUS_OK;
+
+    for (size_t i = 0; s == STATUS_OK && i < 3 && kind != LABEL_FILE_DFDC; i++) {
+        s = sniff_in(folder, names[i], &kind, e);
+        if (s == STATUS_OK && kind == LABEL_FILE_OTHER && i < 2 && summary)
+            layout_note(summary, "%s is not read: it is not DFDC's", names[i]);
+    }
+    *ret_is = kind == LABEL_FILE_DFDC;
+    return s;
+}
+
+/* Archives nest (dfdc_train_part_00/dfdc_train_part_0/metadata.json), so depth levels below folder are looked
+ * at. Any folder will do: only whether one is found counts, and that does not hang on the order. */
+static enum status holds_dfdc(const char *folder, unsigned depth, bool *ret_holds,
+                              struct layout_summary *summary, struct error *e)
+{
+    enum status s = is_dfdc_folder(folder, ret_holds, summary, e);
+    /* One that cannot be opened is the walk's error to report. */
+    DIR *dir = s == STATUS_OK && !*ret_holds && depth > 0 ? opendir(folder) : NULL;
+    const struct dirent *d;
+
+    if (!dir)
+        return s;
+    while (s == STATUS_OK && !*ret_holds && (d = readdir(dir))) {
+        char *below;
+
+        if (d->d_name[0] == '.' || (d->d_type != DT_DIR && d->d_type != DT_LNK && d->d_type != DT_UNKNOWN))
+            continue;
+        below = file_join(folder, d->d_name);
+        s = below ? holds_dfdc(below, depth - 1, ret_holds, NULL, e) : error_no_memory(e);
+        free(below);
+    }
+    closedir(dir);
+    return s;
+}
+
+static enum status recognise(struct scan *scan, enum kind *ret_kind)
+{
+    enum label_file labels = LABEL_FILE_OTHER;
+    bool is_dfdc = false;
+    enum status s = holds_dfdc(scan->root, 2, &is_dfdc, scan->summary, scan->e);
+
+    if (s == STATUS_OK)
+        s = sniff_in(scan->root, "labels.csv", &labels, scan->e);
+    if (s != STATUS_OK)
+        return s;
+    if (is_dfdc) {
+        *ret_kind = KIND_DFDC;
+    } else if (labels == LABEL_FILE_CSV || labels == LABEL_FILE_UNREADABLE) {
+        *ret_kind = KIND_CSV;
+    } else {
+        if (labels == LABEL_FILE_OTHER)
+            layout_note(scan->summary, "labels.csv is not read: it has no column 'path'");
+        *ret_kind = KIND_DIR;
+    }
+    return STATUS_OK;
+}
+
+static enum status no_video(struct scan *scan)
+{
+    const struct layout_summary *summary = scan->summary;
+    struct text wanted = {0};
+    enum status s;
+
+    for (const char *p = scan->extensions;; p++) {
+        size_t len = strcspn(p, ",");
+
+        text_append_format(&wanted, "%s*.%.*s", wanted.len_bytes ? ", " : "", (int)len, p);
+        p += len;
+        if (*p == '\0')
+            break;
+    }
+    if (wanted.failed)
+        s = error_no_memory(scan->e);
+    else if (summary->n_other_files == 0)
+        s = error_set(scan->e, STATUS_INVALID, "%.300s: no video: looked for %s; found no file", scan->corpus,
+                      wanted.data);
+    else
+        s = error_set(scan->e, STATUS_INVALID,
+                      "%.300s: no video: looked for %s; found %zu other file%s such as %s", scan->corpus,
+                      wanted.data, summary->n_other_files, summary->n_other_files == 1 ? "" : "s",
+                      summary->other_example);
+    text_clear(&wanted);
+    return s;
+}
+
+static void count(const struct manifest *m, struct layout_summary *summary)
+{
+    summary->n_files = manifest_count(m);
+    for (size_t i = 0; i < summary->n_files; i++) {
+        const struct manifest_entry *entry = manifest_entry(m, i);
+
+        summary->n_missing += !entry->exists;
+        summary->n_unlabelled += entry->label == LABEL_UNKNOWN;
+        summary->n_real += entry->label == LABEL_REAL;
+        summary->n_fake += entry->label == LABEL_FAKE;
+    }
+}
+
+/* csv_path: for the csv layout alone. */
+static enum status fill(struct scan *scan, enum kind kind, const char *csv_path)
+{
+    enum status s = manifest_create(scan->root, kind_names[kind], &scan->m, scan->e);
+
+    if (s != STATUS_OK)
+        return s;
+    scan->summary->layout = kind_names[kind];
+    switch (kind) {
+    case KIND_CSV:
+        s = layout_csv_fill(scan, csv_path);
+        break;
+    case KIND_DFDC:
+        s = layout_dfdc_fill(scan);
+        break;
+    default:
+        s = layout_dir_fill(scan);
+        break;
+    }
+    if (s == STATUS_OK)
+        s = manifest_sort(scan->m, scan->e);
+    if (s == STATUS_OK && manifest_count(scan->m) == 0) {
+        if (kind == KIND_CSV)
+            s = error_set(scan->e, STATUS_INVALID, "%s: no video: the file has column names and no row",
+                          csv_path);
+        else
+            s = no_video(scan);
+    }
+    return s;
+}
+
+static enum status scan_folder(struct scan *scan, enum kind kind)
+{
+    enum status s;
+    char *csv_path = NULL;
+    char *root = realpath(scan->corpus, NULL);
+
+    if (!root)
+        return error_set_errno(scan->e, errno, "%s: cannot resolve the folder", scan->corpus);
+    scan->root = root;
+    s = kind == KIND_AUTO ? recognise(scan, &kind) : STATUS_OK;
+    if (s != STATUS_OK)
+        goto end;
+    csv_path = file_join(scan->corpus, "labels.csv");
+    s = csv_path ? fill(scan, kind, csv_path) : error_no_memory(scan->e);
+end:
+    free(csv_path);
+    free(root);
+    return s;
+}
+
+static enum status scan_file(struct scan *scan, enum kind kind)
+{
+    enum status s;
+    char *folder = NULL, *root = NULL;
+    const char *slash = strrchr(scan->corpus, '/');
+
+    if (kind == KIND_DIR || kind == KIND_DFDC)
+        return error_set(scan->e, STATUS_INVALID, "%s: the layout %s needs a folder, and this is a file",
+                         scan->corpus, kind_names[kind]);
+    if (kind == KIND_AUTO && manifest_is(scan->corpus)) {
+        scan->summary->layout = "manifest";
+        s = manifest_read(scan->corpus, &scan->m, scan->e);
+        if (s == STATUS_OK && manifest_count(scan->m) == 0)
+            s = error_set(scan->e, STATUS_INVALID, "%s: no video: the manifest is empty", scan->corpus);
+        return s;
+    }
+    if (layout_is_video(scan, slash ? slash + 1 : scan->corpus))
+        return error_set(scan->e, STATUS_INVALID,
+                         "%s: a video, and not a corpus: give its folder, or a CSV file with its path",
+                         scan->corpus);
+    folder = slash ? strndup(scan->corpus, (size_t)(slash - scan->corpus) + 1) : strdup(".");
+    if (!folder)
+        return error_no_memory(scan->e);
+    root = realpath(folder, NULL);
+    if (!root) {
+        s = error_set_errno(scan->e, errno, "%s: cannot resolve the folder", folder);
+        goto end;
+    }
+    scan->root = root;
+    s = fill(scan, KIND_CSV, scan->corpus);
+end:
+    free(root);
+    free(folder);
+    return s;
+}
+
+static enum status kind_of(const char *name, enum kind *ret_kind, struct error *e)
+{
+    for (unsigned k = 0; k < KIND_COUNT; k++) {
+        if (strcmp(name, kind_names[k]) == 0) {
+            *ret_kind = (enum kind)k;
+            return STATUS_OK;
+        }
+    }
+    return error_set(e, STATUS_INVALID, "layout: not one of auto, dir, csv, dfdc: '%.200s'", name);
+}
+
+enum status layout_scan(const char *corpus, const struct layout_settings *settings, struct manifest **ret_m,
+                        struct layout_summary *ret_summary, struct error *e)
+{
+    enum status s;
+    enum kind kind = KIND_AUTO;
+    struct stat st;
+    struct layout_summary summary = {.layout = ""};
+    struct scan scan = {.corpus = corpus, .extensions = default_extensions, .summary = &summary, .e = e};
+
+    if (settings && settings->layout) {
+        s = kind_of(settings->layout, &kind, e);
+        if (s != STATUS_OK)
+            return s;
+    }
+    if (settings && settings->extensions) {
+        scan.extensions = settings->extensions;
+        s = check_extensions(scan.extensions, e);
+        if (s != STATUS_OK)
+            return s;
+    }
+    if (stat(corpus, &st) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            return error_set(e, STATUS_NOT_FOUND, "%s: no such folder or file", corpus);
+        return error_set_errno(e, errno, "%s: cannot stat", corpus);
+    }
+    if (S_ISDIR(st.st_mode))
+        s = scan_folder(&scan, kind);
+    else if (S_ISREG(st.st_mode))
+        s = scan_file(&scan, kind);
+    else
+        s = error_set(e, STATUS_INVALID, "%s: neither a folder nor a regular file", corpus);
+    if (s == STATUS_OK) {
+        count(scan.m, &summary);
+        *ret_m = scan.m;
+        scan.m = NULL;
+        if (ret_summary)
+            *ret_summary = summary;
+    }
+    manifest_close(&scan.m);
+    return s;
+}
