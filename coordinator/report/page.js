@@ -100,6 +100,7 @@
     var c = sorted.column, sign = sorted.down ? -1 : 1;
     if (c < 0) return;
     shown.sort(function (a, b) {
+      if (c === PATH) return sign * (a - b); /* rows come sorted by path */
       var x = shownValue(rows[a], c), y = shownValue(rows[b], c);
       var noX = x === null || x === "", noY = y === null || y === "";
       var order;

@@ -109,7 +109,7 @@ Test(metrics, every_figure_agrees_with_scikit_learn)
     }
     fclose(f);
     free(g);
-    cr_assert_eq(n_cases, 16);
+    cr_assert_eq(n_cases, 17);
     cr_assert_gt(n_figures, 180);
 }
 

@@ -129,6 +129,9 @@ def cases():
     yield "edges", np.array([0.0, 1.0, 1e-300, 1 - 2**-53, 1 / 15, 14 / 15, 0.5, 0.49999999999999994]), \
         np.array([1, 0, 0, 1, 0, 1, 0, 1]), np.array([0, 1, 2, 3, 0, 1, 2, 3])
     yield "neighbours", 0.5 + np.arange(60) % 7 * 2**-52, (np.arange(60) * 7 % 5 < 2).astype(int), np.arange(60) % 9
+    # One of a hundred reals above two of three fakes: TPR at FPR 0.01 hangs on "<=".
+    yield "hundred_reals", np.r_[np.linspace(0.01, 0.4, 99), 0.9, 0.95, 0.8, 0.2], np.r_[np.zeros(100, int), 1, 1, 1], \
+        np.arange(103) % 50
     yield "fakes_only", np.array([0.1, 0.9, 0.5]), np.array([1, 1, 1]), np.array([0, 1, 2])
     yield "reals_only", np.array([0.1, 0.9, 0.5]), np.array([0, 0, 0]), np.array([0, 1, 2])
 
