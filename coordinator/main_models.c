@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "coordinator/main.h"
+#include "models/check.h"
+#include "models/run_npy.h"
 #include "models/zoo.h"
 
 static int list(int argc, char **argv)
@@ -44,6 +46,101 @@ static int info(int argc, char **argv)
     return for_each(argc, argv, zoo_info);
 }
 
+enum { MAX_INPUTS = 64 };
+
+struct run_options {
+    const char *network, *output;
+    const char *inputs[MAX_INPUTS];
+    size_t n_inputs;
+};
+
+static const struct argp_option run_option_list[] = {
+    {"input", 'i', "X.npy", 0, "An input, once for each that the network has, in its order (required)", 0},
+    {"output", 'o', "Y.npy", 0, "Where the first output is written, the others beside it (required)", 0},
+    {0},
+};
+
+static error_t parse_run_option(int key, char *arg, struct argp_state *state)
+{
+    struct run_options *o = state->input;
+
+    switch (key) {
+    case 'i':
+        if (o->n_inputs == MAX_INPUTS)
+            argp_error(state, "more than %d inputs", MAX_INPUTS);
+        o->inputs[o->n_inputs++] = arg;
+        return 0;
+    case 'o':
+        o->output = arg;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (o->network)
+            argp_error(state, "one FILE.onnx, not also %s", arg);
+        o->network = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->network || !o->output || o->n_inputs == 0)
+            argp_error(state, "FILE.onnx, --input and --output are needed");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int run_network(int argc, char **argv)
+{
+    static const struct argp argp = {run_option_list, parse_run_option, "FILE.onnx",
+                                     "Run a network once on arrays in numpy's .npy files.", NULL, NULL, NULL};
+    struct run_options o = {0};
+    struct error e = {0};
+
+    main_parse(&argp, argc, argv, &o);
+    if (network_run_npy(o.network, o.inputs, o.n_inputs, o.output, &e) != STATUS_OK)
+        return main_fail("models run", &e);
+    return EXIT_DONE;
+}
+
+struct check_options {
+    const char *cases;
+};
+
+static const struct argp_option check_option_list[] = {
+    {"cases", 'c', "FOLDER", 0, "Cases of ONNX's backend test suite, or one case (required)", 0},
+    {0},
+};
+
+static error_t parse_check_option(int key, char *arg, struct argp_state *state)
+{
+    struct check_options *o = state->input;
+
+    switch (key) {
+    case 'c':
+        o->cases = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->cases)
+            argp_error(state, "--cases is missing");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int check(int argc, char **argv)
+{
+    static const struct argp argp = {check_option_list, parse_check_option, "",
+                                     "Run the cases of ONNX's backend test suite against this engine.", NULL, NULL,
+                                     NULL};
+    struct check_options o = {0};
+    struct check_counts counts = {0};
+    struct error e = {0};
+
+    main_parse(&argp, argc, argv, &o);
+    if (check_cases(o.cases, stdout, &counts, &e) != STATUS_OK)
+        return main_fail("models check", &e);
+    return counts.failed > 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
 static const struct subcommand {
     const char *name, *arguments, *purpose;
     int (*run)(int argc, char **argv);
@@ -51,6 +148,8 @@ static const struct subcommand {
     {"list", "", "the zoo: what there is, and what is installed", list},
     {"fetch", "NAME...", "get, verify, convert and install; `all` for whatever can be had here", fetch},
     {"info", "NAME|FILE.onnx...", "what a detector or a network takes, gives, holds and costs", info},
+    {"run", "FILE.onnx -i X -o Y", "a network once on .npy arrays", run_network},
+    {"check", "--cases FOLDER", "this engine against ONNX's own test cases", check},
 };
 
 int main_models(int argc, char **argv)
@@ -62,7 +161,7 @@ int main_models(int argc, char **argv)
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
         puts("Usage: fakesift models SUBCOMMAND [ARGUMENT...]\nDetectors and networks.\n");
         for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++)
-            printf("  %-6s %-18s %s\n", subcommands[i].name, subcommands[i].arguments, subcommands[i].purpose);
+            printf("  %-6s %-20s %s\n", subcommands[i].name, subcommands[i].arguments, subcommands[i].purpose);
         return EXIT_DONE;
     }
     fprintf(stderr, "fakesift models: %s%s; `fakesift models --help` lists the subcommands\n",
