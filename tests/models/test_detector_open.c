@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "models/npy.h"
 #include "models/run_npy.h"
 #include "models/zoo.h"
 #include "shard/file.h"
@@ -154,19 +155,15 @@ Test(detector_open, info_tells_a_networks_sizes_and_cost)
     free(text);
 }
 
-/* A .npy file of version 1 with this header and these values. */
-static const char *npy(const char *name, const char *header, const void *values, size_t len)
+/* Writes an array beside the card and gives its path. */
+static const char *npy(const char *name, enum tensor_type type, const struct tensor_shape *shape,
+                       const void *values)
 {
     static char path[256];
-    char bytes[8192] = "\x93NUMPY\x01";
-    size_t header_len = strlen(header);
+    struct error e;
 
-    bytes[8] = (char)(header_len & 255);
-    bytes[9] = (char)(header_len >> 8);
-    memcpy(bytes + 10, header, header_len);
-    memcpy(bytes + 10 + header_len, values, len);
-    put(name, bytes, 10 + header_len + len);
     snprintf(path, sizeof(path), "%s/%s", root, name);
+    cr_assert_eq(npy_write(path, type, shape, values, &e), STATUS_OK, "%s", e.text);
     return path;
 }
 
@@ -180,81 +177,67 @@ static enum status run_npy(const char *network, const char *input, struct error 
     return network_run_npy(onnx, inputs, 1, output, e);
 }
 
-Test(detector_open, a_network_runs_on_npy_files)
+static void expect_output(const char *name, int64_t rows, int64_t columns, const float *wanted)
 {
-    float values[2 * 48], wanted[2] = {0, 0}, got[2];
+    enum tensor_type type = TENSOR_U8;
+    struct tensor_shape shape = {0};
     struct error e = {0};
-    char path[256], *data = NULL;
-    size_t len = 0;
+    void *data = NULL;
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/%s", root, name);
+    cr_assert_eq(npy_read(path, &type, &shape, &data, &e), STATUS_OK, "%s", e.text);
+    cr_assert_eq(type, TENSOR_F32);
+    cr_assert_eq(shape.rank, 2);
+    cr_assert_eq(shape.dims[0], rows);
+    cr_assert_eq(shape.dims[1], columns);
+    for (int i = 0; i < rows * columns; i++)
+        cr_assert_float_eq(((const float *)data)[i], wanted[i], 1e-5, "%s[%d]", name, i);
+    free(data);
+}
+
+Test(detector_open, a_network_runs_on_npy_files_at_their_shape)
+{
+    float values[2 * 48], wanted[2] = {0, 0};
+    const struct tensor_shape shape = {3, {2, 8, 6}};
+    struct error e = {0};
 
     for (int i = 0; i < 96; i++) {
         values[i] = (float)(i % 11) / 11;
         wanted[i / 48] += values[i] * ((float)(i % 48 % 7) - 3) / 10;
     }
-    cr_assert_eq(run_npy("clip.onnx",
-                         npy("x.npy", "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 8, 6), }\n",
-                             values, sizeof(values)),
-                         &e),
-                 STATUS_OK, "%s", e.text);
-    snprintf(path, sizeof(path), "%s/y.npy", root);
-    cr_assert_eq(file_read(path, 4096, &data, &len, &e), STATUS_OK);
-    cr_assert_eq(len, 128 + 8);
-    cr_assert_not_null(strstr(data + 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }"));
-    memcpy(got, data + 128, sizeof(got));
-    for (int i = 0; i < 2; i++)
-        cr_assert_float_eq(got[i], wanted[i], 1e-5, "%g, wanted %g", (double)got[i], (double)wanted[i]);
-    free(data);
+    cr_assert_eq(run_npy("clip.onnx", npy("x.npy", TENSOR_F32, &shape, values), &e), STATUS_OK, "%s", e.text);
+    expect_output("y.npy", 2, 1, wanted);
 }
 
-Test(detector_open, an_npy_file_that_breaks_a_rule_is_told)
+Test(detector_open, further_outputs_go_to_numbered_files)
 {
-    static const struct {
-        const char *header;
-        size_t len;
-        const char *text;
-    } cases[] = {
-        {"{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }", 4,
-         "it is in Fortran order; save numpy.ascontiguousarray of it"},
-        {"{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }", 4,
-         "its type is not one of <f4, <f8, <i8, <i4, |u1, |i1, |b1"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 4, "its length does not fit its shape"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", 4,
-         "its shape cannot be read (at most 8 dimensions)"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1", 4,
-         "its shape cannot be read (at most 8 dimensions)"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4,
-         "its shape cannot be read (at most 8 dimensions)"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1073741824,1073741824,1073741824), }", 4,
-         "its shape is too large"},
-        {"{'descr': '<f4', 'shape': (1,), }", 4, "its header lacks descr, fortran_order or shape"},
-    };
+    const struct tensor_shape shape = {4, {1, 3, 64, 64}};
+    const float wanted[1] = {-0.3f - 0.2f - 0.1f};
+    float *ones = calloc(3 * 64 * 64, sizeof(*ones));
     struct error e = {0};
-    char wanted[512];
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const char *path = npy("x.npy", cases[i].header, "\0\0\0\0", cases[i].len);
+    for (int i = 0; i < 3 * 64 * 64; i++)
+        ones[i] = 1;
+    cr_assert_eq(run_npy("two_outputs.onnx", npy("x.npy", TENSOR_F32, &shape, ones), &e), STATUS_OK, "%s",
+                 e.text);
+    expect_output("y.npy", 1, 1, wanted);
+    expect_output("y.1.npy", 1, 1, wanted);
+    free(ones);
+}
 
-        cr_assert_eq(run_npy("clip.onnx", path, &e), STATUS_CORRUPT);
-        snprintf(wanted, sizeof(wanted), "%s: %s", path, cases[i].text);
-        cr_assert_str_eq(e.text, wanted, "%s", e.text);
-    }
-    put("x.npy", "\x93NUMPY\x01\0\xff\x00", 10);
-    snprintf(wanted, sizeof(wanted), "%s/x.npy", root);
-    cr_assert_eq(run_npy("clip.onnx", wanted, &e), STATUS_CORRUPT);
-    cr_assert_not_null(strstr(e.text, "x.npy: it ends inside its header"), "%s", e.text);
-    put("x.npy", "PK", 2);
-    cr_assert_eq(run_npy("clip.onnx", wanted, &e), STATUS_CORRUPT);
-    cr_assert_not_null(strstr(e.text, "x.npy: not a .npy file"), "%s", e.text);
-    cr_assert_eq(run_npy("two_inputs.onnx", wanted, &e), STATUS_INVALID);
-    cr_assert_not_null(strstr(e.text, "takes 2 inputs, 1 given"), "%s", e.text);
-    cr_assert_eq(run_npy("clip.onnx",
-                         npy("x.npy", "{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }",
-                             "\0\0\0\0\0\0\0\0", 8),
-                         &e),
-                 STATUS_INVALID);
+Test(detector_open, arrays_that_do_not_fit_the_network_are_told)
+{
+    const struct tensor_shape short_clip = {3, {1, 7, 6}};
+    const float values[42] = {0};
+    const int64_t whole[42] = {0};
+    struct error e = {0};
+
+    cr_assert_eq(run_npy("clip.onnx", "/nonexistent/x.npy", &e), STATUS_NOT_FOUND);
+    cr_assert_eq(run_npy("two_inputs.onnx", "x.npy", &e), STATUS_INVALID);
+    cr_assert_not_null(strstr(e.text, "two_inputs.onnx: takes 2 inputs, 1 given"), "%s", e.text);
+    cr_assert_eq(run_npy("clip.onnx", npy("x.npy", TENSOR_I64, &short_clip, whole), &e), STATUS_INVALID);
     cr_assert_not_null(strstr(e.text, "x.npy: int64, but input input of "), "%s", e.text);
-    cr_assert_eq(
-        run_npy("clip.onnx",
-                npy("x.npy", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", "\0\0\0\0", 4), &e),
-        STATUS_INVALID);
+    cr_assert_eq(run_npy("clip.onnx", npy("x.npy", TENSOR_F32, &short_clip, values), &e), STATUS_INVALID);
+    cr_assert_not_null(strstr(e.text, "input"), "%s", e.text);
 }
