@@ -247,6 +247,9 @@ def main():
     for clip in clips:
         frames = frames_of(clip, args.frames)
         ours = run_fakesift(args.runner, card, frames)
+        if clip in clips[:3] and repr(run_fakesift(args.runner, card, frames[::-1])) != repr(ours[::-1]):
+            print("%s: the faces of a frame depend on the frames before it" % clip)
+            sys.exit(1)
         for i, frame in enumerate(frames):
             theirs = search(finder, frame)
             found = match(ours[i], theirs)

@@ -110,8 +110,10 @@ static void write_crop(const struct job *job, const struct face *face, unsigned 
     crop_face(&crop, face, &job->frame, rgb);
     snprintf(path, sizeof(path), "%s/%03u_%zu.ppm", job->crops, frame, index);
     f = fopen(path, "wb");
-    if (!f)
+    if (!f) {
+        fprintf(stderr, "faces_of_rgb: %s: cannot be written\n", path);
         return;
+    }
     fprintf(f, "P6\n%d %d\n255\n", CROP_PX, CROP_PX);
     fwrite(rgb, 1, sizeof(rgb), f);
     fclose(f);

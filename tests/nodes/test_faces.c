@@ -7,6 +7,7 @@
 
 #include "tests/nodes/fake_networks.h"
 #include "nodes/face_boxes.h"
+#include "nodes/face_crop.h"
 
 /* The linker sends every allocation of the library and of the fake engine here. */
 static size_t n_allocations;
@@ -582,4 +583,53 @@ Test(face_boxes, what_is_no_box_is_told)
     bad = good;
     bad.confidence = NAN;
     cr_assert_not(face_is_sane(&bad, 40, 40));
+}
+
+/* The plain reference: one sub-square of a pixel at a time, with as many of them as make every border whole.
+ */
+static void crop_plainly(const struct image *in, const struct face_crop_box *box, uint8_t *out, unsigned side)
+{
+    for (unsigned v = 0; v < side; v++) {
+        for (unsigned u = 0; u < side; u++) {
+            uint64_t sum[3] = {0, 0, 0}, area = (uint64_t)box->width_px * box->height_px;
+
+            for (unsigned j = v * box->height_px; j < (v + 1) * box->height_px; j++) {
+                for (unsigned i = u * box->width_px; i < (u + 1) * box->width_px; i++) {
+                    int x = box->x0 + (int)(i / side), y = box->y0 + (int)(j / side);
+
+                    if (x < 0 || y < 0 || x >= (int)in->width_px || y >= (int)in->height_px)
+                        continue;
+                    for (unsigned c = 0; c < 3; c++)
+                        sum[c] += in->rgb_hwc_u8[(size_t)y * in->stride_bytes + 3 * (size_t)x + c];
+                }
+            }
+            for (unsigned c = 0; c < 3; c++)
+                out[3 * (v * side + u) + c] = (uint8_t)((sum[c] + area / 2) / area);
+        }
+    }
+}
+
+Test(face_crop, area_average_is_that_of_the_plain_reference_at_awkward_boxes)
+{
+    enum { WIDTH = 37, HEIGHT = 29, STRIDE = 3 * WIDTH + 5, SIDE = 24 };
+    static const struct face_crop_box boxes[] = {{3, 2, 24, 24},       {0, 0, 37, 29},     {5, 5, 1, 1},
+                                                 {5, 5, 7, 13},        {-4, -6, 20, 21},   {30, 20, 40, 41},
+                                                 {-50, -40, 130, 129}, {36, 28, 1, 2},     {-10, 3, 5, 5},
+                                                 {37, 0, 10, 10},      {-100, 10, 101, 3}, {2, -64, 9, 65}};
+    uint8_t rgb[STRIDE * HEIGHT], got[SIDE * SIDE * 3 + 2], want[SIDE * SIDE * 3];
+    uint32_t sums[3 * WIDTH + 1], random = 3;
+    struct image in = {rgb, WIDTH, HEIGHT, STRIDE};
+
+    for (size_t i = 0; i < sizeof(rgb); i++) {
+        random = random * 1664525u + 1013904223u;
+        rgb[i] = (uint8_t)(random >> 24);
+    }
+    for (size_t i = 0; i < sizeof(boxes) / sizeof(boxes[0]); i++) {
+        memset(got, 0xa5, sizeof(got));
+        sums[3 * WIDTH] = 0xa5a5a5a5;
+        face_crop_area(&in, &boxes[i], sums, got + 1, SIDE);
+        crop_plainly(&in, &boxes[i], want, SIDE);
+        cr_assert(memcmp(got + 1, want, sizeof(want)) == 0, "box %zu", i);
+        cr_assert(got[0] == 0xa5 && got[sizeof(got) - 1] == 0xa5 && sums[3 * WIDTH] == 0xa5a5a5a5);
+    }
 }
