@@ -66,8 +66,8 @@ plant nodes/planted.c '#include "../shard/status.h"'
 expect 'an include that climbs' 'includes are relative to the root'
 plant nodes/planted.h '#ifndef X'
 expect 'a header without its map' 'nodes/planted.h: begins without'
-plant nodes/planted.c "$(seq 1 501 | sed 's/.*/int x;/')"
-expect 'a file that is too long' 'nodes/planted.c: 501 lines'
+plant nodes/planted.c "$(seq 1 551 | sed 's/.*/int x;/')"
+expect 'a file that is too long' 'nodes/planted.c: 551 lines'
 plant nodes/planted.c "/* see /ho""me/somebody/notes */"
 expect 'a path of one machine' 'a path of one machine: ./nodes/planted.c:1'
 fresh
