@@ -1,3 +1,5 @@
+/* Longer than other files: libav has one door, and packets, frames and pictures all pass through it. In
+ * order: time stamps, packets, frames, seeking, pictures, the interface. */
 #include "nodes/decoder.h"
 
 #include <iconv.h>
