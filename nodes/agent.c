@@ -28,6 +28,7 @@ struct queue {
 
 struct agent {
     struct agent_settings settings;
+    char host_name[128]; /* settings.host_name points here */
     struct lane_pool *pool;
     int root_fd; /* the corpus; -1 before WELCOME */
     struct error root_error; /* set when it cannot be opened here */
@@ -101,6 +102,8 @@ enum status agent_open(const struct agent_settings *settings, struct zygote **z,
     if (!a)
         return error_no_memory(e);
     a->settings = *settings;
+    snprintf(a->host_name, sizeof(a->host_name), "%s", settings->host_name);
+    a->settings.host_name = a->host_name;
     a->root_fd = -1;
     s = lane_pool_open(&settings->lanes, z, &a->pool, e);
     if (s != STATUS_OK) {

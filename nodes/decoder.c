@@ -1,3 +1,5 @@
+/* Longer than other files: libav has one door, and packets, frames and pictures all pass through it. In
+ * order: time stamps, packets, frames, seeking, pictures, the interface. */
 #include "nodes/decoder.h"
 
 #include <iconv.h>
@@ -361,8 +363,8 @@ static bool seek_pays(struct decoder *d, int64_t target_ts, int64_t wanted_us)
     if (d->position_ts == INT64_MIN)
         return false;
     last = n > 0 ? avformat_index_get_entry(d->media.stream, n - 1) : NULL;
-    if (!d->index_is_known && (!last || last->timestamp < target_ts)) {
-        /* Matroska reads its index at the first seek. */
+    if ((!d->index_is_known || d->media.index_grows) && (!last || last->timestamp < target_ts)) {
+        /* Matroska reads its index at the first seek, fragmented MP4 a fragment's when it gets there. */
         return wanted_us - to_us(d, d->position_ts) > SEEK_BLIND_GAIN_US;
     }
     key = avformat_index_get_entry_from_timestamp(d->media.stream, target_ts, AVSEEK_FLAG_BACKWARD);
@@ -584,6 +586,16 @@ static enum status settle_duration(struct decoder *d, struct error *e)
     return STATUS_OK;
 }
 
+static enum status report_no_frame(const struct decoder *d, enum outcome *ret_outcome, struct error *e)
+{
+    /* What codec_open's max_pixels makes libavutil say where the container did not state the size. */
+    if (strstr(d->words.last, "max pixel count")) {
+        *ret_outcome = OUTCOME_UNSUPPORTED;
+        return media_error(e, STATUS_UNSUPPORTED, 0, &d->words, "the frames are too large");
+    }
+    return media_error(e, STATUS_CORRUPT, 0, &d->words, "no frame could be decoded");
+}
+
 static enum status decode_first_frame(struct decoder *d, enum outcome *ret_outcome, struct error *e)
 {
     enum status status = restart(d, &d->facts, ret_outcome, e);
@@ -593,7 +605,7 @@ static enum status decode_first_frame(struct decoder *d, enum outcome *ret_outco
         return status;
     *ret_outcome = OUTCOME_DECODE_ERROR;
     if (!next_frame(d, &ts))
-        return media_error(e, STATUS_CORRUPT, 0, &d->words, "no frame could be decoded");
+        return report_no_frame(d, ret_outcome, e);
     av_frame_move_ref(d->current, d->decoded);
     d->origin_ts = ts;
     d->has_origin = d->has_current = true;

@@ -273,26 +273,8 @@ static void copy_name(char *to, size_t room, const char *from)
     snprintf(to, room, "%.*s", (int)strcspn(from, ","), from);
 }
 
-/* Looks into the streams that the header named with a bound on their pictures, so that a header cannot ask
- * for all memory. (Streams that appear later are bounded by libav itself and by the lane's memory limit.) */
-static int find_streams(AVFormatContext *format, unsigned max_side_px)
-{
-    unsigned n = format->nb_streams;
-    AVDictionary **options = av_calloc(n > 0 ? n : 1, sizeof(*options));
-    int code = options ? 0 : AVERROR(ENOMEM);
-
-    for (unsigned i = 0; code >= 0 && i < n; i++)
-        code = av_dict_set_int(&options[i], "max_pixels", (int64_t)max_side_px * max_side_px, 0);
-    if (code >= 0)
-        code = avformat_find_stream_info(format, options);
-    for (unsigned i = 0; options && i < n; i++)
-        av_dict_free(&options[i]);
-    av_free(options);
-    return code;
-}
-
-static enum status open_container(struct media *m, unsigned max_side_px, struct video_facts *facts,
-                                  enum outcome *ret_outcome, const struct media_words *w, struct error *e)
+static enum status open_container(struct media *m, struct video_facts *facts, enum outcome *ret_outcome,
+                                  const struct media_words *w, struct error *e)
 {
     const struct container *container;
     const AVInputFormat *demuxer = NULL;
@@ -340,11 +322,6 @@ static enum status open_container(struct media *m, unsigned max_side_px, struct 
         *ret_outcome = OUTCOME_DECODE_ERROR;
         return media_error(e, STATUS_CORRUPT, code, w, "the container cannot be read");
     }
-    code = find_streams(m->format, max_side_px);
-    if (code < 0) {
-        *ret_outcome = OUTCOME_DECODE_ERROR;
-        return media_error(e, STATUS_CORRUPT, code, w, "the streams cannot be read");
-    }
     return STATUS_OK;
 }
 
@@ -359,6 +336,7 @@ static AVStream *choose_stream(const AVFormatContext *format, struct video_facts
 {
     AVStream *best = NULL;
 
+    facts->n_audio_streams = facts->n_video_streams = 0;
     for (unsigned i = 0; i < format->nb_streams; i++) {
         AVStream *s = format->streams[i];
 
@@ -372,8 +350,6 @@ static AVStream *choose_stream(const AVFormatContext *format, struct video_facts
              !(best->disposition & AV_DISPOSITION_DEFAULT)))
             best = s;
     }
-    for (unsigned i = 0; best && i < format->nb_streams; i++)
-        format->streams[i]->discard = format->streams[i] == best ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     return best;
 }
 
@@ -432,6 +408,7 @@ static int64_t stated_duration(struct media *m)
     const AVStream *s = m->stream;
     int64_t tag_us;
 
+    m->duration_is_absolute = false;
     if (!m->has_times || m->format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE)
         return 0;
     if (s->duration != AV_NOPTS_VALUE && s->duration > 0)
@@ -467,6 +444,7 @@ static void fill_facts(struct media *m, struct video_facts *facts)
         m->orientation = media_orientation_from_matrix(values, &facts->rotation_deg);
         m->has_orientation = true;
     }
+    m->index_grows = strcmp(facts->container, "mov") == 0 && m->stream->nb_frames == 0;
     facts->width_px = media_square_width(par->width > 0 ? (unsigned)par->width : 0, sar.num, sar.den);
     facts->height_px = par->height > 0 ? (uint32_t)par->height : 0;
     if (m->orientation.swap_axes) {
@@ -485,27 +463,84 @@ static void fill_facts(struct media *m, struct video_facts *facts)
         facts->bit_rate_bps = 0;
 }
 
-static enum status check_stream(struct media *m, unsigned max_side_px, const struct video_facts *facts,
-                                enum outcome *ret_outcome, struct error *e)
+static enum status find_codec(struct media *m, const struct video_facts *facts, enum outcome *ret_outcome,
+                              struct error *e)
 {
     const AVCodecParameters *par = m->stream->codecpar;
+    char tag[AV_FOURCC_MAX_STRING_SIZE];
 
-    *ret_outcome = OUTCOME_UNSUPPORTED;
     m->codec = par->codec_id == AV_CODEC_ID_NONE ? NULL : avcodec_find_decoder(par->codec_id);
-    if (par->codec_id == AV_CODEC_ID_NONE && par->codec_tag == 0) {
+    if (m->codec)
+        return STATUS_OK;
+    /* A header that was cut off before it says what the pictures are. */
+    if (par->codec_id == AV_CODEC_ID_NONE && par->codec_tag == 0 && par->width == 0) {
         *ret_outcome = OUTCOME_DECODE_ERROR;
         return error_set(e, STATUS_CORRUPT, "the container does not say the video's codec");
     }
-    if (!m->codec) {
-        char tag[AV_FOURCC_MAX_STRING_SIZE];
+    *ret_outcome = OUTCOME_UNSUPPORTED;
+    return error_set(e, STATUS_UNSUPPORTED, "no decoder for codec %s (tag %s)", facts->codec,
+                     av_fourcc_make_string(tag, par->codec_tag));
+}
 
-        return error_set(e, STATUS_UNSUPPORTED, "no decoder for codec %s (tag %s)", facts->codec,
-                         av_fourcc_make_string(tag, par->codec_tag));
+static enum status check_size(const struct video_facts *facts, unsigned max_side_px,
+                              enum outcome *ret_outcome, struct error *e)
+{
+    if (facts->width_px <= max_side_px && facts->height_px <= max_side_px)
+        return STATUS_OK;
+    *ret_outcome = OUTCOME_UNSUPPORTED;
+    return error_set(e, STATUS_UNSUPPORTED, "frames of %u x %u, more than %u pixels a side", facts->width_px,
+                     facts->height_px, max_side_px);
+}
+
+/* Looks into the streams that the header named with a bound on their pictures, so that a header cannot ask
+ * for all memory. (Streams that appear later are bounded by libav itself and by the lane's memory limit.) */
+static int find_streams(AVFormatContext *format, unsigned max_side_px)
+{
+    unsigned n = format->nb_streams;
+    AVDictionary **options = av_calloc(n > 0 ? n : 1, sizeof(*options));
+    int code = options ? 0 : AVERROR(ENOMEM);
+
+    for (unsigned i = 0; code >= 0 && i < n; i++)
+        code = av_dict_set_int(&options[i], "max_pixels", (int64_t)max_side_px * max_side_px, 0);
+    if (code >= 0)
+        code = avformat_find_stream_info(format, options);
+    for (unsigned i = 0; options && i < n; i++)
+        av_dict_free(&options[i]);
+    av_free(options);
+    return code;
+}
+
+/* Chooses the stream and states the facts, first by the header alone: pictures that are too large are not
+ * looked into. */
+static enum status open_stream(struct media *m, unsigned max_side_px, struct video_facts *facts,
+                               enum outcome *ret_outcome, const struct media_words *w, struct error *e)
+{
+    enum status status;
+    int code;
+
+    m->stream = choose_stream(m->format, facts);
+    if (m->stream) {
+        fill_facts(m, facts);
+        status = check_size(facts, max_side_px, ret_outcome, e);
+        if (status != STATUS_OK)
+            return status;
     }
-    if (facts->width_px > max_side_px || facts->height_px > max_side_px)
-        return error_set(e, STATUS_UNSUPPORTED, "frames of %u x %u, more than %u pixels a side",
-                         facts->width_px, facts->height_px, max_side_px);
-    return STATUS_OK;
+    code = find_streams(m->format, max_side_px);
+    if (code < 0) {
+        *ret_outcome = OUTCOME_DECODE_ERROR;
+        return media_error(e, STATUS_CORRUPT, code, w, "the streams cannot be read");
+    }
+    m->stream = choose_stream(m->format, facts);
+    if (!m->stream) {
+        *ret_outcome = OUTCOME_NO_VIDEO;
+        return error_set(e, STATUS_CORRUPT, "no video stream (%u audio)", facts->n_audio_streams);
+    }
+    for (unsigned i = 0; i < m->format->nb_streams; i++)
+        m->format->streams[i]->discard =
+            m->format->streams[i] == m->stream ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+    fill_facts(m, facts);
+    status = find_codec(m, facts, ret_outcome, e);
+    return status == STATUS_OK ? check_size(facts, max_side_px, ret_outcome, e) : status;
 }
 
 enum status media_open(int fd, unsigned max_side_px, struct media *ret_m, struct video_facts *ret_facts,
@@ -522,17 +557,10 @@ enum status media_open(int fd, unsigned max_side_px, struct media *ret_m, struct
     status = source_open(fd, &m.source, e);
     if (status != STATUS_OK)
         goto end;
-    status = open_container(&m, max_side_px, ret_facts, ret_outcome, &words, e);
+    status = open_container(&m, ret_facts, ret_outcome, &words, e);
     if (status != STATUS_OK)
         goto end;
-    m.stream = choose_stream(m.format, ret_facts);
-    if (!m.stream) {
-        *ret_outcome = OUTCOME_NO_VIDEO;
-        status = error_set(e, STATUS_CORRUPT, "no video stream (%u audio)", ret_facts->n_audio_streams);
-        goto end;
-    }
-    fill_facts(&m, ret_facts);
-    status = check_stream(&m, max_side_px, ret_facts, ret_outcome, e);
+    status = open_stream(&m, max_side_px, ret_facts, ret_outcome, &words, e);
 end:
     media_listen(before);
     if (status == STATUS_OK) {

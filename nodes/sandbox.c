@@ -131,6 +131,8 @@ static bool filter_calls(int keep_fd)
     ok = ok && allow_on(filter, SCMP_SYS(write), STDERR_FILENO) && allow_on(filter, SCMP_SYS(write), keep_fd) &&
          allow_on(filter, SCMP_SYS(writev), STDERR_FILENO) && allow_on(filter, SCMP_SYS(sendmsg), keep_fd) &&
          allow_on(filter, SCMP_SYS(sendto), keep_fd) && allow_signal_to_self(filter);
+    /* libc asks for character-set converters and the like in passing, and goes on without them. */
+    ok = ok && (SANITIZED || seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 0) == 0);
     if (SANITIZED) {
         /* The sanitizers' reports and LeakSanitizer's absence (it would ptrace) need these; this is a test build. */
         static const int more[] = {SCMP_SYS(sigaltstack), SCMP_SYS(readlink), SCMP_SYS(openat), SCMP_SYS(prctl),

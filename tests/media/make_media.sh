@@ -37,6 +37,7 @@ run -i h264.mp4 -c copy h264.ts
 run -i h264.mp4 -c copy h264.flv
 run -i h264.mp4 -c copy h264.264
 run -i h264.mp4 -c copy -movflags frag_keyframe+empty_moov fragmented.mp4
+run -i h264.mp4 -c copy -movflags frag_keyframe+empty_moov+default_base_moof+dash+global_sidx dash.mp4
 run -i h264.mp4 -c copy -movflags faststart faststart.mp4
 run -i h264.mp4 -c copy -f matroska - >live.mkv
 run -ss 0.7 -i h264.mp4 -c copy edit_list.mp4
