@@ -1,43 +1,10 @@
 #include "models/card.h"
 
-#include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "models/card_fields.h"
-#include "models/json.h"
 #include "shard/hash.h"
-#include "shard/text.h"
-
-/* A card is read by the tables of card_fields.c: each object's keys are looked up in its table (an unknown
- * one is an error), then each field of the table is filled from its key or from its default. Rules that join
- * several keys follow at the end. */
-struct reader {
-    const char *path;
-    unsigned of; /* CARD_OF_*: what the card is; 0 until known */
-    struct error *e;
-};
-
-static const char *type_of(const cJSON *v)
-{
-    if (cJSON_IsString(v))
-        return "a string";
-    if (cJSON_IsNumber(v))
-        return "a number";
-    if (cJSON_IsBool(v))
-        return "true or false";
-    if (cJSON_IsArray(v))
-        return "an array";
-    if (cJSON_IsObject(v))
-        return "an object";
-    return "null";
-}
-
-static enum status wrong_type(const struct reader *r, const char *key, const char *wanted, const cJSON *v)
-{
-    return error_set(r->e, STATUS_INVALID, "%s: %s: %s is wanted, not %s", r->path, key, wanted, type_of(v));
-}
 
 static const char *card_of_name(unsigned of)
 {
@@ -53,290 +20,8 @@ static const char *card_of_name(unsigned of)
     }
 }
 
-bool card_name_is_plain(const char *s)
-{
-    return s[0] != '\0' && s[0] != '.' && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen(s);
-}
-
-/* Stays below the card's folder whatever it holds: no part is empty, "." or "..". */
-static bool file_is_inside(const char *s)
-{
-    for (;;) {
-        size_t len = strcspn(s, "/");
-
-        if (len == 0 || (len == 1 && s[0] == '.') || (len == 2 && s[0] == '.' && s[1] == '.'))
-            return false;
-        if (s[len] == '\0')
-            return true;
-        s += len + 1;
-    }
-}
-
-static enum status read_string(const struct reader *r, const struct field *f, const char *key, const cJSON *v,
-                               char *out)
-{
-    const char *text = v->valuestring;
-    const char *rule = NULL;
-
-    if (!cJSON_IsString(v))
-        return wrong_type(r, key, "a string", v);
-    if (strlen(text) >= f->size)
-        return error_set(r->e, STATUS_INVALID, "%s: %s: longer than %zu bytes", r->path, key, f->size - 1);
-    for (const char *p = text; *p != '\0'; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            return error_set(r->e, STATUS_INVALID, "%s: %s: holds a control character", r->path, key);
-    }
-    if (f->type == FIELD_NAME && !card_name_is_plain(text))
-        rule = "a name (a-z, 0-9, '.', '_', '-', no dot first)";
-    else if (f->type == FIELD_FILE && !file_is_inside(text))
-        rule = "a path inside the card's folder (relative, without . and ..)";
-    else if (f->type == FIELD_SHA256 && text[0] != '\0' &&
-             (strlen(text) != 64 || strspn(text, "0123456789abcdef") != 64))
-        rule = "64 lower-case hexadecimal digits";
-    if (rule)
-        return error_set(r->e, STATUS_INVALID, "%s: %s: \"%s\" is not %s", r->path, key, text, rule);
-    memcpy(out, text, strlen(text) + 1);
-    return STATUS_OK;
-}
-
-static enum status read_choice(const struct reader *r, const struct field *f, const char *key, const cJSON *v,
-                               unsigned *ret_value)
-{
-    struct text known = {0};
-    char *list;
-    enum status s;
-
-    if (!cJSON_IsString(v))
-        return wrong_type(r, key, "a string", v);
-    for (const struct choice *c = f->choices; c->name; c++) {
-        if (strcmp(c->name, v->valuestring) == 0) {
-            *ret_value = c->value;
-            return STATUS_OK;
-        }
-        text_append_format(&known, "%s%s", c == f->choices ? "" : ", ", c->name);
-    }
-    list = text_take(&known);
-    s = list ? error_set(r->e, STATUS_INVALID, "%s: %s: \"%s\" is not one of %s", r->path, key,
-                         v->valuestring, list)
-             : error_no_memory(r->e);
-    free(list);
-    return s;
-}
-
-static enum status read_number(const struct reader *r, const struct field *f, const char *key, const cJSON *v,
-                               double *ret_value)
-{
-    double d = v->valuedouble;
-
-    if (!cJSON_IsNumber(v))
-        return wrong_type(r, key, "a number", v);
-    /* Written so that a NaN fails too. */
-    if (!(d >= f->min && d <= f->max))
-        return error_set(r->e, STATUS_INVALID, "%s: %s: %.10g is not in %g..%g", r->path, key, d, f->min,
-                         f->max);
-    if (f->type == FIELD_COUNT && d != floor(d))
-        return error_set(r->e, STATUS_INVALID, "%s: %s: %.10g is not a whole number", r->path, key, d);
-    *ret_value = d;
-    return STATUS_OK;
-}
-
-static enum status read_fields(const struct reader *r, const cJSON *object, const char *prefix,
-                               const struct field *fields, void *base);
-
-static enum status read_list(const struct reader *r, const struct field *f, const char *key, const cJSON *v,
-                             void *base)
-{
-    unsigned n = 0;
-    char *slot = (char *)base + f->offset;
-
-    if (!cJSON_IsArray(v))
-        return wrong_type(r, key, "an array of objects", v);
-    if (cJSON_GetArraySize(v) < (int)f->min || cJSON_GetArraySize(v) > (int)f->max)
-        return error_set(r->e, STATUS_INVALID, "%s: %s: %d entries are not in %g..%g", r->path, key,
-                         cJSON_GetArraySize(v), f->min, f->max);
-    for (const cJSON *c = v->child; c; c = c->next, n++, slot += f->size) {
-        char prefix[JSON_MAX_PATH];
-        enum status s;
-
-        json_key(prefix, "%s[%u]", key, n);
-        if (!cJSON_IsObject(c))
-            return wrong_type(r, prefix, "an object", c);
-        s = read_fields(r, c, prefix, f->fields, slot);
-        if (s != STATUS_OK)
-            return s;
-    }
-    memcpy((char *)base + f->count_offset, &n, sizeof(n));
-    return STATUS_OK;
-}
-
-static enum status read_triple(const struct reader *r, const struct field *f, const char *key, const cJSON *v,
-                               double *out)
-{
-    const cJSON *c = v->child;
-
-    if (!cJSON_IsArray(v) || cJSON_GetArraySize(v) != 3)
-        return wrong_type(r, key, "an array of three numbers", v);
-    for (int i = 0; i < 3; i++, c = c->next) {
-        enum status s = read_number(r, f, key, c, &out[i]);
-
-        if (s != STATUS_OK)
-            return s;
-    }
-    return STATUS_OK;
-}
-
-/* v: the key's value. */
-static enum status read_value(const struct reader *r, const struct field *f, const char *key, const cJSON *v,
-                              void *base)
-{
-    char *slot = (char *)base + f->offset;
-    enum status s = STATUS_OK;
-    unsigned u = 0;
-    double d = 0;
-    bool b;
-
-    switch (f->type) {
-    case FIELD_TEXT:
-    case FIELD_NAME:
-    case FIELD_FILE:
-    case FIELD_SHA256:
-        return read_string(r, f, key, v, slot);
-    case FIELD_CHOICE:
-        s = read_choice(r, f, key, v, &u);
-        if (s == STATUS_OK)
-            memcpy(slot, &u, sizeof(u));
-        return s;
-    case FIELD_COUNT:
-        s = read_number(r, f, key, v, &d);
-        u = (unsigned)d;
-        if (s == STATUS_OK)
-            memcpy(slot, &u, sizeof(u));
-        return s;
-    case FIELD_NUMBER:
-        s = read_number(r, f, key, v, &d);
-        if (s == STATUS_OK)
-            memcpy(slot, &d, sizeof(d));
-        return s;
-    case FIELD_TRIPLE:
-        return read_triple(r, f, key, v, (double *)(void *)slot);
-    case FIELD_BOOL:
-        if (!cJSON_IsBool(v))
-            return wrong_type(r, key, "true or false", v);
-        b = cJSON_IsTrue(v);
-        memcpy(slot, &b, sizeof(b));
-        return STATUS_OK;
-    case FIELD_SECTION:
-        if (!cJSON_IsObject(v))
-            return wrong_type(r, key, "an object", v);
-        return read_fields(r, v, key, f->fields, slot);
-    case FIELD_LIST:
-        return read_list(r, f, key, v, base);
-    }
-    return error_set(r->e, STATUS_BUG, "card: a field type %d", (int)f->type);
-}
-
-/* The value of a key that the card does not give. */
-static void set_fallback(const struct reader *r, const struct field *f, void *base)
-{
-    char *slot = (char *)base + f->offset;
-    double triple[3] = {f->fallback, f->fallback, f->fallback};
-    unsigned u = (unsigned)f->fallback;
-    bool b = f->fallback != 0;
-
-    switch (f->type) {
-    case FIELD_CHOICE:
-    case FIELD_COUNT:
-        memcpy(slot, &u, sizeof(u));
-        break;
-    case FIELD_NUMBER:
-        memcpy(slot, &f->fallback, sizeof(f->fallback));
-        break;
-    case FIELD_TRIPLE:
-        memcpy(slot, triple, sizeof(triple));
-        break;
-    case FIELD_BOOL:
-        memcpy(slot, &b, sizeof(b));
-        break;
-    case FIELD_SECTION:
-        for (const struct field *inner = f->fields; inner->key; inner++) {
-            if (inner->may & r->of)
-                set_fallback(r, inner, slot);
-        }
-        break;
-    case FIELD_TEXT:
-    case FIELD_NAME:
-    case FIELD_FILE:
-    case FIELD_SHA256:
-    case FIELD_LIST:
-        break; /* the card began as zeros: empty */
-    }
-}
-
-static const struct field *find_field(const struct field *fields, const char *key)
-{
-    for (; fields->key; fields++) {
-        if (strcmp(fields->key, key) == 0)
-            return fields;
-    }
-    return NULL;
-}
-
-static enum status unknown_key(const struct reader *r, const char *key, const struct field *fields)
-{
-    struct text known = {0};
-    char *list;
-    enum status s;
-
-    for (const struct field *f = fields; f->key; f++) {
-        if (f->may & r->of)
-            text_append_format(&known, "%s%s", known.len_bytes ? ", " : "", f->key);
-    }
-    list = text_take(&known);
-    s = list ? error_set(r->e, STATUS_INVALID, "%s: %s: unknown key (known here: %s)", r->path, key, list)
-             : error_no_memory(r->e);
-    free(list);
-    return s;
-}
-
-static enum status read_fields(const struct reader *r, const cJSON *object, const char *prefix,
-                               const struct field *fields, void *base)
-{
-    const char *dot = prefix[0] != '\0' ? "." : "";
-    char key[JSON_MAX_PATH];
-
-    for (const cJSON *c = object->child; c; c = c->next) {
-        const struct field *f = find_field(fields, c->string);
-
-        json_key(key, "%s%s%s", prefix, dot, c->string);
-        if (!f)
-            return unknown_key(r, key, fields);
-        if (!(f->may & r->of))
-            return error_set(r->e, STATUS_INVALID, "%s: %s: has no meaning with %s", r->path, key,
-                             card_of_name(r->of));
-    }
-    for (const struct field *f = fields; f->key; f++) {
-        const cJSON *v;
-        enum status s;
-
-        if (!(f->may & r->of))
-            continue;
-        json_key(key, "%s%s%s", prefix, dot, f->key);
-        v = cJSON_GetObjectItemCaseSensitive(object, f->key);
-        if (!v && (f->must & r->of))
-            return error_set(r->e, STATUS_INVALID, "%s: %s: missing", r->path, key);
-        if (!v) {
-            set_fallback(r, f, base);
-            continue;
-        }
-        s = read_value(r, f, key, v, base);
-        if (s != STATUS_OK)
-            return s;
-    }
-    return STATUS_OK;
-}
-
 /* Reads kind and input, on which everything else depends. */
-static enum status read_what_it_is(struct reader *r, const cJSON *root, struct card *card)
+static enum status read_what_it_is(struct fields_reader *r, const cJSON *root, struct card *card)
 {
     const struct field *const fields[2] = {&card_fields[0], &card_fields[1]};
     unsigned values[2] = {0, 0};
@@ -349,7 +34,7 @@ static enum status read_what_it_is(struct reader *r, const cJSON *root, struct c
             break;
         if (!v)
             return error_set(r->e, STATUS_INVALID, "%s: %s: missing", r->path, fields[i]->key);
-        s = read_choice(r, fields[i], fields[i]->key, v, &values[i]);
+        s = fields_read_choice(r, fields[i], fields[i]->key, v, &values[i]);
         if (s != STATUS_OK)
             return s;
     }
@@ -358,15 +43,16 @@ static enum status read_what_it_is(struct reader *r, const cJSON *root, struct c
             : values[1] == INPUT_FACES      ? CARD_OF_FACES
             : values[1] == INPUT_FRAMES     ? CARD_OF_FRAMES
                                             : CARD_OF_LANDMARKS;
+    r->of_text = card_of_name(r->of);
     return STATUS_OK;
 }
 
-static enum status broken(const struct reader *r, const char *key, const char *rule)
+static enum status broken(const struct fields_reader *r, const char *key, const char *rule)
 {
     return error_set(r->e, STATUS_INVALID, "%s: %s: %s", r->path, key, rule);
 }
 
-static enum status check_networks(const struct reader *r, const struct card *c)
+static enum status check_networks(const struct fields_reader *r, const struct card *c)
 {
     const struct card_networks *n = &c->networks;
     bool joint = n->joint.file[0] != '\0', frame = n->frame.file[0] != '\0';
@@ -391,7 +77,7 @@ static enum status check_networks(const struct reader *r, const struct card *c)
 }
 
 /* Rules that join several keys. */
-static enum status check_rules(const struct reader *r, struct card *c)
+static enum status check_rules(const struct fields_reader *r, struct card *c)
 {
     const struct card_output *o = &c->output;
 
@@ -402,6 +88,8 @@ static enum status check_rules(const struct reader *r, struct card *c)
             return broken(r, "face_networks", "yunet takes one");
         return STATUS_OK;
     }
+    if (r->of == CARD_OF_LANDMARKS)
+        c->sampling.clips = 1; /* a block is what a clip is elsewhere */
     if (c->sampling.min_frames > c->sampling.frames)
         return broken(r, "sampling.min_frames", "more than sampling.frames");
     if (o->fake_index >= o->classes)
@@ -426,7 +114,7 @@ static enum status check_rules(const struct reader *r, struct card *c)
 
 enum status card_load(const char *path, struct card **ret_card, struct error *e)
 {
-    struct reader r = {.path = path, .e = e};
+    struct fields_reader r = {.path = path, .e = e};
     cJSON *root = NULL;
     struct card *card = NULL;
     enum status s = json_read(path, CARD_MAX_BYTES, &root, e);
@@ -439,12 +127,12 @@ enum status card_load(const char *path, struct card **ret_card, struct error *e)
         goto end;
     }
     if (!cJSON_IsObject(root)) {
-        s = wrong_type(&r, "the card", "an object", root);
+        s = fields_wrong_type(&r, "the card", "an object", root);
         goto end;
     }
     s = read_what_it_is(&r, root, card);
     if (s == STATUS_OK)
-        s = read_fields(&r, root, "", card_fields, card);
+        s = fields_read(&r, root, "", card_fields, card);
     if (s == STATUS_OK)
         s = check_rules(&r, card);
     if (s != STATUS_OK)
@@ -477,53 +165,12 @@ const struct card_network *card_network_at(const struct card *card, size_t index
     return index < card->n_face_networks ? &card->face_networks[index] : NULL;
 }
 
-static void hash_fields(struct hasher *h, const struct field *fields, const void *base)
+bool card_name_is_plain(const char *s)
 {
-    for (const struct field *f = fields; f->key; f++) {
-        const char *slot = (const char *)base + f->offset;
-        unsigned u;
-        double d;
-
-        if (f->silent)
-            continue;
-        hasher_update_text(h, f->key);
-        switch (f->type) {
-        case FIELD_TEXT:
-        case FIELD_NAME:
-        case FIELD_FILE:
-        case FIELD_SHA256:
-            hasher_update_text(h, slot);
-            break;
-        case FIELD_CHOICE:
-        case FIELD_COUNT:
-            memcpy(&u, slot, sizeof(u));
-            hasher_update(h, &u, sizeof(u));
-            break;
-        case FIELD_BOOL:
-            hasher_update(h, *(const bool *)slot ? "1" : "0", 1);
-            break;
-        case FIELD_NUMBER:
-        case FIELD_TRIPLE:
-            for (int i = 0; i < (f->type == FIELD_TRIPLE ? 3 : 1); i++) {
-                memcpy(&d, slot + i * sizeof(d), sizeof(d));
-                d += 0.0; /* -0 and 0 score alike */
-                hasher_update(h, &d, sizeof(d));
-            }
-            break;
-        case FIELD_SECTION:
-            hash_fields(h, f->fields, slot);
-            break;
-        case FIELD_LIST:
-            memcpy(&u, (const char *)base + f->count_offset, sizeof(u));
-            hasher_update(h, &u, sizeof(u));
-            for (unsigned i = 0; i < u; i++)
-                hash_fields(h, f->fields, slot + i * f->size);
-            break;
-        }
-    }
+    return field_name_is_plain(s);
 }
 
 void card_hash(const struct card *card, struct hasher *h)
 {
-    hash_fields(h, card_fields, card);
+    fields_hash(h, card_fields, card);
 }

@@ -123,7 +123,7 @@ static enum status find_files(const char *name, bool shipped, struct found *f, s
     return s;
 }
 
-enum status detector_find(const char *name_or_path, enum card_kind kind, struct found *ret_f, struct error *e)
+enum status detector_find(const char *name_or_path, unsigned kind, struct found *ret_f, struct error *e)
 {
     struct found f = {0};
     bool shipped = false;
@@ -132,7 +132,7 @@ enum status detector_find(const char *name_or_path, enum card_kind kind, struct 
     if (s != STATUS_OK)
         return s;
     s = card_load(f.card_path, &f.card, e);
-    if (s == STATUS_OK && f.card->kind != kind)
+    if (s == STATUS_OK && kind != 0 && (unsigned)f.card->kind != kind)
         s = error_set(e, STATUS_INVALID, "%s: kind: a %s is wanted here, not a %s", f.card_path,
                       kind == CARD_DETECTOR ? "detector" : "face_detector",
                       kind == CARD_DETECTOR ? "face_detector" : "detector");

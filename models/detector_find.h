@@ -15,10 +15,9 @@ struct found {
     char sha256[FOUND_MAX_FILES][SHA256_HEX_BYTES];
 };
 
-/* name_or_path as in models/detector.h. Every file exists and has the sha256 that the card states. *ret_f is
- * cleared by found_clear after success and untouched on failure. */
-enum status detector_find(const char *name_or_path, enum card_kind kind, struct found *ret_f,
-                          struct error *e);
+/* name_or_path as in models/detector.h; kind 0 = either. Every file exists and has the sha256 that the card
+ * states. *ret_f is cleared by found_clear after success and untouched on failure. */
+enum status detector_find(const char *name_or_path, unsigned kind, struct found *ret_f, struct error *e);
 void found_clear(struct found *f);
 
 /* Of a detector and its face detector (NULL = none). */

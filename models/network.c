@@ -41,8 +41,9 @@ static enum status complete_outputs(struct network *n, struct error *e)
     bool fixed = is_static(g);
     enum status st = session_open_planned(n, &settings, &s, fixed ? e : NULL);
 
+    /* A shape that depends on values at run time: session_open says so, to those who cannot bind them. */
     if (st != STATUS_OK)
-        return fixed || st == STATUS_NO_MEMORY ? st : STATUS_OK;
+        return (fixed && st != STATUS_UNSUPPORTED) || st == STATUS_NO_MEMORY ? st : STATUS_OK;
     for (size_t i = 0; i < g->n_outputs; i++) {
         struct tensor_shape planned;
 

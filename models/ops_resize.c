@@ -180,7 +180,8 @@ static double source_of(const struct resize_state *state, unsigned d, int64_t o,
     case COORDINATE_PYTORCH_HALF_PIXEL:
         return out > 1 ? (x + 0.5) / scale - 0.5 : 0.0;
     case COORDINATE_ALIGN_CORNERS:
-        return out > 1 ? x * (double)(in - 1) / (double)(out - 1) : 0.0;
+        /* The exact length, as ONNX's reference and cases have it: with scales it need not be whole. */
+        return out > 1 ? x * (double)(in - 1) / (scale * (double)in - 1) : 0.0;
     case COORDINATE_ASYMMETRIC:
         return x / scale;
     case COORDINATE_HALF_PIXEL_NN:

@@ -1,11 +1,13 @@
 #include "models/card.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "models/card_fields.h"
 #include "shard/file.h"
 #include "shard/hash.h"
 
@@ -374,17 +376,61 @@ Test(card, its_hash_changes_with_what_scores_and_not_with_its_texts)
 
 Test(card, every_shipped_card_loads_under_its_folders_name)
 {
-    static const char *const names[] = {
-        "mtcnn", "yunet", "meso4-df", "meso4-f2f", "mesoinception-df", "mesoinception-f2f", "lrnet"};
+    DIR *d = opendir(FAKESIFT_SOURCE_DIR "/models/cards");
+    struct dirent *entry;
+    int n = 0;
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    cr_assert_not_null(d);
+    while ((entry = readdir(d)) != NULL) {
         struct card *c = NULL;
         struct error e = {0};
         char file[512];
 
-        snprintf(file, sizeof(file), "%s/models/cards/%s/card.json", FAKESIFT_SOURCE_DIR, names[i]);
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(file, sizeof(file), "%s/models/cards/%s/card.json", FAKESIFT_SOURCE_DIR, entry->d_name);
         cr_assert_eq(card_load(file, &c, &e), STATUS_OK, "%s", e.text);
-        cr_assert_str_eq(c->name, names[i]);
+        cr_assert_str_eq(c->name, entry->d_name);
         card_close(&c);
+        n++;
     }
+    closedir(d);
+    cr_assert_geq(n, 7);
+}
+
+/* A path is documented as `sampling.frames`, or as `file` where the tables of several keys share an object.
+ */
+static void expect_documented(const char *doc, const struct field *fields, const char *prefix)
+{
+    for (const struct field *f = fields; f->key; f++) {
+        char quoted[128], below[96];
+
+        snprintf(below, sizeof(below), "%s%s%s", prefix, prefix[0] != '\0' ? "." : "", f->key);
+        snprintf(quoted, sizeof(quoted), "`%s`", below);
+        if (f->type == FIELD_SECTION && f->fields[0].type != FIELD_FILE)
+            expect_documented(doc, f->fields, below);
+        else
+            cr_assert_not_null(strstr(doc, quoted), "docs/DETECTORS.md does not tell of %s", below);
+        if (f->type == FIELD_LIST || (f->type == FIELD_SECTION && f->fields[0].type == FIELD_FILE))
+            expect_documented(doc, f->fields, "");
+    }
+}
+
+Test(card, every_key_is_documented_and_the_documents_card_loads)
+{
+    struct error e = {0};
+    char *doc = NULL, *json, *end;
+    size_t len = 0;
+    struct card *c;
+
+    cr_assert_eq(file_read(FAKESIFT_SOURCE_DIR "/docs/DETECTORS.md", 1 << 20, &doc, &len, &e), STATUS_OK,
+                 "%s", e.text);
+    expect_documented(doc, card_fields, "");
+    json = strstr(doc, "```json\n") + 8;
+    end = strstr(json, "```");
+    *end = '\0';
+    c = expect_card(json);
+    cr_assert_str_eq(c->name, "mine");
+    card_close(&c);
+    free(doc);
 }

@@ -1,0 +1,175 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "models/detector_find.h"
+#include "models/network.h"
+#include "models/zoo.h"
+#include "models/zoo_source.h"
+#include "shard/file.h"
+
+enum { MAX_INPUTS = 32 };
+
+/* What an open dimension is shown with: a picture of this size where nobody says more. Multiples of 32, as
+ * YuNet and others with strides up to 32 want them. */
+enum { SHOWN_WIDTH_PX = 640, SHOWN_HEIGHT_PX = 384 };
+
+/* The shape of n's input as the card would run it once: one row, open dimensions from the card. card may be
+ * NULL. */
+static void fill_shape(const struct card *card, const struct card_network *cn, struct tensor_shape *s)
+{
+    bool temporal = card && cn != &card->networks.frame && cn != &card->networks.joint && s->rank == 3;
+    int64_t frames = card ? (int64_t)card->sampling.frames - (cn->features == FEATURES_DIFFERENCE) : 1;
+    int64_t height = card && card->crop.height_px ? card->crop.height_px : SHOWN_HEIGHT_PX;
+    int64_t width = card && card->crop.width_px ? card->crop.width_px : SHOWN_WIDTH_PX;
+    bool last = card && card->kind == CARD_DETECTOR && card->tensor.layout == TENSOR_NHWC;
+
+    for (unsigned i = 0; i < s->rank; i++) {
+        if (s->dims[i] >= 0)
+            continue;
+        s->dims[i] = 1;
+        if (temporal && i == 1)
+            s->dims[i] = frames;
+        else if (s->rank == 4 && i > 0)
+            s->dims[i] = last ? (i == 1   ? height
+                                 : i == 2 ? width
+                                          : 3)
+                              : (i == 1   ? 3
+                                 : i == 2 ? height
+                                          : width);
+        else if (s->rank == 5 && i >= 3)
+            s->dims[i] = i == 3 ? height : width;
+        else if (s->rank == 5 && card && i > 0)
+            s->dims[i] = (card->tensor.layout == TENSOR_NTCHW) == (i == 1) ? frames : 3;
+    }
+}
+
+static void print_shape(const struct tensor_shape *s, FILE *out)
+{
+    fputc('[', out);
+    for (unsigned i = 0; i < s->rank; i++)
+        fprintf(out, "%s%" PRId64, i ? "," : "", s->dims[i]);
+    fputc(']', out);
+}
+
+static enum status describe(const char *path, const struct card *card, const struct card_network *cn,
+                            FILE *out, struct error *e)
+{
+    struct tensor_shape shapes[MAX_INPUTS];
+    struct session_settings settings = {.backend = NETWORK_BACKEND_AUTO, .input_shapes = shapes};
+    struct network *n = NULL;
+    struct session *session = NULL;
+    struct error problem = {0};
+    enum status s = network_open(path, &n, e);
+
+    if (s != STATUS_OK)
+        return s;
+    network_describe(n, out);
+    if (network_input_count(n) > MAX_INPUTS) {
+        s = error_set(e, STATUS_UNSUPPORTED, "%s: more than %d inputs", path, MAX_INPUTS);
+        goto end;
+    }
+    for (size_t i = 0; i < network_input_count(n); i++) {
+        shapes[i] = network_input(n, i)->shape;
+        fill_shape(card, cn, &shapes[i]);
+    }
+    /* A network whose open dimensions are not pictures cannot be sized by guessing: said, and no error. */
+    if (session_open(n, &settings, &session, &problem) != STATUS_OK) {
+        fprintf(out, "cost: not known for the guessed sizes (%s)\n", problem.text);
+        goto end;
+    }
+    fputs("cost of one run at ", out);
+    for (size_t i = 0; i < network_input_count(n); i++) {
+        fprintf(out, "%s%s ", i ? ", " : "", network_input(n, i)->name);
+        print_shape(&shapes[i], out);
+    }
+    fprintf(out, ": %.1f Mflop, %.2f MiB of working memory\n", (double)session_flops(session) / 1e6,
+            (double)session_arena_bytes(session) / 1048576);
+end:
+    session_close(&session);
+    network_close(&n);
+    return s;
+}
+
+static const char *input_text(const struct card *c)
+{
+    switch (c->input) {
+    case INPUT_FACES:
+        return "faces of a video";
+    case INPUT_FRAMES:
+        return "whole frames of a video";
+    case INPUT_LANDMARKS:
+        return "landmark files";
+    }
+    return "?";
+}
+
+static void print_card(const struct card *c, FILE *out)
+{
+    fprintf(out, "%s: %s\n", c->name, c->title);
+    fprintf(out, "kind: %s\n", c->kind == CARD_DETECTOR ? "detector" : "face detector");
+    fprintf(out, "licence: %s\n", c->licence);
+    fprintf(out, "provenance: %s\n", c->provenance);
+    if (c->worth[0] != '\0')
+        fprintf(out, "worth: %s\n", c->worth);
+    if (c->kind != CARD_DETECTOR)
+        return;
+    if (c->input == INPUT_LANDMARKS)
+        fprintf(out, "input: %s, %u points a frame, blocks of %u frames", input_text(c), c->landmark_points,
+                c->sampling.frames);
+    else
+        fprintf(out, "input: %s, %u clip%s of %u frames", input_text(c), c->sampling.clips,
+                c->sampling.clips == 1 ? "" : "s", c->sampling.frames);
+    if (c->sampling.stride_s > 0)
+        fprintf(out, ", %g s apart", c->sampling.stride_s);
+    if (c->input == INPUT_FACES)
+        fprintf(out, ", found by %s, cropped %s x %g to %u x %u", c->face.detector,
+                c->crop.alignment == CROP_SIMILARITY ? "aligned" : "by box", c->crop.margin, c->crop.width_px,
+                c->crop.height_px);
+    fputc('\n', out);
+}
+
+static enum status info_of_card(const char *name, FILE *out, struct error *e)
+{
+    struct found f = {0};
+    struct error problem = {0};
+    enum status s = detector_find(name, 0, &f, &problem);
+
+    if (s == STATUS_NOT_FOUND && card_name_is_plain(name)) {
+        /* Not installed: the shipped card still tells. */
+        char *data = zoo_data_folder();
+        char *path = data ? zoo_path("%s/cards/%s/card.json", data, name) : NULL;
+        struct card *card = NULL;
+
+        if (path && access(path, F_OK) == 0 && card_load(path, &card, e) == STATUS_OK) {
+            print_card(card, out);
+            fprintf(out, "%s\n", problem.text);
+            s = STATUS_OK;
+        }
+        card_close(&card);
+        free(data);
+        free(path);
+        return s == STATUS_OK ? s : error_set(e, problem.status, "%s", problem.text);
+    }
+    if (s != STATUS_OK)
+        return error_set(e, s, "%s", problem.text);
+    print_card(f.card, out);
+    fprintf(out, "card: %s\n", f.card_path);
+    for (size_t i = 0; s == STATUS_OK && card_network_at(f.card, i); i++) {
+        fprintf(out, "\n%s, sha256 %s\n", f.files[i], f.sha256[i]);
+        s = describe(f.files[i], f.card, card_network_at(f.card, i), out, e);
+    }
+    found_clear(&f);
+    return s;
+}
+
+enum status zoo_info(const char *name_or_path, FILE *out, struct error *e)
+{
+    static const struct card_network none;
+    size_t len = strlen(name_or_path);
+
+    if (len > 5 && strcmp(name_or_path + len - 5, ".onnx") == 0)
+        return describe(name_or_path, NULL, &none, out, e);
+    return info_of_card(name_or_path, out, e);
+}
