@@ -1,5 +1,6 @@
 /* faces: faces in one picture, by the networks of a face detector's card (MTCNN or YuNet).
- * In: an upright RGB frame. Out: boxes with confidence and five landmarks, best first. One thread owns a finder. */
+ * In: an upright RGB frame. Out: boxes with confidence and five landmarks, best first. One thread owns a
+ * finder. */
 #ifndef FAKESIFT_NODES_FACES_H
 #define FAKESIFT_NODES_FACES_H
 
@@ -12,21 +13,24 @@
 struct face {
     float x0, y0, x1, y1;
     float confidence;      /* 0..1 */
-    float points_xy[5][2]; /* right eye, left eye, nose, right and left mouth corner, as seen: "right" is the person's,
-                            * so the first point is at the picture's left for an upright face */
+    float points_xy[5][2]; /* right eye, left eye, nose, right and left mouth corner, as seen: "right" is the
+                            * person's, so the first point is at the picture's left for an upright face */
 };
 
 struct face_finder;
 
-/* networks: as the card lists them; they outlive the finder. card gives the architecture, face the search's settings. */
+/* networks: as the card lists them; they outlive the finder. card gives the architecture, face the search's
+ * settings. */
 enum status face_finder_open(const struct card *face_card, const struct network *const networks[3],
                              const struct card_face *face, struct face_finder **ret_f, struct error *e);
 void face_finder_close(struct face_finder **f); /* NULL-safe; sets *f = NULL */
 
-/* Finds at most room faces of at least min_face_px. Sessions are prepared once for each picture size and kept for the
- * last; the same size again allocates nothing. */
-enum status face_finder_run(struct face_finder *f, const struct image *frame, struct face *ret_faces, size_t room,
-                            size_t *ret_count, struct error *e);
+/* Finds at most room (and at most max_faces) faces of at least min_face_px. A box may reach outside the
+ * frame; it and the points are finite. Sessions are prepared once for each picture size and kept for the
+ * last; the same size again allocates nothing. Fails only when sessions cannot be made or run; a later call
+ * may succeed. */
+enum status face_finder_run(struct face_finder *f, const struct image *frame, struct face *ret_faces,
+                            size_t room, size_t *ret_count, struct error *e);
 
 /* Intersection over union of two boxes. */
 double face_overlap(const struct face *a, const struct face *b);

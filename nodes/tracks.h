@@ -1,7 +1,8 @@
 /* tracks: joins the faces of successive sampled frames into tracks by overlap. Pure state, no pictures.
- * A face joins the track whose last box overlaps it most (greedy by overlap, ties by lower track number); a track
- * without a face keeps its last box for hold_frames frames and then ends. Track numbers are never used again.
- * Where more than 2 * CARD_MAX_FACES would be alive, those that have waited longest for a face end early. */
+ * A face joins the track whose last box overlaps it most (greedy by overlap, ties by lower track number); a
+ * track without a face keeps its last box for hold_frames frames and then ends. Track numbers are never used
+ * again. Where more than 2 * CARD_MAX_FACES would be alive, those that have waited longest for a face end
+ * early. */
 #ifndef FAKESIFT_NODES_TRACKS_H
 #define FAKESIFT_NODES_TRACKS_H
 
@@ -11,8 +12,8 @@
 struct tracker;
 
 struct tracked_face {
-    uint32_t track;   /* 0, 1, ... in order of first appearance (confidence order within a frame) */
-    bool held;        /* no face was found for it in this frame; the box is its last one */
+    uint32_t track; /* 0, 1, ... in order of first appearance (confidence order within a frame) */
+    bool held;      /* no face was found for it in this frame; the box is its last one */
     struct face face;
 };
 
@@ -20,8 +21,9 @@ struct tracked_face {
 struct tracker *tracker_open(const struct card_face *settings);
 void tracker_close(struct tracker **t); /* NULL-safe; sets *t = NULL */
 
-/* Takes a frame's faces (at most CARD_MAX_FACES) and gives the tracks that are alive in it, by ascending number, at
- * most 2 * CARD_MAX_FACES; a held track only while it is within hold_frames. Returns their count. */
+/* Takes a frame's faces (at most CARD_MAX_FACES) and gives the tracks that are alive in it, by ascending
+ * number, at most 2 * CARD_MAX_FACES; a held track only while it is within hold_frames. Returns their count.
+ */
 size_t tracker_push(struct tracker *t, const struct face *faces, size_t n_faces,
                     struct tracked_face ret_tracked[2 * CARD_MAX_FACES]);
 uint32_t tracker_track_count(const struct tracker *t); /* tracks begun so far */
