@@ -3,8 +3,8 @@
 #include <string.h>
 
 static const struct op_group *const groups[] = {
-    &ops_conv,  &ops_pool, &ops_norm,  &ops_unary,  &ops_binary,    &ops_linear, &ops_softmax,
-    &ops_shape, &ops_move, &ops_index, &ops_reduce, &ops_recurrent, &ops_resize, &ops_constant,
+    &ops_conv, &ops_pool,  &ops_norm,   &ops_unary,     &ops_binary, &ops_linear,   &ops_softmax, &ops_shape,
+    &ops_move, &ops_index, &ops_reduce, &ops_recurrent, &ops_resize, &ops_constant, &ops_select,
 };
 
 const struct op *op_find(const char *domain, const char *name, int64_t opset, bool *ret_known)
