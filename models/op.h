@@ -84,10 +84,10 @@ enum status call_unknown(const struct call *c, size_t input, struct error *e);
 int64_t call_int(const struct call *c, const char *name, int64_t fallback);
 float call_float(const struct call *c, const char *name, float fallback);
 const char *call_string(const struct call *c, const char *name, const char *fallback);
-/* Copies an integer list; *ret_n = 0 when absent. More than max, or a value beyond +-2^31, is an error. */
+/* Copies an integer list; *ret_n = 0 when absent. More than max is an error; the values may be anything. */
 enum status call_ints(const struct call *c, const char *name, int64_t *values, size_t max, size_t *ret_n,
                       struct error *e);
-/* The same from a constant input of type int64 or int32 and rank <= 1; values are not bounded. */
+/* The same from a constant input of type int64 or int32 and rank <= 1. */
 enum status call_input_ints(const struct call *c, size_t input, int64_t *values, size_t max, size_t *ret_n,
                             struct error *e);
 /* Attribute (older opsets) or input (newer), whichever the node has. */

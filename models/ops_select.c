@@ -65,6 +65,8 @@ static enum status top_infer(struct call *c, struct error *e)
         c->out[i]->shape.dims[axis] = k;
     }
     c->scratch_bytes = (size_t)(k + 1) * sizeof(int64_t);
+    /* The worst case; keeps a hostile one from being computed ahead. */
+    c->flops = (uint64_t)tensor_count(c->in[0]) * (uint64_t)(k + 1);
     return STATUS_OK;
 }
 
