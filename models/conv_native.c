@@ -105,6 +105,34 @@ void conv_column_line(const struct conv_geometry *g, const float *group_x, int64
     }
 }
 
+/* A 1 x 1 convolution without stride or padding: the columns are the image. */
+static bool is_pointwise(const struct conv_geometry *g)
+{
+    for (unsigned d = 0; d < 3; d++) {
+        if (g->kernel[d] != 1 || g->stride[d] != 1 || g->pad[d] != 0 || g->in[d] != g->out[d])
+            return false;
+    }
+    return true;
+}
+
+static void pack_image(const float *x, int64_t rows, int64_t columns, int64_t n, float *packed)
+{
+    for (int64_t first = 0; first < n; first += ROWS_PANEL) {
+        int64_t width = n - first < ROWS_PANEL ? n - first : ROWS_PANEL;
+
+        for (int64_t k = 0; k < rows; k++, packed += ROWS_PANEL) {
+            const float *from = x + k * columns + first;
+
+            if (width == ROWS_PANEL) {
+                memcpy(packed, from, ROWS_PANEL * sizeof(float));
+                continue;
+            }
+            memset(packed, 0, ROWS_PANEL * sizeof(float));
+            memcpy(packed, from, (size_t)width * sizeof(float));
+        }
+    }
+}
+
 /* Columns first..first+n as panels. line: room for n rounded up to whole panels. */
 static void pack_columns(const struct conv_geometry *g, const float *group_x, int64_t first, int64_t n,
                          float *line, float *packed)
@@ -126,6 +154,7 @@ void conv_native(const struct kernels *kernels, const struct conv_job *job)
     const struct conv_geometry *g = job->geometry;
     int64_t rows, columns, tile, filters, image;
     float *packed = job->scratch, *line;
+    bool pointwise = is_pointwise(g);
 
     if (conv_is_depthwise(g)) {
         conv_depthwise(job);
@@ -155,7 +184,10 @@ void conv_native(const struct kernels *kernels, const struct conv_job *job)
                 .row_bias = job->bias ? job->bias + group * filters : NULL,
             };
 
-            pack_columns(g, x, first, n, line, packed);
+            if (pointwise)
+                pack_image(x + first, rows, columns, n, packed);
+            else
+                pack_columns(g, x, first, n, line, packed);
             kernels->rows(&part);
             for (int64_t f = 0; job->activation.kind != ACTIVATION_NONE && f < filters; f++)
                 activation_apply(&job->activation, y + f * columns + first, (size_t)n);

@@ -46,6 +46,7 @@ enum activation_kind {
     ACTIVATION_TANH,
     ACTIVATION_HARD_SIGMOID, /* clip(a * x + b, 0, 1) */
     ACTIVATION_HARD_SWISH,
+    ACTIVATION_SWISH, /* x * sigmoid(x) */
 };
 
 struct activation {

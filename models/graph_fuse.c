@@ -184,6 +184,28 @@ static void fuse_activation(struct graph *g, struct node *node)
     node->removed = true;
 }
 
+/* Mul(x, Sigmoid(x)) right after the node that makes x: how PyTorch exports SiLU. */
+static void fuse_swish(struct graph *g, struct node *mul)
+{
+    for (size_t k = 0; k < 2 && mul->n_in == 2; k++) {
+        struct node *sigmoid = sole_producer(g, mul->in[1 - k]), *before;
+        const struct value *x = &g->values[mul->in[k]];
+
+        if (!sigmoid || !is_op(sigmoid, "Sigmoid") || sigmoid->in[0] != mul->in[k] || x->n_uses != 2 ||
+            x->is_output || x->producer == GRAPH_NO_VALUE)
+            continue;
+        before = &g->nodes[x->producer];
+        if (before->removed || !(before->op->flags & OP_ACTIVATION) ||
+            before->activation.kind != ACTIVATION_NONE || before->out[0] != mul->in[k])
+            continue;
+        before->activation.kind = ACTIVATION_SWISH;
+        before->out[0] = mul->out[0];
+        g->values[mul->out[0]].producer = x->producer;
+        sigmoid->removed = mul->removed = true;
+        return;
+    }
+}
+
 enum status graph_fuse(struct graph *g, struct error *e)
 {
     enum status s = STATUS_OK;
@@ -197,7 +219,11 @@ enum status graph_fuse(struct graph *g, struct error *e)
         if (before && is_op(before, "Conv") && before->activation.kind == ACTIVATION_NONE)
             s = fold_norm(g, before, node, e);
     }
-    for (size_t i = 0; i < g->n_nodes && s == STATUS_OK; i++)
-        fuse_activation(g, &g->nodes[i]);
+    for (size_t i = 0; i < g->n_nodes && s == STATUS_OK; i++) {
+        if (is_op(&g->nodes[i], "Mul"))
+            fuse_swish(g, &g->nodes[i]);
+        else
+            fuse_activation(g, &g->nodes[i]);
+    }
     return s == STATUS_OK ? graph_prune(g, e) : s;
 }

@@ -119,6 +119,46 @@ KERNEL_CLONES static void hard_swish(float *x, size_t n)
     }
 }
 
+/* exp for x in -87.3..88 (beyond: the value at the bound), in operations that vectorise: 2^n * p(r) with x =
+ * n ln 2 + r, ln 2 in two parts and the polynomial of Cephes' expf. */
+static inline float exp_bounded(float x)
+{
+    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it leaves the rounded integer in the low bits */
+    float shifted, n, r, p, scale;
+    uint32_t bits, base;
+
+    x = x < -87.3f ? -87.3f : x;
+    x = x > 88.0f ? 88.0f : x;
+    shifted = x * 1.44269504088896341f + magic;
+    n = shifted - magic;
+    r = x - n * 0.693359375f;
+    r = r - n * -2.12194440e-4f;
+    p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    memcpy(&bits, &shifted, sizeof(bits));
+    memcpy(&base, &magic, sizeof(base));
+    bits = (bits - base + 127u) << 23;
+    memcpy(&scale, &bits, sizeof(scale));
+    return p * scale;
+}
+
+KERNEL_CLONES void sigmoid_f32(const float *x, float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = 1.0f / (1.0f + exp_bounded(-x[i]));
+}
+
+KERNEL_CLONES static void swish(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = x[i] / (1.0f + exp_bounded(-x[i]));
+}
+
 void activation_apply(const struct activation *a, float *x, size_t n)
 {
     switch (a->kind) {
@@ -134,8 +174,7 @@ void activation_apply(const struct activation *a, float *x, size_t n)
         clip(x, n, a->a, a->b);
         break;
     case ACTIVATION_SIGMOID:
-        for (size_t i = 0; i < n; i++)
-            x[i] = 1.0f / (1.0f + expf(-x[i]));
+        sigmoid_f32(x, x, n);
         break;
     case ACTIVATION_TANH:
         for (size_t i = 0; i < n; i++)
@@ -146,6 +185,9 @@ void activation_apply(const struct activation *a, float *x, size_t n)
         break;
     case ACTIVATION_HARD_SWISH:
         hard_swish(x, n);
+        break;
+    case ACTIVATION_SWISH:
+        swish(x, n);
         break;
     }
 }

@@ -69,6 +69,8 @@ void conv_column_line(const struct conv_geometry *g, const float *group_x, int64
                       int64_t n, float *line);
 
 void activation_apply(const struct activation *a, float *x, size_t n);
+/* y = 1 / (1 + exp(-x)), within 3 units in the last place; vectorised. x may be y. */
+void sigmoid_f32(const float *x, float *y, size_t n);
 
 /* Loops that the compiler vectorises for several instruction sets; no contraction, so the bits are the same.
  */

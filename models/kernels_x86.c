@@ -54,6 +54,34 @@ INLINE512 void block512(const struct rows_job *job, size_t row, size_t column, s
     }
 }
 
+/* One row against up to eight panels: several chains at once hide the latency of the multiply-add. */
+INLINE512 void line512(const struct rows_job *job, size_t row)
+{
+    const float *x = job->x + row * job->x_stride;
+    size_t panel = job->k * ROWS_PANEL, column = 0;
+
+    for (; column + (size_t)7 * ROWS_PANEL < job->n; column += (size_t)8 * ROWS_PANEL) {
+        const float *b = job->packed + column * job->k;
+        __m512 sum[8];
+
+        for (size_t p = 0; p < 8; p++)
+            sum[p] = _mm512_setzero_ps();
+        for (size_t i = 0; i < job->k; i++) {
+            __m512 a = _mm512_set1_ps(x[i]);
+
+#pragma GCC unroll 8
+            for (size_t p = 0; p < 8; p++)
+                sum[p] = _mm512_fmadd_ps(a, _mm512_loadu_ps(b + p * panel + i * ROWS_PANEL), sum[p]);
+        }
+        for (size_t p = 0; p < 8; p++)
+            store512(job, sum[p], row, column + p * ROWS_PANEL, job->n - column - p * ROWS_PANEL);
+    }
+    for (; column + ROWS_PANEL < job->n; column += (size_t)2 * ROWS_PANEL)
+        block512(job, row, column, 1, 2);
+    if (column < job->n)
+        block512(job, row, column, 1, 1);
+}
+
 INLINE512 void span512(const struct rows_job *job, size_t row, size_t rows, size_t column, size_t panels)
 {
     switch (rows) {
@@ -63,12 +91,8 @@ INLINE512 void span512(const struct rows_job *job, size_t row, size_t rows, size
     case 8:
         block512(job, row, column, 8, panels);
         break;
-    case 4:
-        block512(job, row, column, 4, panels);
-        break;
     default:
-        for (size_t r = 0; r < rows; r++)
-            block512(job, row + r, column, 1, panels);
+        block512(job, row, column, 4, panels);
         break;
     }
 }
@@ -87,6 +111,10 @@ __attribute__((target("avx512f"))) static void rows_avx512(const struct rows_job
     for (size_t row = 0; row < job->m;) {
         size_t rows = block_rows(job->m - row, BLOCK512), column = 0;
 
+        if (rows < 4) {
+            line512(job, row++);
+            continue;
+        }
         for (; column + ROWS_PANEL < job->n; column += (size_t)2 * ROWS_PANEL)
             span512(job, row, rows, column, 2);
         if (column < job->n)

@@ -3,8 +3,8 @@
 #include <string.h>
 
 static const struct op_group *const groups[] = {
-    &ops_conv,  &ops_pool, &ops_norm,  &ops_unary,  &ops_binary,    &ops_linear, &ops_softmax,
-    &ops_shape, &ops_move, &ops_index, &ops_reduce, &ops_recurrent, &ops_resize, &ops_constant,
+    &ops_conv, &ops_pool,  &ops_norm,   &ops_unary,     &ops_binary, &ops_linear,   &ops_softmax, &ops_shape,
+    &ops_move, &ops_index, &ops_reduce, &ops_recurrent, &ops_resize, &ops_constant, &ops_select,
 };
 
 const struct op *op_find(const char *domain, const char *name, int64_t opset, bool *ret_known)
@@ -76,7 +76,6 @@ enum status call_ints(const struct call *c, const char *name, int64_t *values, s
                       struct error *e)
 {
     const struct attribute *a = find(c, name, ATTRIBUTE_INTS);
-    const int64_t limit = (int64_t)1 << 31;
 
     *ret_n = 0;
     if (!a)
@@ -84,11 +83,8 @@ enum status call_ints(const struct call *c, const char *name, int64_t *values, s
     if (a->n > max)
         return call_error(c, e, STATUS_INVALID, "attribute %s has %zu values, at most %zu fit", name, a->n,
                           max);
-    for (size_t i = 0; i < a->n; i++) {
-        if (a->ints[i] > limit || a->ints[i] < -limit)
-            return call_error(c, e, STATUS_INVALID, "attribute %s holds %lld", name, (long long)a->ints[i]);
+    for (size_t i = 0; i < a->n; i++)
         values[i] = a->ints[i];
-    }
     *ret_n = a->n;
     return STATUS_OK;
 }

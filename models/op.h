@@ -60,7 +60,7 @@ struct op_group {
 };
 
 extern const struct op_group ops_conv, ops_pool, ops_norm, ops_unary, ops_binary, ops_linear, ops_softmax,
-    ops_shape, ops_move, ops_index, ops_reduce, ops_recurrent, ops_resize, ops_constant;
+    ops_shape, ops_move, ops_index, ops_reduce, ops_recurrent, ops_resize, ops_constant, ops_select;
 
 /* NULL: none for this opset; *ret_known tells whether the name is known at another opset. */
 const struct op *op_find(const char *domain, const char *name, int64_t opset, bool *ret_known);
@@ -84,10 +84,10 @@ enum status call_unknown(const struct call *c, size_t input, struct error *e);
 int64_t call_int(const struct call *c, const char *name, int64_t fallback);
 float call_float(const struct call *c, const char *name, float fallback);
 const char *call_string(const struct call *c, const char *name, const char *fallback);
-/* Copies an integer list; *ret_n = 0 when absent. More than max, or a value beyond +-2^31, is an error. */
+/* Copies an integer list; *ret_n = 0 when absent. More than max is an error; the values may be anything. */
 enum status call_ints(const struct call *c, const char *name, int64_t *values, size_t max, size_t *ret_n,
                       struct error *e);
-/* The same from a constant input of type int64 or int32 and rank <= 1; values are not bounded. */
+/* The same from a constant input of type int64 or int32 and rank <= 1. */
 enum status call_input_ints(const struct call *c, size_t input, int64_t *values, size_t max, size_t *ret_n,
                             struct error *e);
 /* Attribute (older opsets) or input (newer), whichever the node has. */

@@ -175,6 +175,7 @@ static enum status binary_infer(struct call *c, struct error *e)
         return call_error(c, e, STATUS_UNSUPPORTED, "a mean of %s", tensor_type_name(c->in[0]->type));
     c->out[0]->type = c->in[0]->type;
     broadcast_plan(&c->out[0]->shape, operands, c->n_in > 1 ? 2 : 1, &state->first);
+    c->flops = (uint64_t)tensor_count(c->out[0]) * c->n_in;
     return STATUS_OK;
 }
 

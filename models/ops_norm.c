@@ -23,6 +23,7 @@ static enum status batch_infer(struct call *c, struct error *e)
         if (c->out[i])
             return call_error(c, e, STATUS_UNSUPPORTED, "the outputs of training are not supported");
     }
+    c->flops = 2 * (uint64_t)tensor_count(x);
     return call_same(c, e);
 }
 
@@ -167,6 +168,7 @@ static enum status lrn_infer(struct call *c, struct error *e)
         return s;
     if (size < 1 || size > 1 << 20)
         return call_error(c, e, STATUS_INVALID, "attribute size is %lld", (long long)size);
+    c->flops = 2 * (uint64_t)tensor_count(c->in[0]) * (uint64_t)size;
     return call_same(c, e);
 }
 

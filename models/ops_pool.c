@@ -33,6 +33,8 @@ static enum status pool_infer(struct call *c, struct error *e)
         c->out[1]->type = TENSOR_I64;
         c->out[1]->shape = c->out[0]->shape;
     }
+    c->flops = (uint64_t)tensor_count(c->out[0]) * (uint64_t)state->window.kernel[0] *
+               (uint64_t)state->window.kernel[1] * (uint64_t)state->window.kernel[2];
     return STATUS_OK;
 }
 
@@ -181,6 +183,7 @@ static enum status global_infer(struct call *c, struct error *e)
         c->out[0]->shape.dims[d] = 1;
     if (tensor_count(x) == 0)
         return call_error(c, e, STATUS_INVALID, "the input is empty");
+    c->flops = (uint64_t)tensor_count(x);
     return STATUS_OK;
 }
 

@@ -229,7 +229,9 @@ static enum status unary_run(struct call *c, struct error *e)
     int64_t n = tensor_count(x);
 
     (void)e;
-    if (x->type == TENSOR_F32)
+    if (x->type == TENSOR_F32 && c->op->kind == UNARY_SIGMOID)
+        sigmoid_f32(x->data, c->out[0]->data, (size_t)n);
+    else if (x->type == TENSOR_F32)
         unary_f32(c->op->kind, x->data, c->out[0]->data, n, state->a, state->b);
     else if (x->type == TENSOR_F64)
         unary_f64(c->op->kind, x->data, c->out[0]->data, n, (double)state->a, (double)state->b);

@@ -132,6 +132,14 @@ class Video(nn.Module):
         return self.net(x)
 
 
+class Old(nn.Module):
+    """Slices, squeezes and clips as attributes, up to opset 9."""
+
+    def forward(self, x):
+        y = torch.clamp(x[:, 1:, :, 2:], -0.5, 0.75) * x[:, :1, -3:, :-2].mean(2, keepdim=True)
+        return torch.cat([y.unsqueeze(1).squeeze(1), y[:, :, 1:2] ** 2], 2)
+
+
 def main():
     os.makedirs(OUT, exist_ok=True)
     torch.manual_seed(20)
@@ -142,6 +150,7 @@ def main():
     save("shapes", Shapes(), (torch.randn(2, 4, 9, 12),), {"in0": {0: "n"}, "out0": {0: "n"}, "out1": {0: "n"}})
     save("attention", Attention(), (torch.randn(2, 6, 16),), {"in0": {0: "n", 1: "t"}, "out0": {0: "n"}}, 13)
     save("video", Video(), (torch.randn(2, 3, 4, 12, 10),), {"in0": {0: "n"}, "out0": {0: "n"}})
+    save("old", Old(), (torch.randn(2, 4, 5, 6),), {"in0": {0: "n"}, "out0": {0: "n"}}, 9)
 
 
 main()

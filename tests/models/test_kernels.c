@@ -42,7 +42,7 @@ static float *filled(size_t n, uint32_t *seed)
     return x;
 }
 
-static const size_t sizes[] = {1, 2, 7, 13, 17, 33, 64};
+static const size_t sizes[] = {1, 2, 7, 13, 17, 33, 64, 150};
 
 enum { N_SIZES = sizeof(sizes) / sizeof(sizes[0]), BORDER = 3 };
 
@@ -217,6 +217,26 @@ Test(kernels, convolutions_agree_with_plain_loops)
     for (size_t i = 0; kernel_at(i); i++) {
         for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++)
             check_conv(kernel_at(i), &cases[k]);
+    }
+}
+
+Test(kernels, sigmoid_agrees_with_the_library)
+{
+    float x[4001], y[4001];
+
+    for (int i = 0; i <= 4000; i++)
+        x[i] = (float)(i - 2000) * 0.045f;
+    x[7] = NAN;
+    x[8] = INFINITY;
+    x[9] = -INFINITY;
+    sigmoid_f32(x, y, 4001);
+    for (int i = 0; i <= 4000; i++) {
+        double want = 1.0 / (1.0 + exp(-(double)x[i]));
+
+        if (i == 7)
+            cr_assert(isnan(y[i]));
+        else
+            cr_assert(fabs((double)y[i] - want) <= 3e-7 * want + 1e-38, "%g: %g", (double)x[i], (double)y[i]);
     }
 }
 

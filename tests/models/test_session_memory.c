@@ -60,7 +60,7 @@ int posix_memalign(void **p, size_t align, size_t bytes)
 
 Test(session, a_run_allocates_nothing)
 {
-    static const char *const names[] = {"joint", "gru", "block", "shapes", "attention", "video"};
+    static const char *const names[] = {"joint", "gru", "block", "shapes", "attention", "video", "old"};
 
     if (!COUNTS)
         cr_skip_test("the sanitizer has its own allocator");
