@@ -111,8 +111,10 @@ static void welcome(struct dispatch *d, uint32_t agent, const struct message *he
     if (strcmp(hello->fingerprint, d->settings.fingerprint) != 0) {
         char why[512];
 
-        snprintf(why, sizeof(why), "%.200s has another detector or another fakesift than rank 0: its scores could "
-                 "differ, so it is not used", hello->text);
+        snprintf(why, sizeof(why),
+                 "%.200s has another detector or another fakesift than rank 0: its scores could "
+                 "differ, so it is not used",
+                 hello->text);
         note_trouble(d, agent, why);
         stop(d, agent, true, now_us);
         return;

@@ -16,11 +16,11 @@ struct dispatch;
 
 struct dispatch_settings {
     const struct manifest *manifest;
-    struct ledger *ledger;       /* unit i is entry i of the manifest */
-    uint32_t n_agents;           /* one a rank */
-    const char *fingerprint;     /* an agent with another is sent away */
-    int64_t silence_us;          /* an agent that says nothing for this long is lost; > 0 */
-    int64_t grace_us;            /* how long a drain waits for what is in flight; >= 0 */
+    struct ledger *ledger;   /* unit i is entry i of the manifest */
+    uint32_t n_agents;       /* one a rank */
+    const char *fingerprint; /* an agent with another is sent away */
+    int64_t silence_us;      /* an agent that says nothing for this long is lost; > 0 */
+    int64_t grace_us;        /* how long a drain waits for what is in flight; >= 0 */
     /* Sends; not STATUS_OK: that agent is as good as lost. */
     enum status (*send)(void *context, uint32_t agent, const struct message *m);
     /* Records that a unit was given up (its leases ended again and again without an answer), durably. */

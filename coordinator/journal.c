@@ -169,8 +169,8 @@ struct reader {
 static void note_corrupt(struct reader *r, size_t offset)
 {
     if (r->summary->n_corrupt++ == 0)
-        snprintf(r->summary->corrupt_example, sizeof(r->summary->corrupt_example), "%.200s at byte %zu",
-                 r->name, offset);
+        snprintf(r->summary->corrupt_example, sizeof(r->summary->corrupt_example), "%.200s at byte %zu", r->name,
+                 offset);
 }
 
 static enum status read_records(struct reader *r, const uint8_t *bytes, size_t len, struct error *e)

@@ -29,8 +29,8 @@ void journal_writer_close(struct journal_writer **w); /* without a flush; NULL-s
 
 struct journal_summary {
     uint64_t n_segments, n_records;
-    uint64_t n_torn;    /* segments that end in the middle of a record */
-    uint64_t n_corrupt; /* records whose bytes are damaged */
+    uint64_t n_torn;           /* segments that end in the middle of a record */
+    uint64_t n_corrupt;        /* records whose bytes are damaged */
     char corrupt_example[256]; /* "SEGMENT at byte N", "" when none */
 };
 

@@ -43,8 +43,7 @@ enum status ledger_open(const struct ledger_settings *settings, struct ledger **
     struct ledger *l;
 
     if (settings->n_units >= UINT32_MAX || settings->attempts < 1 || settings->attempts > 100 ||
-        settings->max_losses < 1 || settings->max_losses > 100 ||
-        settings->n_agents < 1)
+        settings->max_losses < 1 || settings->max_losses > 100 || settings->n_agents < 1)
         return STATUS_INVALID;
     l = calloc(1, sizeof(*l));
     if (!l)

@@ -28,9 +28,10 @@ static void print_help(FILE *out)
           out);
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].purpose);
-    fputs("\n`fakesift COMMAND --help` lists a command's options.\n"
-          "Exit codes: 0 done, 1 usage, 2 failed, 3 done with unscored videos (--strict), 75 stopped early, resumable.\n",
-          out);
+    fputs(
+        "\n`fakesift COMMAND --help` lists a command's options.\n"
+        "Exit codes: 0 done, 1 usage, 2 failed, 3 done with unscored videos (--strict), 75 stopped early, resumable.\n",
+        out);
 }
 
 void main_parse(const struct argp *argp, int argc, char **argv, void *context)

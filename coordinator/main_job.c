@@ -20,8 +20,8 @@ enum addressee { FOR_COORDINATOR = 'C', FOR_AGENT = 'A' };
 struct job {
     const struct job_settings *settings;
     struct channel *channel;
-    struct agent *agent;         /* NULL once it has left */
-    struct dispatch *dispatch;   /* rank 0 */
+    struct agent *agent;            /* NULL once it has left */
+    struct dispatch *dispatch;      /* rank 0 */
     struct journal_writer *journal; /* NULL before the first record */
     struct progress_line *progress;
     struct pollfd *fds;

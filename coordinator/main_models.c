@@ -89,8 +89,13 @@ static error_t parse_run_option(int key, char *arg, struct argp_state *state)
 
 static int run_network(int argc, char **argv)
 {
-    static const struct argp argp = {run_option_list, parse_run_option, "FILE.onnx",
-                                     "Run a network once on arrays in numpy's .npy files.", NULL, NULL, NULL};
+    static const struct argp argp = {run_option_list,
+                                     parse_run_option,
+                                     "FILE.onnx",
+                                     "Run a network once on arrays in numpy's .npy files.",
+                                     NULL,
+                                     NULL,
+                                     NULL};
     struct run_options o = {0};
     struct error e = {0};
 
@@ -128,8 +133,12 @@ static error_t parse_check_option(int key, char *arg, struct argp_state *state)
 
 static int check(int argc, char **argv)
 {
-    static const struct argp argp = {check_option_list, parse_check_option, "",
-                                     "Run the cases of ONNX's backend test suite against this engine.", NULL, NULL,
+    static const struct argp argp = {check_option_list,
+                                     parse_check_option,
+                                     "",
+                                     "Run the cases of ONNX's backend test suite against this engine.",
+                                     NULL,
+                                     NULL,
                                      NULL};
     struct check_options o = {0};
     struct check_counts counts = {0};

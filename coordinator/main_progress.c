@@ -56,8 +56,10 @@ static void describe(const struct progress_line *p, const struct dispatch *d, in
     left_s = here > 0 ? seconds / (double)here * (double)(p->n_units - done) : -1;
     if (left_s >= 0)
         snprintf(eta, sizeof(eta), "%d:%02d:%02d", (int)(left_s / 3600), (int)(left_s / 60) % 60, (int)left_s % 60);
-    snprintf(text, room, "%zu/%zu videos, %.2f videos/s, %.0f frames/s, ETA %s, %llu unscored, %llu failed attempts, "
-             "%u ranks, %u lanes", done, p->n_units, (double)here / seconds, (double)c.n_frames / seconds, eta,
+    snprintf(text, room,
+             "%zu/%zu videos, %.2f videos/s, %.0f frames/s, ETA %s, %llu unscored, %llu failed attempts, "
+             "%u ranks, %u lanes",
+             done, p->n_units, (double)here / seconds, (double)c.n_frames / seconds, eta,
              (unsigned long long)n_unscored, (unsigned long long)c.n_failed_attempts, c.n_agents_working, c.n_lanes);
 }
 

@@ -35,8 +35,7 @@ void main_print_journal_remarks(const struct reduction *r, FILE *out)
         fprintf(out, "%llu damaged journal records skipped, the first in %s; their videos are done again\n",
                 (unsigned long long)r->journal.n_corrupt, r->journal.corrupt_example);
     if (r->n_duplicates > 0)
-        fprintf(out, "%llu videos were scored more than once; each counts once\n",
-                (unsigned long long)r->n_duplicates);
+        fprintf(out, "%llu videos were scored more than once; each counts once\n", (unsigned long long)r->n_duplicates);
     if (r->n_foreign > 0)
         fprintf(out, "%llu records are of files that changed or left the corpus; they do not count\n",
                 (unsigned long long)r->n_foreign);

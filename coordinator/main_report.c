@@ -62,9 +62,9 @@ static enum status opened_open(const char *path, struct opened *ret_o, struct er
 
 int main_status(int argc, char **argv)
 {
-    static const struct argp argp = {NULL, parse_option, "RUN",
-                                     "Say how far a run is: from its journals, during the run and after it.",
-                                     NULL, NULL, NULL};
+    static const struct argp argp = {
+        NULL, parse_option, "RUN", "Say how far a run is: from its journals, during the run and after it.",
+        NULL, NULL,         NULL};
     struct options o = {0};
     struct opened x;
     struct error e = {0};
@@ -92,8 +92,10 @@ int main_status(int argc, char **argv)
 int main_report(int argc, char **argv)
 {
     static const struct argp argp = {
-        NULL, parse_option, "RUN",
-        "Write scores.csv, report.json, results.sqlite and report.html of a run from its journals.", NULL, NULL, NULL};
+        NULL,  parse_option,
+        "RUN", "Write scores.csv, report.json, results.sqlite and report.html of a run from its journals.",
+        NULL,  NULL,
+        NULL};
     struct options o = {0};
     struct opened x;
     struct error e = {0};

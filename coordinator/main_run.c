@@ -28,8 +28,8 @@ enum {
     DEFAULT_RETRIES = 1,
     DEFAULT_GRACE_S = 30,
     DEFAULT_LANE_MEMORY_MIB = 1536,
-    SILENCE_S = 30,   /* DESIGN: a silent rank is dropped */
-    MAX_LOSSES = 4,   /* of one unit, before it is given up */
+    SILENCE_S = 30, /* DESIGN: a silent rank is dropped */
+    MAX_LOSSES = 4, /* of one unit, before it is given up */
 };
 
 struct options {
@@ -189,6 +189,7 @@ static enum status prepare(struct start *x, struct error *e)
     run_identity_add(&x->identity, "detector", x->card->name);
     run_identity_add(&x->identity, "detector_sha256", x->detector_sha256);
     run_identity_add(&x->identity, "decoder", decoder_version());
+    run_identity_add(&x->identity, "backend", "openblas");
     x->identity.detector_worth = x->card->worth;
     if (run_identity_fingerprint(&x->identity, x->fingerprint) != STATUS_OK)
         return error_no_memory(e);
@@ -300,8 +301,8 @@ static enum status note_execution(const struct start *x, struct whole *w, const 
         execution.n_units_decided += end->progress.outcomes[o];
     execution.n_lanes = (unsigned)x->options.n_lanes * n_ranks;
     if (n_decided < manifest_count(w->manifest))
-        snprintf(how, sizeof(how), "%s%s", end->drained ? "drained" : "stopped early: ",
-                 end->drained ? "" : end->trouble.text);
+        snprintf(how, sizeof(how), "%s%s",
+                 end->drained ? "drained" : "stopped early: ", end->drained ? "" : end->trouble.text);
     return run_folder_add_execution(w->folder, &execution, e);
 }
 
@@ -415,10 +416,14 @@ static int join(const struct start *x, struct zygote **z)
 int main_run(int argc, char **argv)
 {
     static const struct argp argp = {
-        option_list, parse_option, "CORPUS|MANIFEST",
+        option_list,
+        parse_option,
+        "CORPUS|MANIFEST",
         "Score every video of a corpus and write the report. Run alone, or one rank a node under mpirun or srun. "
         "Started again with the same arguments it goes on where it was.",
-        NULL, NULL, NULL};
+        NULL,
+        NULL,
+        NULL};
     struct start x = {
         .options =
             {

@@ -151,8 +151,10 @@ static enum status probe_all(struct manifest *m, size_t *ret_unreadable, struct 
 int main_scan(int argc, char **argv)
 {
     static const struct argp argp = {
-        option_list, parse_option, "CORPUS",
-        "List the videos of a corpus, with their labels, into a manifest that `fakesift run` takes.", NULL, NULL, NULL};
+        option_list, parse_option,
+        "CORPUS",    "List the videos of a corpus, with their labels, into a manifest that `fakesift run` takes.",
+        NULL,        NULL,
+        NULL};
     struct options o = {0};
     struct layout_summary summary = {0};
     struct manifest *m = NULL;

@@ -330,10 +330,10 @@ enum status run_folder_add_execution(struct run_folder *f, const struct run_exec
     cJSON *o = cJSON_CreateObject();
     bool ok = executions && o && cJSON_AddStringToObject(o, "version", x->version) &&
               cJSON_AddNumberToObject(o, "start_unix_s", (double)x->start_unix_s) &&
-              cJSON_AddNumberToObject(o, "wall_s", x->wall_s) &&
-              cJSON_AddStringToObject(o, "host", x->host_name) && cJSON_AddStringToObject(o, "cpu", x->cpu) &&
-              cJSON_AddStringToObject(o, "job", x->job_id) && cJSON_AddStringToObject(o, "sandbox", x->sandbox) &&
-              cJSON_AddNumberToObject(o, "ranks", x->n_ranks) && cJSON_AddNumberToObject(o, "lanes", x->n_lanes) &&
+              cJSON_AddNumberToObject(o, "wall_s", x->wall_s) && cJSON_AddStringToObject(o, "host", x->host_name) &&
+              cJSON_AddStringToObject(o, "cpu", x->cpu) && cJSON_AddStringToObject(o, "job", x->job_id) &&
+              cJSON_AddStringToObject(o, "sandbox", x->sandbox) && cJSON_AddNumberToObject(o, "ranks", x->n_ranks) &&
+              cJSON_AddNumberToObject(o, "lanes", x->n_lanes) &&
               cJSON_AddNumberToObject(o, "videos_decided", (double)x->n_units_decided) &&
               cJSON_AddNumberToObject(o, "frames_decoded", (double)x->n_frames) &&
               cJSON_AddStringToObject(o, "end", x->end);

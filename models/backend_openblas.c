@@ -36,8 +36,8 @@ static size_t scratch_floats(const struct conv_geometry *g)
     return (size_t)(tile_columns(g) * group_rows(g));
 }
 
-static void multiply(const struct conv_job *job, int64_t group, const float *b, int64_t b_stride,
-                     int64_t first, int64_t n)
+static void multiply(const struct conv_job *job, int64_t group, const float *b, int64_t b_stride, int64_t first,
+                     int64_t n)
 {
     const struct conv_geometry *g = job->geometry;
     int64_t rows = group_rows(g), columns = g->out[0] * g->out[1] * g->out[2];

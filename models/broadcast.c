@@ -1,7 +1,6 @@
 #include "models/broadcast.h"
 
-bool broadcast_shape(const struct tensor_shape *a, const struct tensor_shape *b,
-                     struct tensor_shape *ret_shape)
+bool broadcast_shape(const struct tensor_shape *a, const struct tensor_shape *b, struct tensor_shape *ret_shape)
 {
     struct tensor_shape out = {.rank = a->rank > b->rank ? a->rank : b->rank};
 
@@ -31,8 +30,8 @@ static void strides_of(const struct tensor_shape *s, unsigned rank, int64_t *ret
 }
 
 /* Whether dimension i continues the loop of dimension `last` for every operand. */
-static bool continues(const struct broadcast *b, unsigned last, const int64_t strides[][TENSOR_MAX_RANK],
-                      unsigned i, int64_t d)
+static bool continues(const struct broadcast *b, unsigned last, const int64_t strides[][TENSOR_MAX_RANK], unsigned i,
+                      int64_t d)
 {
     for (unsigned k = 0; k < b->n_operands; k++) {
         if (b->strides[k][last] != strides[k][i] * d)
@@ -52,8 +51,7 @@ void broadcast_plan(const struct tensor_shape *out, const struct tensor_shape *c
     for (unsigned i = 0; i < out->rank; i++) {
         if (out->dims[i] == 1)
             continue;
-        if (b.rank > 0 &&
-            continues(&b, b.rank - 1, (const int64_t(*)[TENSOR_MAX_RANK])strides, i, out->dims[i])) {
+        if (b.rank > 0 && continues(&b, b.rank - 1, (const int64_t(*)[TENSOR_MAX_RANK])strides, i, out->dims[i])) {
             b.dims[b.rank - 1] *= out->dims[i];
             for (unsigned k = 0; k < n; k++)
                 b.strides[k][b.rank - 1] = strides[k][i];

@@ -15,8 +15,7 @@ struct broadcast {
 };
 
 /* The shape that a and b give together; false when they do not fit. *ret_shape may be a or b. */
-bool broadcast_shape(const struct tensor_shape *a, const struct tensor_shape *b,
-                     struct tensor_shape *ret_shape);
+bool broadcast_shape(const struct tensor_shape *a, const struct tensor_shape *b, struct tensor_shape *ret_shape);
 /* Each operand must broadcast to out. */
 void broadcast_plan(const struct tensor_shape *out, const struct tensor_shape *const *operands, unsigned n,
                     struct broadcast *ret_b);

@@ -93,8 +93,8 @@ static enum status check_rules(const struct fields_reader *r, struct card *c)
     if (c->sampling.min_frames > c->sampling.frames)
         return broken(r, "sampling.min_frames", "more than sampling.frames");
     if (o->fake_index >= o->classes)
-        return error_set(r->e, STATUS_INVALID, "%s: output.fake_index: %u is not below output.classes, %u",
-                         r->path, o->fake_index, o->classes);
+        return error_set(r->e, STATUS_INVALID, "%s: output.fake_index: %u is not below output.classes, %u", r->path,
+                         o->fake_index, o->classes);
     if (o->meaning == OUTPUT_SOFTMAX && o->classes < 2)
         return broken(r, "output.classes", "softmax takes at least 2");
     if (o->meaning == OUTPUT_LOGIT && o->classes != 1)

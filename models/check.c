@@ -32,8 +32,7 @@ static void list_clear(struct tensor_list *l)
 }
 
 /* FOLDER/PREFIX_0.pb, FOLDER/PREFIX_1.pb, ... until one is missing. */
-static enum status list_read(const char *folder, const char *prefix, struct tensor_list *ret_l,
-                             struct error *e)
+static enum status list_read(const char *folder, const char *prefix, struct tensor_list *ret_l, struct error *e)
 {
     enum status s = STATUS_OK;
 
@@ -80,8 +79,7 @@ static double value_at(const struct tensor *t, const void *data, int64_t i)
     return NAN;
 }
 
-static enum status compare(const struct session *s, size_t index, const struct tensor *wanted,
-                           struct error *e)
+static enum status compare(const struct session *s, size_t index, const struct tensor *wanted, struct error *e)
 {
     struct tensor_shape shape;
     char a[TENSOR_SHAPE_TEXT_BYTES], b[TENSOR_SHAPE_TEXT_BYTES];
@@ -97,8 +95,8 @@ static enum status compare(const struct session *s, size_t index, const struct t
         bool same = x == y || (isnan(x) && isnan(y)) || (floats && fabs(x - y) <= 1e-7 + 1e-3 * fabs(y));
 
         if (!same)
-            return error_set(e, STATUS_MISMATCH, "output %zu differs at %lld: %.9g, must be %.9g", index,
-                             (long long)i, x, y);
+            return error_set(e, STATUS_MISMATCH, "output %zu differs at %lld: %.9g, must be %.9g", index, (long long)i,
+                             x, y);
     }
     return STATUS_OK;
 }
@@ -116,8 +114,7 @@ static enum status run_bound(const struct network *n, struct tensor_list *in, co
     for (size_t i = 0; i < in->n; i++) {
         if (in->tensors[i].type != network_input(n, i)->type)
             return error_set(e, STATUS_MISMATCH, "input %zu is %s, the network takes %s", i,
-                             tensor_type_name(in->tensors[i].type),
-                             tensor_type_name(network_input(n, i)->type));
+                             tensor_type_name(in->tensors[i].type), tensor_type_name(network_input(n, i)->type));
         shapes[i] = in->tensors[i].shape;
         bound[i] = in->tensors[i];
         if (binding == BIND_NOTHING || (binding == BIND_VECTORS && shapes[i].rank > 1))
@@ -139,8 +136,7 @@ static enum status run_bound(const struct network *n, struct tensor_list *in, co
     return s;
 }
 
-static enum status run_set(const struct network *n, const char *folder, enum binding *ret_binding,
-                           struct error *e)
+static enum status run_set(const struct network *n, const char *folder, enum binding *ret_binding, struct error *e)
 {
     struct tensor_list in = {0}, out = {0};
     enum status s = list_read(folder, "input", &in, e);
@@ -148,8 +144,8 @@ static enum status run_set(const struct network *n, const char *folder, enum bin
     if (s == STATUS_OK)
         s = list_read(folder, "output", &out, e);
     if (s == STATUS_OK && (in.n != network_input_count(n) || out.n != network_output_count(n)))
-        s = error_set(e, STATUS_MISMATCH, "%zu inputs and %zu outputs for a network of %zu and %zu", in.n,
-                      out.n, network_input_count(n), network_output_count(n));
+        s = error_set(e, STATUS_MISMATCH, "%zu inputs and %zu outputs for a network of %zu and %zu", in.n, out.n,
+                      network_input_count(n), network_output_count(n));
     if (s == STATUS_OK) {
         for (enum binding b = BIND_NOTHING; b < BINDINGS; b++) {
             s = run_bound(n, &in, &out, b, e);

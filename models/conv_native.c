@@ -26,8 +26,7 @@ static int64_t tile_columns(const struct conv_geometry *g)
 
 bool conv_is_depthwise(const struct conv_geometry *g)
 {
-    return g->channels_in == g->groups && g->groups > 1 && g->in[0] == 1 && g->kernel[0] == 1 &&
-           g->out[0] == 1;
+    return g->channels_in == g->groups && g->groups > 1 && g->in[0] == 1 && g->kernel[0] == 1 && g->out[0] == 1;
 }
 
 size_t conv_native_scratch_floats(const struct conv_geometry *g)
@@ -41,8 +40,7 @@ size_t conv_native_scratch_floats(const struct conv_geometry *g)
 }
 
 /* Positions o of 0..out for which o * stride + offset is inside 0..in. */
-static void valid_range(int64_t out, int64_t in, int64_t stride, int64_t offset, int64_t *ret_first,
-                        int64_t *ret_end)
+static void valid_range(int64_t out, int64_t in, int64_t stride, int64_t offset, int64_t *ret_first, int64_t *ret_end)
 {
     int64_t first = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
     int64_t end = in - offset <= 0 ? 0 : (in - offset + stride - 1) / stride;
@@ -53,8 +51,8 @@ static void valid_range(int64_t out, int64_t in, int64_t stride, int64_t offset,
 }
 
 /* n values of one row of the image: x[(first + i) * stride + offset], zero outside it. */
-static void row_segment(const struct conv_geometry *g, const float *row, int64_t offset, int64_t first,
-                        int64_t n, float *to)
+static void row_segment(const struct conv_geometry *g, const float *row, int64_t offset, int64_t first, int64_t n,
+                        float *to)
 {
     int64_t stride = g->stride[2], from, end, i = 0;
 
@@ -76,8 +74,8 @@ static void row_segment(const struct conv_geometry *g, const float *row, int64_t
         to[i] = 0.0f;
 }
 
-void conv_column_line(const struct conv_geometry *g, const float *group_x, int64_t k, int64_t first,
-                      int64_t n, float *line)
+void conv_column_line(const struct conv_geometry *g, const float *group_x, int64_t k, int64_t first, int64_t n,
+                      float *line)
 {
     int64_t kw = k % g->kernel[2], kh = k / g->kernel[2] % g->kernel[1];
     int64_t kd = k / (g->kernel[2] * g->kernel[1]) % g->kernel[0];
@@ -93,8 +91,7 @@ void conv_column_line(const struct conv_geometry *g, const float *group_x, int64
         if (ih < 0 || ih >= g->in[1] || id < 0 || id >= g->in[0])
             memset(line, 0, (size_t)count * sizeof(float));
         else
-            row_segment(g, group_x + ((channel * g->in[0] + id) * g->in[1] + ih) * g->in[2], offset, ow,
-                        count, line);
+            row_segment(g, group_x + ((channel * g->in[0] + id) * g->in[1] + ih) * g->in[2], offset, ow, count, line);
         line += count;
         n -= count;
         ow = 0;
@@ -134,8 +131,8 @@ static void pack_image(const float *x, int64_t rows, int64_t columns, int64_t n,
 }
 
 /* Columns first..first+n as panels. line: room for n rounded up to whole panels. */
-static void pack_columns(const struct conv_geometry *g, const float *group_x, int64_t first, int64_t n,
-                         float *line, float *packed)
+static void pack_columns(const struct conv_geometry *g, const float *group_x, int64_t first, int64_t n, float *line,
+                         float *packed)
 {
     int64_t rows = group_rows(g), panels = (n + ROWS_PANEL - 1) / ROWS_PANEL;
 
@@ -207,8 +204,7 @@ KERNEL_CLONES static void add_scaled_strided(float *y, const float *x, float sca
         y[i] += scale * x[i * stride];
 }
 
-static void depthwise_plane(const struct conv_geometry *g, const float *x, const float *weights, float bias,
-                            float *y)
+static void depthwise_plane(const struct conv_geometry *g, const float *x, const float *weights, float bias, float *y)
 {
     for (int64_t oh = 0; oh < g->out[1]; oh++, y += g->out[2]) {
         for (int64_t ow = 0; ow < g->out[2]; ow++)
@@ -229,8 +225,7 @@ static void depthwise_plane(const struct conv_geometry *g, const float *x, const
                 if (g->stride[2] == 1)
                     add_scaled(y + first, row + first + offset, w, end - first);
                 else
-                    add_scaled_strided(y + first, row + first * g->stride[2] + offset, w, end - first,
-                                       g->stride[2]);
+                    add_scaled_strided(y + first, row + first * g->stride[2] + offset, w, end - first, g->stride[2]);
             }
         }
     }
@@ -243,8 +238,8 @@ void conv_depthwise(const struct conv_job *job)
     int64_t in = g->in[1] * g->in[2], out = g->out[1] * g->out[2];
 
     for (int64_t f = 0; f < g->channels_out; f++) {
-        depthwise_plane(g, job->x + f / filters * in, job->weights + f * taps,
-                        job->bias ? job->bias[f] : 0.0f, job->y + f * out);
+        depthwise_plane(g, job->x + f / filters * in, job->weights + f * taps, job->bias ? job->bias[f] : 0.0f,
+                        job->y + f * out);
         activation_apply(&job->activation, job->y + f * out, (size_t)out);
     }
 }

@@ -15,14 +15,13 @@ struct wanted {
     int64_t dims[TENSOR_MAX_RANK];
 };
 
-static enum status check_input(const char *path, const struct network *n, const struct wanted *w,
-                               struct error *e)
+static enum status check_input(const char *path, const struct network *n, const struct wanted *w, struct error *e)
 {
     const struct network_tensor *t;
 
     if (network_input_count(n) != 1)
-        return error_set(e, STATUS_MISMATCH, "%s: %zu inputs; %s takes networks of one", path,
-                         network_input_count(n), w->card_path);
+        return error_set(e, STATUS_MISMATCH, "%s: %zu inputs; %s takes networks of one", path, network_input_count(n),
+                         w->card_path);
     t = network_input(n, 0);
     if (t->type != TENSOR_F32)
         return error_set(e, STATUS_MISMATCH, "%s: input %s is %s, not float32", path, t->name,
@@ -32,19 +31,18 @@ static enum status check_input(const char *path, const struct network *n, const 
                          t->shape.rank, w->card_path, w->what);
     for (unsigned i = 0; i < w->rank; i++) {
         if (w->dims[i] > 0 && t->shape.dims[i] > 0 && t->shape.dims[i] != w->dims[i])
-            return error_set(e, STATUS_MISMATCH,
-                             "%s: input %s: dimension %u is %" PRId64 "; %s wants %s with %" PRId64, path,
-                             t->name, i, t->shape.dims[i], w->card_path, w->what, w->dims[i]);
+            return error_set(e, STATUS_MISMATCH, "%s: input %s: dimension %u is %" PRId64 "; %s wants %s with %" PRId64,
+                             path, t->name, i, t->shape.dims[i], w->card_path, w->what, w->dims[i]);
     }
     return STATUS_OK;
 }
 
-static enum status check_output_count(const char *path, const struct network *n, size_t count,
-                                      const char *card_path, struct error *e)
+static enum status check_output_count(const char *path, const struct network *n, size_t count, const char *card_path,
+                                      struct error *e)
 {
     if (network_output_count(n) != count)
-        return error_set(e, STATUS_MISMATCH, "%s: %zu outputs; %s wants %zu", path, network_output_count(n),
-                         card_path, count);
+        return error_set(e, STATUS_MISMATCH, "%s: %zu outputs; %s wants %zu", path, network_output_count(n), card_path,
+                         count);
     for (size_t i = 0; i < count; i++) {
         const struct network_tensor *t = network_output(n, i);
 
@@ -69,14 +67,13 @@ static int64_t row_values(const struct network *n)
     return s->rank == 0 ? 0 : values;
 }
 
-static enum status check_scores(const char *path, const struct network *n, const struct found *f,
-                                struct error *e)
+static enum status check_scores(const char *path, const struct network *n, const struct found *f, struct error *e)
 {
     int64_t values = row_values(n);
 
     if (values > 0 && values != f->card->output.classes)
-        return error_set(e, STATUS_MISMATCH, "%s: %" PRId64 " values a row; %s: output.classes is %u", path,
-                         values, f->card_path, f->card->output.classes);
+        return error_set(e, STATUS_MISMATCH, "%s: %" PRId64 " values a row; %s: output.classes is %u", path, values,
+                         f->card_path, f->card->output.classes);
     return STATUS_OK;
 }
 
@@ -111,8 +108,7 @@ static void want_picture(const struct found *f, struct wanted *w)
 }
 
 /* The joint or the frame network. */
-static enum status open_picture_network(const struct found *f, bool scores, struct network **ret_n,
-                                        struct error *e)
+static enum status open_picture_network(const struct found *f, bool scores, struct network **ret_n, struct error *e)
 {
     struct network *n = NULL;
     struct wanted w;
@@ -134,9 +130,8 @@ static enum status open_picture_network(const struct found *f, bool scores, stru
 }
 
 /* row: values of a time step; 0 = not known. path: the network's file. */
-static enum status open_temporal_network(const struct found *f, const struct card_network *cn,
-                                         const char *path, int64_t row, struct network **ret_n,
-                                         struct error *e)
+static enum status open_temporal_network(const struct found *f, const struct card_network *cn, const char *path,
+                                         int64_t row, struct network **ret_n, struct error *e)
 {
     struct network *n = NULL;
     struct wanted w = {.card_path = f->card_path, .what = "[N,T,D]", .rank = 3};
@@ -188,15 +183,14 @@ static enum status open_face_networks(const struct found *f, struct detector *d,
 
     for (unsigned i = 0; i < f->card->n_face_networks; i++) {
         int64_t side = is_mtcnn ? mtcnn[i].side : yunet[i].side;
-        struct wanted w = {
-            .card_path = f->card_path, .what = "[N,3,H,W]", .rank = 4, .dims = {0, 3, side, side}};
+        struct wanted w = {.card_path = f->card_path, .what = "[N,3,H,W]", .rank = 4, .dims = {0, 3, side, side}};
         enum status s = network_open(f->files[i], &d->face_networks[i], e);
 
         if (s == STATUS_OK)
             s = check_input(f->files[i], d->face_networks[i], &w, e);
         if (s == STATUS_OK)
-            s = check_output_count(f->files[i], d->face_networks[i],
-                                   is_mtcnn ? mtcnn[i].outputs : yunet[i].outputs, f->card_path, e);
+            s = check_output_count(f->files[i], d->face_networks[i], is_mtcnn ? mtcnn[i].outputs : yunet[i].outputs,
+                                   f->card_path, e);
         if (s != STATUS_OK)
             return s;
     }

@@ -27,7 +27,7 @@ void detector_close(struct detector **d); /* NULL-safe; sets *d = NULL */
 
 /* Finds and checks as detector_open does, and gives only the hash and the card: cheap, opens no network.
  * *ret_card is the caller's. */
-enum status detector_identify(const char *name_or_path, struct card **ret_card,
-                              char ret_sha256[SHA256_HEX_BYTES], struct error *e);
+enum status detector_identify(const char *name_or_path, struct card **ret_card, char ret_sha256[SHA256_HEX_BYTES],
+                              struct error *e);
 
 #endif

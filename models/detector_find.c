@@ -50,9 +50,9 @@ static enum status find_card(const char *name, char **ret_path, bool *ret_shippe
         return STATUS_OK;
     }
     if (!card_name_is_plain(name))
-        return error_set(
-            e, STATUS_INVALID,
-            "\"%s\" is not a detector's name (a-z, 0-9, '.', '_', '-') nor the path of a card (.json)", name);
+        return error_set(e, STATUS_INVALID,
+                         "\"%s\" is not a detector's name (a-z, 0-9, '.', '_', '-') nor the path of a card (.json)",
+                         name);
     cache = zoo_cache_folder();
     data = zoo_data_folder();
     cards = data ? file_join(data, "cards") : NULL;
@@ -71,10 +71,9 @@ static enum status find_card(const char *name, char **ret_path, bool *ret_shippe
         *ret_shipped = true;
         shipped = NULL;
     } else {
-        s = error_set(
-            e, STATUS_NOT_FOUND,
-            "%s: no such detector (looked for %s and %s); `fakesift models list` names the known ones", name,
-            installed, shipped);
+        s = error_set(e, STATUS_NOT_FOUND,
+                      "%s: no such detector (looked for %s and %s); `fakesift models list` names the known ones", name,
+                      installed, shipped);
     }
 end:
     free(cache);
@@ -93,16 +92,16 @@ static enum status check_file(const struct card_network *n, const char *card_pat
     if (s != STATUS_OK)
         return s;
     if (n->sha256[0] != '\0' && strcmp(n->sha256, ret_sha256) != 0)
-        return error_set(e, STATUS_MISMATCH, "%s: its sha256 is %s, but %s states %s", path, ret_sha256,
-                         card_path, n->sha256);
+        return error_set(e, STATUS_MISMATCH, "%s: its sha256 is %s, but %s states %s", path, ret_sha256, card_path,
+                         n->sha256);
     return STATUS_OK;
 }
 
 static enum status find_files(const char *name, bool shipped, struct found *f, struct error *e)
 {
     char *slash = strrchr(f->card_path, '/');
-    char *folder = slash ? strndup(f->card_path, slash == f->card_path ? 1 : (size_t)(slash - f->card_path))
-                         : strdup("");
+    char *folder =
+        slash ? strndup(f->card_path, slash == f->card_path ? 1 : (size_t)(slash - f->card_path)) : strdup("");
     enum status s = STATUS_OK;
     const struct card_network *n;
 
@@ -169,8 +168,8 @@ enum status found_hash(const struct found *f, const struct found *face, char ret
     return STATUS_OK;
 }
 
-enum status detector_identify(const char *name_or_path, struct card **ret_card,
-                              char ret_sha256[SHA256_HEX_BYTES], struct error *e)
+enum status detector_identify(const char *name_or_path, struct card **ret_card, char ret_sha256[SHA256_HEX_BYTES],
+                              struct error *e)
 {
     struct found f = {0}, face = {0};
     enum status s = detector_find(name_or_path, CARD_DETECTOR, &f, e);

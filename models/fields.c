@@ -22,8 +22,7 @@ static const char *type_of(const cJSON *v)
     return "null";
 }
 
-enum status fields_wrong_type(const struct fields_reader *r, const char *key, const char *wanted,
-                              const cJSON *v)
+enum status fields_wrong_type(const struct fields_reader *r, const char *key, const char *wanted, const cJSON *v)
 {
     return error_set(r->e, STATUS_INVALID, "%s: %s: %s is wanted, not %s", r->path, key, wanted, type_of(v));
 }
@@ -47,8 +46,8 @@ bool field_file_is_inside(const char *s)
     }
 }
 
-static enum status read_string(const struct fields_reader *r, const struct field *f, const char *key,
-                               const cJSON *v, char *out)
+static enum status read_string(const struct fields_reader *r, const struct field *f, const char *key, const cJSON *v,
+                               char *out)
 {
     const char *text = v->valuestring;
     const char *rule = NULL;
@@ -74,8 +73,8 @@ static enum status read_string(const struct fields_reader *r, const struct field
     return STATUS_OK;
 }
 
-enum status fields_read_choice(const struct fields_reader *r, const struct field *f, const char *key,
-                               const cJSON *v, unsigned *ret_value)
+enum status fields_read_choice(const struct fields_reader *r, const struct field *f, const char *key, const cJSON *v,
+                               unsigned *ret_value)
 {
     struct text known = {0};
     char *list;
@@ -92,15 +91,14 @@ enum status fields_read_choice(const struct fields_reader *r, const struct field
     for (const struct choice *c = f->choices; c->name; c++)
         text_append_format(&known, "%s%s", c == f->choices ? "" : ", ", c->name);
     list = text_take(&known);
-    s = list ? error_set(r->e, STATUS_INVALID, "%s: %s: \"%s\" is not one of %s", r->path, key,
-                         v->valuestring, list)
+    s = list ? error_set(r->e, STATUS_INVALID, "%s: %s: \"%s\" is not one of %s", r->path, key, v->valuestring, list)
              : error_no_memory(r->e);
     free(list);
     return s;
 }
 
-static enum status read_number(const struct fields_reader *r, const struct field *f, const char *key,
-                               const cJSON *v, double *ret_value)
+static enum status read_number(const struct fields_reader *r, const struct field *f, const char *key, const cJSON *v,
+                               double *ret_value)
 {
     double d = v->valuedouble;
 
@@ -108,16 +106,15 @@ static enum status read_number(const struct fields_reader *r, const struct field
         return fields_wrong_type(r, key, "a number", v);
     /* Written so that a NaN fails too. */
     if (!(d >= f->min && d <= f->max))
-        return error_set(r->e, STATUS_INVALID, "%s: %s: %.10g is not in %g..%g", r->path, key, d, f->min,
-                         f->max);
+        return error_set(r->e, STATUS_INVALID, "%s: %s: %.10g is not in %g..%g", r->path, key, d, f->min, f->max);
     if (f->type == FIELD_COUNT && d != floor(d))
         return error_set(r->e, STATUS_INVALID, "%s: %s: %.10g is not a whole number", r->path, key, d);
     *ret_value = d;
     return STATUS_OK;
 }
 
-static enum status read_list(const struct fields_reader *r, const struct field *f, const char *key,
-                             const cJSON *v, void *base)
+static enum status read_list(const struct fields_reader *r, const struct field *f, const char *key, const cJSON *v,
+                             void *base)
 {
     unsigned n = 0;
     char *slot = (char *)base + f->offset;
@@ -142,8 +139,8 @@ static enum status read_list(const struct fields_reader *r, const struct field *
     return STATUS_OK;
 }
 
-static enum status read_triple(const struct fields_reader *r, const struct field *f, const char *key,
-                               const cJSON *v, double *out)
+static enum status read_triple(const struct fields_reader *r, const struct field *f, const char *key, const cJSON *v,
+                               double *out)
 {
     const cJSON *c = v->child;
 
@@ -159,8 +156,8 @@ static enum status read_triple(const struct fields_reader *r, const struct field
 }
 
 /* v: the key's value. */
-static enum status read_value(const struct fields_reader *r, const struct field *f, const char *key,
-                              const cJSON *v, void *base)
+static enum status read_value(const struct fields_reader *r, const struct field *f, const char *key, const cJSON *v,
+                              void *base)
 {
     char *slot = (char *)base + f->offset;
     enum status s = STATUS_OK;
@@ -284,8 +281,7 @@ enum status fields_read(const struct fields_reader *r, const cJSON *object, cons
         if (!f)
             return unknown_key(r, key, fields);
         if (!(f->may & r->of))
-            return error_set(r->e, STATUS_INVALID, "%s: %s: has no meaning with %s", r->path, key,
-                             r->of_text);
+            return error_set(r->e, STATUS_INVALID, "%s: %s: has no meaning with %s", r->path, key, r->of_text);
     }
     for (const struct field *f = fields; f->key; f++) {
         const cJSON *v;

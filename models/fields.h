@@ -23,7 +23,7 @@ enum field_type {
     FIELD_TRIPLE,   /* double[3]; fallback for each */
     FIELD_BOOL,
     FIELD_SECTION, /* an object, its fields in `fields` */
-    FIELD_LIST /* an array of objects, as many as fit: `size` bytes each, at most max, counted at count_offset
+    FIELD_LIST     /* an array of objects, as many as fit: `size` bytes each, at most max, counted at count_offset
                 */
 };
 
@@ -58,12 +58,11 @@ enum status fields_read(const struct fields_reader *r, const cJSON *object, cons
                         const struct field *fields, void *base);
 
 /* The enum value of a string by f's choices. */
-enum status fields_read_choice(const struct fields_reader *r, const struct field *f, const char *key,
-                               const cJSON *v, unsigned *ret_value);
+enum status fields_read_choice(const struct fields_reader *r, const struct field *f, const char *key, const cJSON *v,
+                               unsigned *ret_value);
 
 /* STATUS_INVALID: "FILE: KEY: WANTED is wanted, not ...". */
-enum status fields_wrong_type(const struct fields_reader *r, const char *key, const char *wanted,
-                              const cJSON *v);
+enum status fields_wrong_type(const struct fields_reader *r, const char *key, const char *wanted, const cJSON *v);
 
 /* Every field that is not silent, in the table's order, with its key. */
 void fields_hash(struct hasher *h, const struct field *fields, const void *base);

@@ -196,19 +196,17 @@ static enum status check_node(const struct graph *g, struct node *node, struct e
 
     node->op = op = op_find(node->domain, node->op_type, g->opset, &known);
     if (!op && known)
-        return graph_node_error(g->path, node, e, STATUS_UNSUPPORTED,
-                                "operator %.60s is not supported at opset %lld", node->op_type,
-                                (long long)g->opset);
+        return graph_node_error(g->path, node, e, STATUS_UNSUPPORTED, "operator %.60s is not supported at opset %lld",
+                                node->op_type, (long long)g->opset);
     if (!op)
-        return graph_node_error(g->path, node, e, STATUS_UNSUPPORTED,
-                                "operator %.60s%s%.60s is not supported", node->op_type,
-                                node->domain[0] ? " of domain " : "", node->domain);
+        return graph_node_error(g->path, node, e, STATUS_UNSUPPORTED, "operator %.60s%s%.60s is not supported",
+                                node->op_type, node->domain[0] ? " of domain " : "", node->domain);
     if (node->n_in < op->min_in || node->n_in > op->max_in)
-        return graph_node_error(g->path, node, e, STATUS_CORRUPT, "has %zu inputs, must have %u to %u",
-                                node->n_in, op->min_in, op->max_in);
+        return graph_node_error(g->path, node, e, STATUS_CORRUPT, "has %zu inputs, must have %u to %u", node->n_in,
+                                op->min_in, op->max_in);
     if (node->n_out < op->min_out || node->n_out > op->max_out)
-        return graph_node_error(g->path, node, e, STATUS_CORRUPT, "has %zu outputs, must have %u to %u",
-                                node->n_out, op->min_out, op->max_out);
+        return graph_node_error(g->path, node, e, STATUS_CORRUPT, "has %zu outputs, must have %u to %u", node->n_out,
+                                op->min_out, op->max_out);
     for (size_t i = 0; i < op->min_in; i++) {
         if (node->in[i] == GRAPH_NO_VALUE)
             return graph_node_error(g->path, node, e, STATUS_CORRUPT, "input %zu is absent", i);
@@ -237,8 +235,8 @@ static enum status check_producers(struct graph *g, struct error *e)
                 continue;
             v = &g->values[node->out[k]];
             if (v->producer != GRAPH_NO_VALUE || v->is_input || v->is_constant)
-                return graph_node_error(g->path, node, e, STATUS_CORRUPT,
-                                        "writes '%.120s', which is written twice", v->name);
+                return graph_node_error(g->path, node, e, STATUS_CORRUPT, "writes '%.120s', which is written twice",
+                                        v->name);
             v->producer = i;
         }
     }
@@ -254,8 +252,8 @@ static enum status check_consumers(const struct graph *g, struct error *e)
             const struct value *v = node->in[k] == GRAPH_NO_VALUE ? NULL : &g->values[node->in[k]];
 
             if (v && v->producer == GRAPH_NO_VALUE && !v->is_input && !v->is_constant)
-                return graph_node_error(g->path, node, e, STATUS_CORRUPT,
-                                        "reads '%.120s', which nothing writes", v->name);
+                return graph_node_error(g->path, node, e, STATUS_CORRUPT, "reads '%.120s', which nothing writes",
+                                        v->name);
         }
     }
     for (size_t i = 0; i < g->n_outputs; i++) {
@@ -269,8 +267,7 @@ static enum status check_consumers(const struct graph *g, struct error *e)
 
 /* Depth first with an explicit stack: each node is pushed once, after its producers. Keeps a sorted file as
  * it is. */
-static size_t sort_nodes(const struct graph *g, size_t *stack, size_t *next_in, bool *placed, bool *open,
-                         size_t *order)
+static size_t sort_nodes(const struct graph *g, size_t *stack, size_t *next_in, bool *placed, bool *open, size_t *order)
 {
     size_t n = 0;
 

@@ -70,8 +70,7 @@ struct node {
 
 struct value {
     char *name;
-    struct tensor
-        tensor; /* constants: with data, owned; others: what the file declares, -1 = open dimension */
+    struct tensor tensor; /* constants: with data, owned; others: what the file declares, -1 = open dimension */
     bool is_constant, is_input, is_output;
     bool is_shaped; /* tensor.shape is declared */
     /* Set by graph_link. */

@@ -14,8 +14,7 @@ static struct tensor *constants_of(const struct graph *g)
     return tensors;
 }
 
-static enum status fold_node(struct graph *g, size_t index, struct tensor *tensors, size_t *budget,
-                             struct error *e)
+static enum status fold_node(struct graph *g, size_t index, struct tensor *tensors, size_t *budget, struct error *e)
 {
     struct node *node = &g->nodes[index];
     struct step step;

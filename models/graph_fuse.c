@@ -15,8 +15,7 @@ static struct node *sole_producer(struct graph *g, size_t value)
 {
     const struct value *v = value == GRAPH_NO_VALUE ? NULL : &g->values[value];
 
-    if (!v || v->is_output || v->n_uses != 1 || v->producer == GRAPH_NO_VALUE ||
-        g->nodes[v->producer].removed)
+    if (!v || v->is_output || v->n_uses != 1 || v->producer == GRAPH_NO_VALUE || g->nodes[v->producer].removed)
         return NULL;
     return &g->nodes[v->producer];
 }
@@ -27,14 +26,14 @@ static const float *constant_vector(const struct graph *g, const struct node *no
     const struct value *v =
         index >= node->n_in || node->in[index] == GRAPH_NO_VALUE ? NULL : &g->values[node->in[index]];
 
-    if (!v || !v->is_constant || !v->tensor.data || v->tensor.type != TENSOR_F32 ||
-        v->tensor.shape.rank != 1 || v->tensor.shape.dims[0] != n)
+    if (!v || !v->is_constant || !v->tensor.data || v->tensor.type != TENSOR_F32 || v->tensor.shape.rank != 1 ||
+        v->tensor.shape.dims[0] != n)
         return NULL;
     return v->tensor.data;
 }
 
-static enum status add_constant(struct graph *g, const char *base, const struct tensor_shape *shape,
-                                size_t *ret_value, struct error *e)
+static enum status add_constant(struct graph *g, const char *base, const struct tensor_shape *shape, size_t *ret_value,
+                                struct error *e)
 {
     struct tensor t = {.type = TENSOR_F32, .shape = *shape};
     enum status s = tensor_allocate(&t, e);
@@ -95,8 +94,7 @@ static enum status fold_norm(struct graph *g, struct node *conv, struct node *no
 
         for (int64_t i = 0; i < taps; i++)
             to[f * taps + i] = (float)((double)from[f * taps + i] * factor);
-        new_bias[f] =
-            (float)(((old_bias ? (double)old_bias[f] : 0.0) - (double)mean[f]) * factor + (double)shift[f]);
+        new_bias[f] = (float)(((old_bias ? (double)old_bias[f] : 0.0) - (double)mean[f]) * factor + (double)shift[f]);
     }
     if (conv->n_in < 3) {
         size_t *in = realloc(conv->in, 3 * sizeof(*in));
@@ -122,8 +120,8 @@ static float float_attribute(const struct node *node, const char *name, float fa
 }
 
 /* A bound of Clip: an attribute up to opset 10, a constant scalar input from 11 on. False: not known. */
-static bool clip_bound(const struct graph *g, const struct node *node, size_t index, const char *name,
-                       float fallback, float *ret_bound)
+static bool clip_bound(const struct graph *g, const struct node *node, size_t index, const char *name, float fallback,
+                       float *ret_bound)
 {
     const struct value *v;
 
@@ -191,12 +189,12 @@ static void fuse_swish(struct graph *g, struct node *mul)
         struct node *sigmoid = sole_producer(g, mul->in[1 - k]), *before;
         const struct value *x = &g->values[mul->in[k]];
 
-        if (!sigmoid || !is_op(sigmoid, "Sigmoid") || sigmoid->in[0] != mul->in[k] || x->n_uses != 2 ||
-            x->is_output || x->producer == GRAPH_NO_VALUE)
+        if (!sigmoid || !is_op(sigmoid, "Sigmoid") || sigmoid->in[0] != mul->in[k] || x->n_uses != 2 || x->is_output ||
+            x->producer == GRAPH_NO_VALUE)
             continue;
         before = &g->nodes[x->producer];
-        if (before->removed || !(before->op->flags & OP_ACTIVATION) ||
-            before->activation.kind != ACTIVATION_NONE || before->out[0] != mul->in[k])
+        if (before->removed || !(before->op->flags & OP_ACTIVATION) || before->activation.kind != ACTIVATION_NONE ||
+            before->out[0] != mul->in[k])
             continue;
         before->activation.kind = ACTIVATION_SWISH;
         before->out[0] = mul->out[0];

@@ -268,8 +268,7 @@ enum status json_read(const char *path, size_t max_bytes, cJSON **ret_root, stru
     root = cJSON_ParseWithLength(data, len);
     if (!root) {
         /* The scanner took it, so only memory or a lone surrogate is left. */
-        s = error_set(e, STATUS_CORRUPT, "%s: not JSON that can be held (a broken \\u surrogate pair?)",
-                      path);
+        s = error_set(e, STATUS_CORRUPT, "%s: not JSON that can be held (a broken \\u surrogate pair?)", path);
         goto end;
     }
     s = check_tree(path, root, "", e);

@@ -65,8 +65,8 @@ bool conv_is_depthwise(const struct conv_geometry *g);
 void conv_depthwise(const struct conv_job *job);
 
 /* Columns first..first+n of the im2col matrix, row `k` (channel, then kernel position) of a group. */
-void conv_column_line(const struct conv_geometry *g, const float *group_x, int64_t k, int64_t first,
-                      int64_t n, float *line);
+void conv_column_line(const struct conv_geometry *g, const float *group_x, int64_t k, int64_t first, int64_t n,
+                      float *line);
 
 void activation_apply(const struct activation *a, float *x, size_t n);
 /* y = 1 / (1 + exp(-x)), within 3 units in the last place; vectorised. x may be y. */

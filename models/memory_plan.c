@@ -49,8 +49,7 @@ enum status memory_plan(struct memory_block *blocks, size_t n, size_t max_bytes,
     }
     for (size_t i = 0; i < n; i++) {
         if (blocks[i].bytes > max_bytes) {
-            s = error_set(e, STATUS_INVALID, "one value needs %zu bytes, the bound is %zu", blocks[i].bytes,
-                          max_bytes);
+            s = error_set(e, STATUS_INVALID, "one value needs %zu bytes, the bound is %zu", blocks[i].bytes, max_bytes);
             goto end;
         }
         blocks[i].bytes = (blocks[i].bytes / TENSOR_ALIGN_BYTES + 1) * TENSOR_ALIGN_BYTES;
@@ -62,8 +61,7 @@ enum status memory_plan(struct memory_block *blocks, size_t n, size_t max_bytes,
         if (sorted[i]->offset + sorted[i]->bytes > total)
             total = sorted[i]->offset + sorted[i]->bytes;
         if (total > max_bytes) {
-            s = error_set(e, STATUS_INVALID, "the network's values need more than %zu bytes at this shape",
-                          max_bytes);
+            s = error_set(e, STATUS_INVALID, "the network's values need more than %zu bytes at this shape", max_bytes);
             goto end;
         }
     }

@@ -60,8 +60,8 @@ struct session_settings {
 struct session;
 
 /* STATUS_INVALID: a shape that contradicts the file's; the text names the input. */
-enum status session_open(const struct network *n, const struct session_settings *settings,
-                         struct session **ret_s, struct error *e);
+enum status session_open(const struct network *n, const struct session_settings *settings, struct session **ret_s,
+                         struct error *e);
 void session_close(struct session **s); /* NULL-safe; sets *s = NULL */
 
 /* The memory of an input, to be filled before each run (its content does not survive a run). */

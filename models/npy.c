@@ -119,8 +119,8 @@ enum status npy_parse(const void *bytes, size_t len_bytes, const char *path, enu
     if (s != STATUS_OK)
         return s;
     if (!tensor_shape_bytes(&t.shape, t.type, &want) || want != len_bytes - header_at - header_bytes)
-        return error_set(e, STATUS_CORRUPT, "%s: holds %zu bytes of data, its shape needs another number",
-                         path, len_bytes - header_at - header_bytes);
+        return error_set(e, STATUS_CORRUPT, "%s: holds %zu bytes of data, its shape needs another number", path,
+                         len_bytes - header_at - header_bytes);
     s = tensor_allocate(&t, e);
     if (s != STATUS_OK)
         return s;
@@ -132,8 +132,8 @@ enum status npy_parse(const void *bytes, size_t len_bytes, const char *path, enu
     return STATUS_OK;
 }
 
-enum status npy_read(const char *path, enum tensor_type *ret_type, struct tensor_shape *ret_shape,
-                     void **ret_data, struct error *e)
+enum status npy_read(const char *path, enum tensor_type *ret_type, struct tensor_shape *ret_shape, void **ret_data,
+                     struct error *e)
 {
     char *bytes = NULL;
     size_t len;
@@ -146,8 +146,8 @@ enum status npy_read(const char *path, enum tensor_type *ret_type, struct tensor
     return s;
 }
 
-enum status npy_write(const char *path, enum tensor_type type, const struct tensor_shape *shape,
-                      const void *data, struct error *e)
+enum status npy_write(const char *path, enum tensor_type type, const struct tensor_shape *shape, const void *data,
+                      struct error *e)
 {
     struct file_writer *w = NULL;
     char header[512];
@@ -159,8 +159,7 @@ enum status npy_write(const char *path, enum tensor_type type, const struct tens
         return error_set(e, STATUS_INVALID, "%s: a shape that is negative or too large", path);
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         descr = types[i].type == type ? types[i].descr : descr;
-    used =
-        (size_t)snprintf(header, sizeof(header), "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
+    used = (size_t)snprintf(header, sizeof(header), "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
     for (unsigned i = 0; i < shape->rank; i++)
         used += (size_t)snprintf(header + used, sizeof(header) - used, "%lld,%s", (long long)shape->dims[i],
                                  i + 1 < shape->rank ? " " : "");

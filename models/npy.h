@@ -8,12 +8,12 @@
 /* *ret_data is the caller's to free, aligned for every type. STATUS_CORRUPT: not an .npy file, cut off, or
  * with bytes after its end. STATUS_UNSUPPORTED: Fortran order, big-endian, another type, more than
  * TENSOR_MAX_RANK dimensions. */
-enum status npy_read(const char *path, enum tensor_type *ret_type, struct tensor_shape *ret_shape,
-                     void **ret_data, struct error *e);
+enum status npy_read(const char *path, enum tensor_type *ret_type, struct tensor_shape *ret_shape, void **ret_data,
+                     struct error *e);
 /* The same from bytes; path names them in errors. */
 enum status npy_parse(const void *bytes, size_t len_bytes, const char *path, enum tensor_type *ret_type,
                       struct tensor_shape *ret_shape, void **ret_data, struct error *e);
-enum status npy_write(const char *path, enum tensor_type type, const struct tensor_shape *shape,
-                      const void *data, struct error *e);
+enum status npy_write(const char *path, enum tensor_type type, const struct tensor_shape *shape, const void *data,
+                      struct error *e);
 
 #endif

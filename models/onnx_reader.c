@@ -39,8 +39,8 @@ static const uint8_t *read_varint(const uint8_t *p, const uint8_t *end, uint64_t
 }
 
 /* Walks a message by its descriptor, without allocating. Recursion is bounded by MAX_DEPTH. */
-static bool wire_walk(struct wire_check *w, const ProtobufCMessageDescriptor *d, const uint8_t *p,
-                      const uint8_t *end, unsigned depth)
+static bool wire_walk(struct wire_check *w, const ProtobufCMessageDescriptor *d, const uint8_t *p, const uint8_t *end,
+                      unsigned depth)
 {
     if (depth > MAX_DEPTH)
         return wire_fail(w, p, "messages are nested too deep");
@@ -77,8 +77,7 @@ static bool wire_walk(struct wire_check *w, const ProtobufCMessageDescriptor *d,
                 return wire_fail(w, at, "a field is longer than what holds it");
             if (++w->blobs > MAX_BLOBS)
                 return wire_fail(w, at, "too many fields");
-            if (f && f->type == PROTOBUF_C_TYPE_MESSAGE &&
-                !wire_walk(w, f->descriptor, p, p + len, depth + 1))
+            if (f && f->type == PROTOBUF_C_TYPE_MESSAGE && !wire_walk(w, f->descriptor, p, p + len, depth + 1))
                 return false;
             p += len;
             break;
@@ -114,8 +113,8 @@ static const char *guess(const uint8_t *data, size_t len)
     return NULL;
 }
 
-static enum status check_wire(const uint8_t *data, size_t len, const ProtobufCMessageDescriptor *d,
-                              const char *what, const char *path, struct error *e)
+static enum status check_wire(const uint8_t *data, size_t len, const ProtobufCMessageDescriptor *d, const char *what,
+                              const char *path, struct error *e)
 {
     struct wire_check w = {.start = data};
     const char *looks = guess(data, len);
@@ -126,8 +125,8 @@ static enum status check_wire(const uint8_t *data, size_t len, const ProtobufCMe
         return STATUS_OK;
     if (w.bad_at == 0)
         return error_set(e, STATUS_CORRUPT, "%s: not an ONNX %s: %s at byte 0", path, what, w.why);
-    return error_set(e, STATUS_CORRUPT, "%s: not an ONNX %s, truncated or damaged: %s at byte %zu of %zu",
-                     path, what, w.why, w.bad_at, len);
+    return error_set(e, STATUS_CORRUPT, "%s: not an ONNX %s, truncated or damaged: %s at byte %zu of %zu", path, what,
+                     w.why, w.bad_at, len);
 }
 
 static bool type_from_onnx(int32_t onnx, enum tensor_type *ret_type)
@@ -178,9 +177,8 @@ static enum status read_dims(const Onnx__TensorProto *p, const char *path, struc
     struct tensor_shape shape = {.rank = (unsigned)p->n_dims};
 
     if (p->n_dims > TENSOR_MAX_RANK)
-        return error_set(e, STATUS_UNSUPPORTED,
-                         "%s: tensor '%.120s' has %zu dimensions, at most %d are supported", path,
-                         p->name ? p->name : "", p->n_dims, TENSOR_MAX_RANK);
+        return error_set(e, STATUS_UNSUPPORTED, "%s: tensor '%.120s' has %zu dimensions, at most %d are supported",
+                         path, p->name ? p->name : "", p->n_dims, TENSOR_MAX_RANK);
     for (size_t i = 0; i < p->n_dims; i++) {
         if (p->dims[i] < 0)
             return error_set(e, STATUS_CORRUPT, "%s: tensor '%.120s' has the dimension %lld", path,
@@ -235,8 +233,7 @@ static void copy_typed(const Onnx__TensorProto *p, struct tensor *t, size_t coun
 
 /* Raw bytes are little-endian, as every machine that we build for. The buffer of the message is taken over
  * when it is the tensor as it stands, so that weights are not held twice. */
-static enum status read_tensor(Onnx__TensorProto *p, const char *path, struct tensor *ret_tensor,
-                               struct error *e)
+static enum status read_tensor(Onnx__TensorProto *p, const char *path, struct tensor *ret_tensor, struct error *e)
 {
     struct tensor t = {0};
     const char *name = p->name ? p->name : "";
@@ -244,8 +241,8 @@ static enum status read_tensor(Onnx__TensorProto *p, const char *path, struct te
     enum status s;
 
     if (p->has_data_location && p->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
-        return error_set(e, STATUS_UNSUPPORTED,
-                         "%s: tensor '%.120s' lies in an external file, which is not supported", path, name);
+        return error_set(e, STATUS_UNSUPPORTED, "%s: tensor '%.120s' lies in an external file, which is not supported",
+                         path, name);
     if (!type_from_onnx(p->data_type, &t.type))
         return error_set(e, STATUS_UNSUPPORTED, "%s: tensor '%.120s' of type %s is not supported", path, name,
                          onnx_type_name(p->data_type));
@@ -257,11 +254,11 @@ static enum status read_tensor(Onnx__TensorProto *p, const char *path, struct te
                          (long long)TENSOR_MAX_BYTES);
     count = bytes / tensor_type_bytes(t.type);
     if (p->has_raw_data && p->raw_data.len != bytes)
-        return error_set(e, STATUS_CORRUPT, "%s: tensor '%.120s' holds %zu bytes, its shape needs %zu", path,
-                         name, p->raw_data.len, bytes);
+        return error_set(e, STATUS_CORRUPT, "%s: tensor '%.120s' holds %zu bytes, its shape needs %zu", path, name,
+                         p->raw_data.len, bytes);
     if (!p->has_raw_data && typed_count(p, t.type) != count)
-        return error_set(e, STATUS_CORRUPT, "%s: tensor '%.120s' holds %zu values, its shape needs %zu", path,
-                         name, typed_count(p, t.type), count);
+        return error_set(e, STATUS_CORRUPT, "%s: tensor '%.120s' holds %zu values, its shape needs %zu", path, name,
+                         typed_count(p, t.type), count);
     if (p->has_raw_data && bytes > 0) {
         t.data = p->raw_data.data;
         p->raw_data = (ProtobufCBinaryData){0};
@@ -350,8 +347,7 @@ static enum status read_strings(const Onnx__AttributeProto *p, struct attribute 
     return STATUS_OK;
 }
 
-static enum status read_attribute(Onnx__AttributeProto *p, const char *path, struct attribute *a,
-                                  struct error *e)
+static enum status read_attribute(Onnx__AttributeProto *p, const char *path, struct attribute *a, struct error *e)
 {
     a->name = strdup(p->name ? p->name : "");
     if (!a->name)
@@ -416,8 +412,8 @@ static enum status read_node(struct graph *g, Onnx__NodeProto *p, struct error *
     if (s != STATUS_OK)
         return s;
     if (p->n_input > GRAPH_MAX_PORTS || p->n_output > GRAPH_MAX_PORTS || p->n_attribute > GRAPH_MAX_PORTS)
-        return error_set(e, STATUS_UNSUPPORTED, "%s: a node with more than %d inputs, outputs or attributes",
-                         g->path, GRAPH_MAX_PORTS);
+        return error_set(e, STATUS_UNSUPPORTED, "%s: a node with more than %d inputs, outputs or attributes", g->path,
+                         GRAPH_MAX_PORTS);
     /* Exporters may leave nodes without a name; the first output names them then. */
     node->name = strdup(p->name && p->name[0] ? p->name : p->n_output > 0 ? p->output[0] : "");
     node->op_type = strdup(p->op_type ? p->op_type : "");
@@ -443,14 +439,13 @@ static enum status read_node(struct graph *g, Onnx__NodeProto *p, struct error *
 }
 
 /* What the file says about an input or output: its type, and its shape with -1 for open dimensions. */
-static enum status read_declared(const struct graph *g, const Onnx__ValueInfoProto *p, struct value *v,
-                                 struct error *e)
+static enum status read_declared(const struct graph *g, const Onnx__ValueInfoProto *p, struct value *v, struct error *e)
 {
     const Onnx__TypeProto__Tensor *t;
 
     if (!p->type || p->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
-        return error_set(e, STATUS_UNSUPPORTED, "%s: '%.120s' is not a tensor, which is not supported",
-                         g->path, v->name);
+        return error_set(e, STATUS_UNSUPPORTED, "%s: '%.120s' is not a tensor, which is not supported", g->path,
+                         v->name);
     t = p->type->tensor_type;
     if (!type_from_onnx(t->elem_type, &v->tensor.type))
         return error_set(e, STATUS_UNSUPPORTED, "%s: '%.120s' of type %s is not supported", g->path, v->name,
@@ -458,8 +453,8 @@ static enum status read_declared(const struct graph *g, const Onnx__ValueInfoPro
     if (!t->shape)
         return STATUS_OK;
     if (t->shape->n_dim > TENSOR_MAX_RANK)
-        return error_set(e, STATUS_UNSUPPORTED, "%s: '%.120s' has %zu dimensions, at most %d are supported",
-                         g->path, v->name, t->shape->n_dim, TENSOR_MAX_RANK);
+        return error_set(e, STATUS_UNSUPPORTED, "%s: '%.120s' has %zu dimensions, at most %d are supported", g->path,
+                         v->name, t->shape->n_dim, TENSOR_MAX_RANK);
     v->is_shaped = true;
     v->tensor.shape.rank = (unsigned)t->shape->n_dim;
     for (size_t i = 0; i < t->shape->n_dim; i++) {
@@ -489,8 +484,7 @@ static enum status read_initializers(struct graph *g, const Onnx__GraphProto *p,
             return s;
         v = &g->values[index];
         if (v->is_constant)
-            return error_set(e, STATUS_CORRUPT, "%s: the initializer '%.120s' is there twice", g->path,
-                             v->name);
+            return error_set(e, STATUS_CORRUPT, "%s: the initializer '%.120s' is there twice", g->path, v->name);
         s = read_tensor(t, g->path, &v->tensor, e);
         if (s != STATUS_OK)
             return s;
@@ -565,8 +559,7 @@ static enum status read_opset(struct graph *g, const Onnx__ModelProto *m, struct
     return STATUS_OK;
 }
 
-enum status onnx_read(const void *data, size_t len_bytes, const char *path, struct graph **ret_g,
-                      struct error *e)
+enum status onnx_read(const void *data, size_t len_bytes, const char *path, struct graph **ret_g, struct error *e)
 {
     Onnx__ModelProto *m = NULL;
     struct graph *g = NULL;

@@ -8,8 +8,7 @@
 
 /* path names the bytes in errors. STATUS_CORRUPT: not ONNX, truncated. STATUS_UNSUPPORTED: external data, a
  * type, an operator set. The graph is not linked yet. */
-enum status onnx_read(const void *data, size_t len_bytes, const char *path, struct graph **ret_g,
-                      struct error *e);
+enum status onnx_read(const void *data, size_t len_bytes, const char *path, struct graph **ret_g, struct error *e);
 
 /* Maps TensorProto.DataType as attributes state it (Cast). False: a type that we lack. */
 bool onnx_tensor_type(int64_t onnx_type, enum tensor_type *ret_type);

@@ -40,8 +40,8 @@ enum status call_error(const struct call *c, struct error *e, enum status s, con
 
 enum status call_unknown(const struct call *c, size_t input, struct error *e)
 {
-    return call_error(c, e, STATUS_UNSUPPORTED,
-                      "its shape depends on the value of input %zu, known only at run time", input);
+    return call_error(c, e, STATUS_UNSUPPORTED, "its shape depends on the value of input %zu, known only at run time",
+                      input);
 }
 
 static const struct attribute *find(const struct call *c, const char *name, enum attribute_kind kind)
@@ -81,8 +81,7 @@ enum status call_ints(const struct call *c, const char *name, int64_t *values, s
     if (!a)
         return STATUS_OK;
     if (a->n > max)
-        return call_error(c, e, STATUS_INVALID, "attribute %s has %zu values, at most %zu fit", name, a->n,
-                          max);
+        return call_error(c, e, STATUS_INVALID, "attribute %s has %zu values, at most %zu fit", name, a->n, max);
     for (size_t i = 0; i < a->n; i++)
         values[i] = a->ints[i];
     *ret_n = a->n;
@@ -99,8 +98,7 @@ enum status call_input_ints(const struct call *c, size_t input, int64_t *values,
     if (!t)
         return STATUS_OK;
     if (t->type != TENSOR_I64 && t->type != TENSOR_I32)
-        return call_error(c, e, STATUS_INVALID, "input %zu is %s, must be int64", input,
-                          tensor_type_name(t->type));
+        return call_error(c, e, STATUS_INVALID, "input %zu is %s, must be int64", input, tensor_type_name(t->type));
     if (t->shape.rank > 1)
         return call_error(c, e, STATUS_INVALID, "input %zu has rank %u, must be 1", input, t->shape.rank);
     if (!t->data)
@@ -114,8 +112,8 @@ enum status call_input_ints(const struct call *c, size_t input, int64_t *values,
     return STATUS_OK;
 }
 
-enum status call_axes(const struct call *c, const char *name, size_t input, int64_t *values, size_t max,
-                      size_t *ret_n, struct error *e)
+enum status call_axes(const struct call *c, const char *name, size_t input, int64_t *values, size_t max, size_t *ret_n,
+                      struct error *e)
 {
     if (call_in(c, input))
         return call_input_ints(c, input, values, max, ret_n, e);
@@ -145,8 +143,8 @@ enum status call_rank(const struct call *c, size_t input, unsigned min, unsigned
     const struct tensor *t = call_in(c, input);
 
     if (t && (t->shape.rank < min || t->shape.rank > max))
-        return call_error(c, e, STATUS_INVALID, "input %zu has rank %u, must be %u to %u", input,
-                          t->shape.rank, min, max);
+        return call_error(c, e, STATUS_INVALID, "input %zu has rank %u, must be %u to %u", input, t->shape.rank, min,
+                          max);
     return STATUS_OK;
 }
 

@@ -59,8 +59,8 @@ struct op_group {
     size_t n;
 };
 
-extern const struct op_group ops_conv, ops_pool, ops_norm, ops_unary, ops_binary, ops_linear, ops_softmax,
-    ops_shape, ops_move, ops_index, ops_reduce, ops_recurrent, ops_resize, ops_constant, ops_select;
+extern const struct op_group ops_conv, ops_pool, ops_norm, ops_unary, ops_binary, ops_linear, ops_softmax, ops_shape,
+    ops_move, ops_index, ops_reduce, ops_recurrent, ops_resize, ops_constant, ops_select;
 
 /* NULL: none for this opset; *ret_known tells whether the name is known at another opset. */
 const struct op *op_find(const char *domain, const char *name, int64_t opset, bool *ret_known);
@@ -91,8 +91,8 @@ enum status call_ints(const struct call *c, const char *name, int64_t *values, s
 enum status call_input_ints(const struct call *c, size_t input, int64_t *values, size_t max, size_t *ret_n,
                             struct error *e);
 /* Attribute (older opsets) or input (newer), whichever the node has. */
-enum status call_axes(const struct call *c, const char *name, size_t input, int64_t *values, size_t max,
-                      size_t *ret_n, struct error *e);
+enum status call_axes(const struct call *c, const char *name, size_t input, int64_t *values, size_t max, size_t *ret_n,
+                      struct error *e);
 /* Maps -rank..rank-1 to 0..rank-1. */
 enum status call_axis(const struct call *c, int64_t axis, unsigned rank, unsigned *ret_axis, struct error *e);
 

@@ -28,66 +28,64 @@ struct binary_state {
 };
 
 /* Both contiguous and one repeated are what networks do; the compiler vectorises those loops. */
-#define LOOP(expression)                                                                                     \
-    if (sx == 1 && sy == 1) {                                                                                \
-        for (int64_t i = 0; i < n; i++) {                                                                    \
-            const elem a = x[i], b = y[i];                                                                   \
-            to[i] = (expression);                                                                            \
-        }                                                                                                    \
-    } else if (sx == 1 && sy == 0) {                                                                         \
-        const elem b = y[0];                                                                                 \
-        for (int64_t i = 0; i < n; i++) {                                                                    \
-            const elem a = x[i];                                                                             \
-            to[i] = (expression);                                                                            \
-        }                                                                                                    \
-    } else {                                                                                                 \
-        for (int64_t i = 0; i < n; i++) {                                                                    \
-            const elem a = x[i * sx], b = y[i * sy];                                                         \
-            to[i] = (expression);                                                                            \
-        }                                                                                                    \
-    }                                                                                                        \
+#define LOOP(expression)                                                                                               \
+    if (sx == 1 && sy == 1) {                                                                                          \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            const elem a = x[i], b = y[i];                                                                             \
+            to[i] = (expression);                                                                                      \
+        }                                                                                                              \
+    } else if (sx == 1 && sy == 0) {                                                                                   \
+        const elem b = y[0];                                                                                           \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            const elem a = x[i];                                                                                       \
+            to[i] = (expression);                                                                                      \
+        }                                                                                                              \
+    } else {                                                                                                           \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            const elem a = x[i * sx], b = y[i * sy];                                                                   \
+            to[i] = (expression);                                                                                      \
+        }                                                                                                              \
+    }                                                                                                                  \
     break
 
 /* Sums and products go through `wide`, an unsigned type for integers, so that they wrap instead of being
  * undefined. */
-#define DEFINE_BINARY(name, type, wide, divide, modulo, fmodulo)                                             \
-    static void name(int kind, const type *x, int64_t sx, const type *y, int64_t sy, type *to, int64_t n)    \
-    {                                                                                                        \
-        typedef type elem;                                                                                   \
-        const elem zero = 0;                                                                                 \
-                                                                                                             \
-        switch ((enum binary_kind)kind) {                                                                    \
-        case BINARY_MEAN:                                                                                    \
-        case BINARY_ADD:                                                                                     \
-            LOOP((elem)((wide)a + (wide)b));                                                                 \
-        case BINARY_SUB:                                                                                     \
-            LOOP((elem)((wide)a - (wide)b));                                                                 \
-        case BINARY_MUL:                                                                                     \
-            LOOP((elem)((wide)a * (wide)b));                                                                 \
-        case BINARY_DIV:                                                                                     \
-            LOOP(divide);                                                                                    \
-        case BINARY_MIN:                                                                                     \
-            LOOP(a < b || a != a ? a : b);                                                                   \
-        case BINARY_MAX:                                                                                     \
-            LOOP(a > b || a != a ? a : b);                                                                   \
-        case BINARY_MOD:                                                                                     \
-            LOOP(modulo);                                                                                    \
-        case BINARY_FMOD:                                                                                    \
-            LOOP(fmodulo);                                                                                   \
-        case BINARY_PRELU:                                                                                   \
-            LOOP(a < zero ? (elem)((wide)a * (wide)b) : a);                                                  \
-        }                                                                                                    \
+#define DEFINE_BINARY(name, type, wide, divide, modulo, fmodulo)                                                       \
+    static void name(int kind, const type *x, int64_t sx, const type *y, int64_t sy, type *to, int64_t n)              \
+    {                                                                                                                  \
+        typedef type elem;                                                                                             \
+        const elem zero = 0;                                                                                           \
+                                                                                                                       \
+        switch ((enum binary_kind)kind) {                                                                              \
+        case BINARY_MEAN:                                                                                              \
+        case BINARY_ADD:                                                                                               \
+            LOOP((elem)((wide)a + (wide)b));                                                                           \
+        case BINARY_SUB:                                                                                               \
+            LOOP((elem)((wide)a - (wide)b));                                                                           \
+        case BINARY_MUL:                                                                                               \
+            LOOP((elem)((wide)a * (wide)b));                                                                           \
+        case BINARY_DIV:                                                                                               \
+            LOOP(divide);                                                                                              \
+        case BINARY_MIN:                                                                                               \
+            LOOP(a < b || a != a ? a : b);                                                                             \
+        case BINARY_MAX:                                                                                               \
+            LOOP(a > b || a != a ? a : b);                                                                             \
+        case BINARY_MOD:                                                                                               \
+            LOOP(modulo);                                                                                              \
+        case BINARY_FMOD:                                                                                              \
+            LOOP(fmodulo);                                                                                             \
+        case BINARY_PRELU:                                                                                             \
+            LOOP(a < zero ? (elem)((wide)a * (wide)b) : a);                                                            \
+        }                                                                                                              \
     }
 
 /* A divisor of zero gives 0 here: the run has refused it before (check_divisor). */
-#define INTEGER_DIVIDE                                                                                       \
-    (elem)(b == 0 ? 0 : (int64_t)b == -1 ? (int64_t)(0 - (uint64_t)a) : (int64_t)a / (int64_t)b)
-#define INTEGER_FMOD (elem)(b == 0 || (int64_t)b == -1 ? 0 : (int64_t)a % (int64_t)b)
-#define INTEGER_MOD                                                                                          \
-    (elem)(b == 0 || (int64_t)b == -1                                                                        \
-               ? 0                                                                                           \
-               : (int64_t)a % (int64_t)b +                                                                   \
-                     (((int64_t)a % (int64_t)b != 0 && (a < 0) != (b < 0)) ? (int64_t)b : 0))
+#define INTEGER_DIVIDE (elem)(b == 0 ? 0 : (int64_t)b == -1 ? (int64_t)(0 - (uint64_t)a) : (int64_t)a / (int64_t)b)
+#define INTEGER_FMOD   (elem)(b == 0 || (int64_t)b == -1 ? 0 : (int64_t)a % (int64_t)b)
+#define INTEGER_MOD                                                                                                    \
+    (elem)(b == 0 || (int64_t)b == -1                                                                                  \
+               ? 0                                                                                                     \
+               : (int64_t)a % (int64_t)b + (((int64_t)a % (int64_t)b != 0 && (a < 0) != (b < 0)) ? (int64_t)b : 0))
 
 DEFINE_BINARY(binary_f32, float, float, a / b, fmodf(a, b), fmodf(a, b))
 DEFINE_BINARY(binary_f64, double, double, a / b, fmod(a, b), fmod(a, b))
@@ -147,8 +145,8 @@ static enum status infer_shapes(struct call *c, struct tensor_shape *ret_second,
             return call_error(c, e, STATUS_INVALID, "inputs are %s and %s, must be the same",
                               tensor_type_name(c->in[0]->type), tensor_type_name(c->in[i]->type));
         if (!broadcast_shape(&shape, &next, &shape))
-            return call_error(c, e, STATUS_INVALID, "%s and %s do not broadcast",
-                              tensor_shape_text(&shape, x), tensor_shape_text(&next, y));
+            return call_error(c, e, STATUS_INVALID, "%s and %s do not broadcast", tensor_shape_text(&shape, x),
+                              tensor_shape_text(&next, y));
     }
     c->out[0]->shape = shape;
     return STATUS_OK;
@@ -179,8 +177,8 @@ static enum status binary_infer(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
-static void combine(int kind, enum tensor_type t, const void *x, int64_t sx, const void *y, int64_t sy,
-                    void *to, int64_t n)
+static void combine(int kind, enum tensor_type t, const void *x, int64_t sx, const void *y, int64_t sy, void *to,
+                    int64_t n)
 {
     switch (t) {
     case TENSOR_F32:
@@ -205,16 +203,15 @@ static void combine(int kind, enum tensor_type t, const void *x, int64_t sx, con
     }
 }
 
-static void walk(int kind, const struct broadcast *b, const struct tensor *x, const struct tensor *y,
-                 struct tensor *to)
+static void walk(int kind, const struct broadcast *b, const struct tensor *x, const struct tensor *y, struct tensor *to)
 {
     size_t unit = tensor_type_bytes(to->type);
     struct broadcast_walk w;
 
     for (broadcast_begin(&w, b); w.more; broadcast_next(&w))
         combine(kind, to->type, (const char *)x->data + (size_t)w.at[0] * unit, w.step[0],
-                (const char *)y->data + (size_t)w.at[1] * unit, w.step[1],
-                (char *)to->data + (size_t)w.out * unit, w.n);
+                (const char *)y->data + (size_t)w.at[1] * unit, w.step[1], (char *)to->data + (size_t)w.out * unit,
+                w.n);
 }
 
 static enum status check_divisor(const struct call *c, struct error *e)
@@ -286,20 +283,20 @@ static enum status logic_infer(struct call *c, struct error *e)
     return s == STATUS_OK ? relation_infer(c, e) : s;
 }
 
-#define RELATE(type)                                                                                         \
-    for (int64_t i = 0; i < n; i++) {                                                                        \
-        const type a = ((const type *)x)[i * sx], b = ((const type *)y)[i * sy];                             \
-                                                                                                             \
-        to[i] = kind == COMPARE_EQUAL        ? a == b                                                        \
-                : kind == COMPARE_LESS       ? a < b                                                         \
-                : kind == COMPARE_LESS_EQUAL ? a <= b                                                        \
-                : kind == COMPARE_GREATER    ? a > b                                                         \
-                                             : a >= b;                                                          \
-    }                                                                                                        \
+#define RELATE(type)                                                                                                   \
+    for (int64_t i = 0; i < n; i++) {                                                                                  \
+        const type a = ((const type *)x)[i * sx], b = ((const type *)y)[i * sy];                                       \
+                                                                                                                       \
+        to[i] = kind == COMPARE_EQUAL        ? a == b                                                                  \
+                : kind == COMPARE_LESS       ? a < b                                                                   \
+                : kind == COMPARE_LESS_EQUAL ? a <= b                                                                  \
+                : kind == COMPARE_GREATER    ? a > b                                                                   \
+                                             : a >= b;                                                                    \
+    }                                                                                                                  \
     break
 
-static void relate(int kind, enum tensor_type t, const void *x, int64_t sx, const void *y, int64_t sy,
-                   uint8_t *to, int64_t n)
+static void relate(int kind, enum tensor_type t, const void *x, int64_t sx, const void *y, int64_t sy, uint8_t *to,
+                   int64_t n)
 {
     switch (t) {
     case TENSOR_F32:
@@ -327,8 +324,8 @@ static enum status compare_run(struct call *c, struct error *e)
     (void)e;
     for (broadcast_begin(&w, &state->first); w.more; broadcast_next(&w))
         relate(c->op->kind, c->in[0]->type, (const char *)c->in[0]->data + (size_t)w.at[0] * unit, w.step[0],
-               (const char *)c->in[1]->data + (size_t)w.at[1] * unit, w.step[1],
-               (uint8_t *)c->out[0]->data + w.out, w.n);
+               (const char *)c->in[1]->data + (size_t)w.at[1] * unit, w.step[1], (uint8_t *)c->out[0]->data + w.out,
+               w.n);
     return STATUS_OK;
 }
 
@@ -339,8 +336,7 @@ static enum status logic_run(struct call *c, struct error *e)
 
     (void)e;
     for (broadcast_begin(&w, &state->first); w.more; broadcast_next(&w)) {
-        const uint8_t *x = (const uint8_t *)c->in[0]->data + w.at[0],
-                      *y = (const uint8_t *)c->in[1]->data + w.at[1];
+        const uint8_t *x = (const uint8_t *)c->in[0]->data + w.at[0], *y = (const uint8_t *)c->in[1]->data + w.at[1];
         uint8_t *to = (uint8_t *)c->out[0]->data + w.out;
 
         for (int64_t i = 0; i < w.n; i++) {
@@ -426,8 +422,7 @@ static enum status power_run(struct call *c, struct error *e)
             } else if (x->type == TENSOR_I64) {
                 ((int64_t *)c->out[0]->data)[to] = whole_power(((const int64_t *)x->data)[at], exponent);
             } else {
-                ((int32_t *)c->out[0]->data)[to] =
-                    (int32_t)whole_power(((const int32_t *)x->data)[at], exponent);
+                ((int32_t *)c->out[0]->data)[to] = (int32_t)whole_power(((const int32_t *)x->data)[at], exponent);
             }
         }
     }
@@ -471,11 +466,11 @@ static enum status where_run(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
-#define ENTRY(op_name, op_kind, most, op_flags, op_infer, op_run)                                            \
-    {                                                                                                        \
-        .name = op_name, .since = 1, .min_in = most == 2 ? 2 : 1, .max_in = most, .min_out = 1,              \
-        .max_out = 1, .flags = op_flags, .kind = op_kind, .state_bytes = sizeof(struct binary_state),        \
-        .infer = op_infer, .run = op_run                                                                     \
+#define ENTRY(op_name, op_kind, most, op_flags, op_infer, op_run)                                                      \
+    {                                                                                                                  \
+        .name = op_name, .since = 1, .min_in = most == 2 ? 2 : 1, .max_in = most, .min_out = 1, .max_out = 1,          \
+        .flags = op_flags, .kind = op_kind, .state_bytes = sizeof(struct binary_state), .infer = op_infer,             \
+        .run = op_run                                                                                                  \
     }
 #define ARITHMETIC(name, kind, most) ENTRY(name, kind, most, OP_IN_PLACE, binary_infer, binary_run)
 

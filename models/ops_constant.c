@@ -170,8 +170,7 @@ static enum status range_infer(struct call *c, struct error *e)
         if (s != STATUS_OK)
             return s;
         if (c->in[i]->type != c->in[0]->type || tensor_count(c->in[i]) != 1)
-            return call_error(c, e, STATUS_INVALID, "input %zu must be one %s", i,
-                              tensor_type_name(c->in[0]->type));
+            return call_error(c, e, STATUS_INVALID, "input %zu must be one %s", i, tensor_type_name(c->in[0]->type));
         if (!c->in[i]->data)
             return call_unknown(c, i, e);
     }
@@ -300,10 +299,10 @@ static enum status cast_run(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
-#define ENTRY(op_name, first_opset, in, op_flags, op_kind, op_infer, op_run)                                 \
-    {                                                                                                        \
-        .name = op_name, .since = first_opset, .min_in = in, .max_in = in, .min_out = 1, .max_out = 1,       \
-        .flags = op_flags, .kind = op_kind, .infer = op_infer, .run = op_run                                 \
+#define ENTRY(op_name, first_opset, in, op_flags, op_kind, op_infer, op_run)                                           \
+    {                                                                                                                  \
+        .name = op_name, .since = first_opset, .min_in = in, .max_in = in, .min_out = 1, .max_out = 1,                 \
+        .flags = op_flags, .kind = op_kind, .infer = op_infer, .run = op_run                                           \
     }
 
 static const struct op constant_ops[] = {

@@ -22,8 +22,8 @@ static enum status check_weights(const struct call *c, int64_t *ret_groups, stru
     if (s != STATUS_OK)
         return s;
     if (w->shape.rank != x->shape.rank)
-        return call_error(c, e, STATUS_INVALID, "weights of rank %u do not fit an input of rank %u",
-                          w->shape.rank, x->shape.rank);
+        return call_error(c, e, STATUS_INVALID, "weights of rank %u do not fit an input of rank %u", w->shape.rank,
+                          x->shape.rank);
     if (groups < 1 || x->shape.dims[1] < 1 || x->shape.dims[1] % groups != 0 || w->shape.dims[0] < 1 ||
         w->shape.dims[1] < 1)
         return call_error(c, e, STATUS_INVALID, "%lld channels do not divide into %lld groups",
@@ -69,10 +69,8 @@ static enum status conv_infer(struct call *c, struct error *e)
     g->channels_out = w->shape.dims[0];
     if (w->shape.dims[1] * g->groups != g->channels_in || g->channels_out % g->groups != 0)
         return call_error(
-            c, e, STATUS_INVALID,
-            "weights of %lld filters over %lld channels do not fit %lld channels in %lld groups",
-            (long long)g->channels_out, (long long)w->shape.dims[1], (long long)g->channels_in,
-            (long long)g->groups);
+            c, e, STATUS_INVALID, "weights of %lld filters over %lld channels do not fit %lld channels in %lld groups",
+            (long long)g->channels_out, (long long)w->shape.dims[1], (long long)g->channels_in, (long long)g->groups);
     s = call_vector(c, 2, g->channels_out, e);
     if (s == STATUS_OK)
         s = window_infer(c, w->shape.dims + 2, &window, e);
@@ -87,8 +85,7 @@ static enum status conv_infer(struct call *c, struct error *e)
     state->in_image = tensor_shape_span(&x->shape, 1, x->shape.rank);
     state->out_image = tensor_shape_span(&c->out[0]->shape, 1, c->out[0]->shape.rank);
     c->scratch_bytes = c->kernels->conv_scratch_floats(g) * sizeof(float);
-    c->flops =
-        2 * (uint64_t)(tensor_count(c->out[0])) * (uint64_t)tensor_shape_span(&w->shape, 1, w->shape.rank);
+    c->flops = 2 * (uint64_t)(tensor_count(c->out[0])) * (uint64_t)tensor_shape_span(&w->shape, 1, w->shape.rank);
     return STATUS_OK;
 }
 
@@ -149,9 +146,8 @@ static enum status transpose_infer(struct call *c, struct error *e)
     positions = tensor_shape_span(&x->shape, 2, x->shape.rank);
     if (taps > TENSOR_MAX_BYTES / 64 / (positions + ROWS_PANEL))
         return call_error(c, e, STATUS_INVALID, "needs too much memory");
-    c->scratch_bytes =
-        sizeof(float) * (rows_packed_floats((size_t)(g->channels_in / g->groups), (size_t)positions) +
-                         (size_t)(taps * positions) + (size_t)tensor_count(w));
+    c->scratch_bytes = sizeof(float) * (rows_packed_floats((size_t)(g->channels_in / g->groups), (size_t)positions) +
+                                        (size_t)(taps * positions) + (size_t)tensor_count(w));
     c->flops = 2 * (uint64_t)tensor_count(x) * (uint64_t)taps;
     return STATUS_OK;
 }
@@ -207,8 +203,7 @@ static enum status transpose_run(struct call *c, struct error *e)
 
     (void)e;
     for (int64_t group = 0; group < g->groups; group++)
-        transpose_weights((const float *)c->in[1]->data + group * in * rows, in, rows,
-                          weights + group * in * rows);
+        transpose_weights((const float *)c->in[1]->data + group * in * rows, in, rows, weights + group * in * rows);
     for (int64_t n = 0; n < state->batch; n++) {
         const float *x = (const float *)c->in[0]->data + n * state->in_image;
         float *y = (float *)c->out[0]->data + n * state->out_image;
@@ -227,8 +222,7 @@ static enum status transpose_run(struct call *c, struct error *e)
                 .n = (size_t)positions,
             };
 
-            rows_pack(x + group * in * positions, (size_t)in, (size_t)positions, (size_t)positions, 1,
-                      packed);
+            rows_pack(x + group * in * positions, (size_t)in, (size_t)positions, (size_t)positions, 1, packed);
             c->kernels->rows(&job);
             scatter_columns(g, columns, out, y + group * out * out_positions);
         }

@@ -21,8 +21,7 @@ static int64_t index_at(const struct tensor *t, int64_t i)
 
 static enum status bad_index(const struct call *c, int64_t index, int64_t length, struct error *e)
 {
-    return call_error(c, e, STATUS_INVALID, "index %lld is outside %lld", (long long)index,
-                      (long long)length);
+    return call_error(c, e, STATUS_INVALID, "index %lld is outside %lld", (long long)index, (long long)length);
 }
 
 static enum status gather_infer(struct call *c, struct error *e)
@@ -86,16 +85,14 @@ static enum status elements_infer(struct call *c, struct error *e)
     if (s != STATUS_OK)
         return s;
     if (indices->rank != in->rank)
-        return call_error(c, e, STATUS_INVALID, "indices of rank %u for data of rank %u", indices->rank,
-                          in->rank);
+        return call_error(c, e, STATUS_INVALID, "indices of rank %u for data of rank %u", indices->rank, in->rank);
     for (unsigned d = 0; d < in->rank; d++) {
         if (d != state->axis && indices->dims[d] > in->dims[d])
             return call_error(c, e, STATUS_INVALID, "indices are larger than the data");
     }
     c->out[0]->type = c->in[0]->type;
     c->out[0]->shape = c->op->kind == 0 ? *indices : *in;
-    if (c->op->kind != 0 &&
-        (!tensor_shape_equal(indices, &c->in[2]->shape) || c->in[2]->type != c->in[0]->type))
+    if (c->op->kind != 0 && (!tensor_shape_equal(indices, &c->in[2]->shape) || c->in[2]->type != c->in[0]->type))
         return call_error(c, e, STATUS_INVALID, "updates do not fit the indices");
     if (c->op->kind != 0 && strcmp(call_string(c, "reduction", "none"), "none") != 0)
         return call_error(c, e, STATUS_UNSUPPORTED, "reduction %.40s", call_string(c, "reduction", "none"));
@@ -133,8 +130,7 @@ static enum status gather_elements_run(struct call *c, struct error *e)
 
         if (s != STATUS_OK)
             return s;
-        memcpy((char *)c->out[0]->data + (size_t)i * unit, (const char *)c->in[0]->data + (size_t)at * unit,
-               unit);
+        memcpy((char *)c->out[0]->data + (size_t)i * unit, (const char *)c->in[0]->data + (size_t)at * unit, unit);
     }
     return STATUS_OK;
 }
@@ -158,8 +154,7 @@ static enum status scatter_elements_run(struct call *c, struct error *e)
 
         if (s != STATUS_OK)
             return s;
-        memcpy((char *)c->out[0]->data + (size_t)at * unit, (const char *)c->in[2]->data + (size_t)i * unit,
-               unit);
+        memcpy((char *)c->out[0]->data + (size_t)at * unit, (const char *)c->in[2]->data + (size_t)i * unit, unit);
     }
     return STATUS_OK;
 }
@@ -188,8 +183,7 @@ static enum status tuples_infer(struct call *c, struct error *e)
         slices.dims[slices.rank++] = in->dims[d];
     c->out[0]->type = c->in[0]->type;
     c->out[0]->shape = c->op->kind == 0 ? slices : *in;
-    if (c->op->kind != 0 &&
-        (!tensor_shape_equal(&slices, &c->in[2]->shape) || c->in[2]->type != c->in[0]->type))
+    if (c->op->kind != 0 && (!tensor_shape_equal(&slices, &c->in[2]->shape) || c->in[2]->type != c->in[0]->type))
         return call_error(c, e, STATUS_INVALID, "updates do not fit the indices");
     if (c->op->kind != 0 && strcmp(call_string(c, "reduction", "none"), "none") != 0)
         return call_error(c, e, STATUS_UNSUPPORTED, "reduction %.40s", call_string(c, "reduction", "none"));
@@ -216,11 +210,11 @@ static enum status tuples_run(struct call *c, struct error *e)
             at = at * length + (index < 0 ? index + length : index);
         }
         if (c->op->kind == 0)
-            memcpy((char *)c->out[0]->data + (size_t)i * bytes,
-                   (const char *)c->in[0]->data + (size_t)at * bytes, bytes);
+            memcpy((char *)c->out[0]->data + (size_t)i * bytes, (const char *)c->in[0]->data + (size_t)at * bytes,
+                   bytes);
         else
-            memcpy((char *)c->out[0]->data + (size_t)at * bytes,
-                   (const char *)c->in[2]->data + (size_t)i * bytes, bytes);
+            memcpy((char *)c->out[0]->data + (size_t)at * bytes, (const char *)c->in[2]->data + (size_t)i * bytes,
+                   bytes);
     }
     return STATUS_OK;
 }
@@ -247,22 +241,17 @@ static enum status pad_infer(struct call *c, struct error *e)
     if (n != (size_t)in->rank * 2)
         return call_error(c, e, STATUS_INVALID, "%zu pads for rank %u", n, in->rank);
     if (call_in(c, 2) && (c->in[2]->type != c->in[0]->type || tensor_count(c->in[2]) != 1))
-        return call_error(c, e, STATUS_INVALID, "the pad value must be one %s",
-                          tensor_type_name(c->in[0]->type));
-    state->mode = strcmp(mode, "reflect") == 0 ? PAD_REFLECT
-                  : strcmp(mode, "edge") == 0  ? PAD_EDGE
-                                               : PAD_CONSTANT;
+        return call_error(c, e, STATUS_INVALID, "the pad value must be one %s", tensor_type_name(c->in[0]->type));
+    state->mode = strcmp(mode, "reflect") == 0 ? PAD_REFLECT : strcmp(mode, "edge") == 0 ? PAD_EDGE : PAD_CONSTANT;
     c->out[0]->type = c->in[0]->type;
     c->out[0]->shape.rank = in->rank;
     for (unsigned d = 0; d < in->rank; d++) {
         int64_t after = pads[d + in->rank], size = in->dims[d], limit = TENSOR_MAX_BYTES;
 
-        if (pads[d] < -limit || pads[d] > limit || after < -limit || after > limit ||
-            size + pads[d] + after < 0)
-            return call_error(c, e, STATUS_INVALID, "pads %lld and %lld for an extent of %lld",
-                              (long long)pads[d], (long long)after, (long long)size);
-        if ((state->mode == PAD_REFLECT && (pads[d] >= size || after >= size) &&
-             (pads[d] > 0 || after > 0)) ||
+        if (pads[d] < -limit || pads[d] > limit || after < -limit || after > limit || size + pads[d] + after < 0)
+            return call_error(c, e, STATUS_INVALID, "pads %lld and %lld for an extent of %lld", (long long)pads[d],
+                              (long long)after, (long long)size);
+        if ((state->mode == PAD_REFLECT && (pads[d] >= size || after >= size) && (pads[d] > 0 || after > 0)) ||
             (state->mode == PAD_EDGE && size == 0))
             return call_error(c, e, STATUS_INVALID, "pads %lld and %lld do not fit an extent of %lld",
                               (long long)pads[d], (long long)after, (long long)size);
@@ -291,9 +280,7 @@ static enum status pad_run(struct call *c, struct error *e)
     size_t unit = tensor_type_bytes(c->in[0]->type);
     float old_value = call_float(c, "value", 0.0f);
     static const char zero[8] = {0};
-    const void *fill = call_in(c, 2)                  ? c->in[2]->data
-                       : c->in[0]->type == TENSOR_F32 ? (const void *)&old_value
-                                                      : zero;
+    const void *fill = call_in(c, 2) ? c->in[2]->data : c->in[0]->type == TENSOR_F32 ? (const void *)&old_value : zero;
     int64_t width = out->rank > 0 ? out->dims[out->rank - 1] : 1, rows;
     char *to = c->out[0]->data;
 
@@ -314,21 +301,19 @@ static enum status pad_run(struct call *c, struct error *e)
             rest /= out->dims[d];
         }
         for (int64_t i = 0; i < width; i++, to += unit) {
-            int64_t at = out->rank == 0 ? 0
-                                        : pad_source(state->mode, i - state->before[out->rank - 1],
-                                                     in->dims[in->rank - 1]);
+            int64_t at =
+                out->rank == 0 ? 0 : pad_source(state->mode, i - state->before[out->rank - 1], in->dims[in->rank - 1]);
 
-            memcpy(to, inside && at >= 0 ? (const char *)c->in[0]->data + (size_t)(from + at) * unit : fill,
-                   unit);
+            memcpy(to, inside && at >= 0 ? (const char *)c->in[0]->data + (size_t)(from + at) * unit : fill, unit);
         }
     }
     return STATUS_OK;
 }
 
-#define ENTRY(op_name, first_opset, in, op_kind, op_infer, op_run)                                           \
-    {                                                                                                        \
-        .name = op_name, .since = first_opset, .min_in = in, .max_in = in, .min_out = 1, .max_out = 1,       \
-        .kind = op_kind, .state_bytes = sizeof(struct index_state), .infer = op_infer, .run = op_run         \
+#define ENTRY(op_name, first_opset, in, op_kind, op_infer, op_run)                                                     \
+    {                                                                                                                  \
+        .name = op_name, .since = first_opset, .min_in = in, .max_in = in, .min_out = 1, .max_out = 1,                 \
+        .kind = op_kind, .state_bytes = sizeof(struct index_state), .infer = op_infer, .run = op_run                   \
     }
 
 static const struct op index_ops[] = {

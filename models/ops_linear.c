@@ -40,8 +40,8 @@ static enum status matmul_infer(struct call *c, struct error *e)
     heads_b = b;
     heads_b.rank -= 2;
     if (b.dims[b.rank - 2] != state->k || !broadcast_shape(&heads_a, &heads_b, &out))
-        return call_error(c, e, STATUS_INVALID, "%s and %s do not multiply",
-                          tensor_shape_text(&c->in[0]->shape, x), tensor_shape_text(&c->in[1]->shape, y));
+        return call_error(c, e, STATUS_INVALID, "%s and %s do not multiply", tensor_shape_text(&c->in[0]->shape, x),
+                          tensor_shape_text(&c->in[1]->shape, y));
     broadcast_plan(&out, operands, 2, &state->batch);
     state->flat = tensor_shape_count(&heads_b) == 1;
     if (!a_vector)
@@ -97,14 +97,13 @@ static enum status matmul_run(struct call *c, struct error *e)
     for (broadcast_begin(&w, &state->batch); w.more; broadcast_next(&w)) {
         for (int64_t i = 0; i < w.n; i++)
             multiply(c, a + (w.at[0] + i * w.step[0]) * state->m * state->k, state->m,
-                     b + (w.at[1] + i * w.step[1]) * state->k * state->n,
-                     y + (w.out + i) * state->m * state->n);
+                     b + (w.at[1] + i * w.step[1]) * state->k * state->n, y + (w.out + i) * state->m * state->n);
     }
     return STATUS_OK;
 }
 
-static enum status pack_constant(const struct tensor *b, int64_t k, int64_t n, bool transposed,
-                                 void **ret_prepared, struct error *e)
+static enum status pack_constant(const struct tensor *b, int64_t k, int64_t n, bool transposed, void **ret_prepared,
+                                 struct error *e)
 {
     size_t floats = rows_packed_floats((size_t)k, (size_t)n);
     float *packed;
@@ -167,9 +166,8 @@ static enum status gemm_infer(struct call *c, struct error *e)
             return call_error(c, e, STATUS_INVALID, "input 2 does not broadcast to the result");
         broadcast_plan(out, operands, 1, &state->addend);
     }
-    c->scratch_bytes =
-        sizeof(float) * ((c->prepared ? 0 : rows_packed_floats((size_t)state->k, (size_t)state->n)) +
-                         (state->a_transposed ? (size_t)tensor_count(c->in[0]) : 0));
+    c->scratch_bytes = sizeof(float) * ((c->prepared ? 0 : rows_packed_floats((size_t)state->k, (size_t)state->n)) +
+                                        (state->a_transposed ? (size_t)tensor_count(c->in[0]) : 0));
     c->flops = 2 * (uint64_t)tensor_count(c->out[0]) * (uint64_t)state->k;
     return STATUS_OK;
 }
@@ -202,8 +200,8 @@ static enum status gemm_run(struct call *c, struct error *e)
         scratch += state->m * state->k;
     }
     if (!job.packed) {
-        rows_pack(c->in[1]->data, job.k, job.n, state->b_transposed ? 1 : job.n,
-                  state->b_transposed ? job.k : 1, scratch);
+        rows_pack(c->in[1]->data, job.k, job.n, state->b_transposed ? 1 : job.n, state->b_transposed ? job.k : 1,
+                  scratch);
         job.packed = scratch;
     }
     c->kernels->rows(&job);

@@ -27,8 +27,7 @@ static enum status move_run(struct call *c, struct error *e)
 
     (void)e;
     if (tensor_count(c->out[0]) > 0)
-        strided_copy(&state->view, (const char *)c->in[0]->data + (size_t)state->start * unit,
-                     c->out[0]->data, unit);
+        strided_copy(&state->view, (const char *)c->in[0]->data + (size_t)state->start * unit, c->out[0]->data, unit);
     return STATUS_OK;
 }
 
@@ -239,8 +238,8 @@ static enum status space_to_depth_infer(struct call *c, struct error *e)
     if (s != STATUS_OK)
         return s;
     if (d[2] % b != 0 || d[3] % b != 0 || (d[1] > 0 && b * b > TENSOR_MAX_BYTES / d[1]))
-        return call_error(c, e, STATUS_INVALID, "%lld x %lld does not divide by %lld", (long long)d[2],
-                          (long long)d[3], (long long)b);
+        return call_error(c, e, STATUS_INVALID, "%lld x %lld does not divide by %lld", (long long)d[2], (long long)d[3],
+                          (long long)b);
     image = d[2] * d[3];
     c->out[0]->type = c->in[0]->type;
     c->out[0]->shape = (struct tensor_shape){.rank = 4, .dims = {d[0], d[1] * b * b, d[2] / b, d[3] / b}};
@@ -278,9 +277,8 @@ static enum status concat_infer(struct call *c, struct error *e)
         if (in.rank == out.rank)
             in.dims[state->axis] = out.dims[state->axis];
         if (!tensor_shape_equal(&in, &out) || out.dims[state->axis] > TENSOR_MAX_BYTES)
-            return call_error(c, e, STATUS_INVALID, "%s and %s do not join at axis %u",
-                              tensor_shape_text(&out, x), tensor_shape_text(&c->in[i]->shape, y),
-                              state->axis);
+            return call_error(c, e, STATUS_INVALID, "%s and %s do not join at axis %u", tensor_shape_text(&out, x),
+                              tensor_shape_text(&c->in[i]->shape, y), state->axis);
         out.dims[state->axis] += length;
     }
     state->outer = tensor_shape_span(&out, 0, state->axis);
@@ -329,8 +327,7 @@ static enum status split_lengths(const struct call *c, int64_t whole, int64_t *r
         sum += ret_lengths[i];
     }
     if (sum != whole || (n != 0 && n != c->n_out))
-        return call_error(c, e, STATUS_INVALID, "the parts make %lld, not %lld", (long long)sum,
-                          (long long)whole);
+        return call_error(c, e, STATUS_INVALID, "the parts make %lld, not %lld", (long long)sum, (long long)whole);
     return STATUS_OK;
 }
 
@@ -382,10 +379,10 @@ static enum status split_run(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
-#define MOVE(op_name, first_opset, least_in, most_in, op_infer)                                              \
-    {                                                                                                        \
-        .name = op_name, .since = first_opset, .min_in = least_in, .max_in = most_in, .min_out = 1,          \
-        .max_out = 1, .state_bytes = sizeof(struct move_state), .infer = op_infer, .run = move_run           \
+#define MOVE(op_name, first_opset, least_in, most_in, op_infer)                                                        \
+    {                                                                                                                  \
+        .name = op_name, .since = first_opset, .min_in = least_in, .max_in = most_in, .min_out = 1, .max_out = 1,      \
+        .state_bytes = sizeof(struct move_state), .infer = op_infer, .run = move_run                                   \
     }
 
 static const struct op move_ops[] = {

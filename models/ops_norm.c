@@ -36,8 +36,7 @@ KERNEL_CLONES static void scale_shift(const float *x, float *y, int64_t n, float
 static enum status batch_run(struct call *c, struct error *e)
 {
     const struct tensor_shape *x = &c->in[0]->shape;
-    const float *scale = c->in[1]->data, *shift = c->in[2]->data, *mean = c->in[3]->data,
-                *var = c->in[4]->data;
+    const float *scale = c->in[1]->data, *shift = c->in[2]->data, *mean = c->in[3]->data, *var = c->in[4]->data;
     int64_t channels = x->dims[1], n = tensor_shape_span(x, 2, x->rank);
     double eps = (double)call_float(c, "epsilon", 1e-5f);
 
@@ -176,8 +175,7 @@ static enum status lrn_infer(struct call *c, struct error *e)
 static enum status lrn_run(struct call *c, struct error *e)
 {
     const struct tensor_shape *shape = &c->in[0]->shape;
-    int64_t channels = shape->dims[1], n = tensor_shape_span(shape, 2, shape->rank),
-            size = call_int(c, "size", 1);
+    int64_t channels = shape->dims[1], n = tensor_shape_span(shape, 2, shape->rank), size = call_int(c, "size", 1);
     float alpha = call_float(c, "alpha", 1e-4f), beta = call_float(c, "beta", 0.75f),
           bias = call_float(c, "bias", 1.0f);
     const float *x = c->in[0]->data;

@@ -189,8 +189,7 @@ static enum status global_infer(struct call *c, struct error *e)
 
 static enum status global_run(struct call *c, struct error *e)
 {
-    int64_t n = tensor_shape_span(&c->in[0]->shape, 2, c->in[0]->shape.rank),
-            planes = tensor_count(c->out[0]);
+    int64_t n = tensor_shape_span(&c->in[0]->shape, 2, c->in[0]->shape.rank), planes = tensor_count(c->out[0]);
     const float *x = c->in[0]->data;
     float *y = c->out[0]->data, p = (float)call_int(c, "p", 2);
 
@@ -213,15 +212,15 @@ static enum status global_run(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
-#define POOL(op_name, op_kind, outputs)                                                                      \
-    {                                                                                                        \
-        .name = op_name, .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = outputs,             \
-        .kind = op_kind, .state_bytes = sizeof(struct pool_state), .infer = pool_infer, .run = pool_run      \
+#define POOL(op_name, op_kind, outputs)                                                                                \
+    {                                                                                                                  \
+        .name = op_name, .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = outputs, .kind = op_kind,      \
+        .state_bytes = sizeof(struct pool_state), .infer = pool_infer, .run = pool_run                                 \
     }
-#define GLOBAL_POOL(op_name, op_kind)                                                                        \
-    {                                                                                                        \
-        .name = op_name, .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .kind = op_kind,  \
-        .infer = global_infer, .run = global_run                                                             \
+#define GLOBAL_POOL(op_name, op_kind)                                                                                  \
+    {                                                                                                                  \
+        .name = op_name, .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .kind = op_kind,            \
+        .infer = global_infer, .run = global_run                                                                       \
     }
 
 static const struct op pool_ops[] = {

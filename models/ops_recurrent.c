@@ -13,8 +13,7 @@ static const unsigned gates_of[] = {[RECURRENT_RNN] = 1, [RECURRENT_GRU] = 3, [R
 enum { MAX_DIRECTIONS = 2, MAX_FUNCTIONS = 3 };
 
 struct recurrent_state {
-    int64_t steps, batch, width, hidden,
-        gates; /* gates: rows of a direction's weights, a multiple of hidden */
+    int64_t steps, batch, width, hidden, gates; /* gates: rows of a direction's weights, a multiple of hidden */
     int64_t directions;
     bool reverse, batch_first, linear_before_reset, input_forget;
     float clip; /* 0 = none */
@@ -39,8 +38,8 @@ static struct recurrent_pack pack_of(int kind, size_t width, size_t hidden)
     return p;
 }
 
-static void pack_weights(int kind, const float *w, const float *r, size_t width, size_t hidden,
-                         size_t directions, float *to)
+static void pack_weights(int kind, const float *w, const float *r, size_t width, size_t hidden, size_t directions,
+                         float *to)
 {
     struct recurrent_pack p = pack_of(kind, width, hidden);
     size_t gates = gates_of[kind] * hidden;
@@ -72,16 +71,14 @@ static enum status read_functions(const struct call *c, struct recurrent_state *
             for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
                 kind = strcmp(a->strings[i], known[k].name) == 0 ? known[k].kind : kind;
             if (kind == ACTIVATION_NONE)
-                return call_error(c, e, STATUS_UNSUPPORTED, "activation %.40s is not supported",
-                                  a->strings[i]);
+                return call_error(c, e, STATUS_UNSUPPORTED, "activation %.40s is not supported", a->strings[i]);
         }
         state->functions[i / each][i % each] = kind;
     }
     return STATUS_OK;
 }
 
-static enum status check_shape(const struct call *c, size_t input, unsigned rank, const int64_t *dims,
-                               struct error *e)
+static enum status check_shape(const struct call *c, size_t input, unsigned rank, const int64_t *dims, struct error *e)
 {
     const struct tensor *t = call_in(c, input);
     struct tensor_shape wanted = {.rank = rank};
@@ -93,18 +90,16 @@ static enum status check_shape(const struct call *c, size_t input, unsigned rank
     memcpy(wanted.dims, dims, rank * sizeof(*dims));
     s = call_type(c, input, input == 4 ? TYPE_BIT(TENSOR_I32) : TYPE_BIT(TENSOR_F32), e);
     if (s == STATUS_OK && !tensor_shape_equal(&t->shape, &wanted))
-        return call_error(c, e, STATUS_INVALID, "input %zu is %s, must be %s", input,
-                          tensor_shape_text(&t->shape, x), tensor_shape_text(&wanted, y));
+        return call_error(c, e, STATUS_INVALID, "input %zu is %s, must be %s", input, tensor_shape_text(&t->shape, x),
+                          tensor_shape_text(&wanted, y));
     return s;
 }
 
 static enum status check_inputs(const struct call *c, const struct recurrent_state *r, struct error *e)
 {
-    int64_t first = r->batch_first ? r->batch : r->directions,
-            second = r->batch_first ? r->directions : r->batch;
+    int64_t first = r->batch_first ? r->batch : r->directions, second = r->batch_first ? r->directions : r->batch;
     int64_t w[3] = {r->directions, r->gates, r->width}, u[3] = {r->directions, r->gates, r->hidden};
-    int64_t b[2] = {r->directions, 2 * r->gates}, lengths[1] = {r->batch},
-            states[3] = {first, second, r->hidden};
+    int64_t b[2] = {r->directions, 2 * r->gates}, lengths[1] = {r->batch}, states[3] = {first, second, r->hidden};
     int64_t peepholes[2] = {r->directions, 3 * r->hidden};
     enum status s = check_shape(c, 1, 3, w, e);
 
@@ -177,18 +172,16 @@ static enum status recurrent_infer(struct call *c, struct error *e)
     if (floats > (double)TENSOR_MAX_BYTES / 8)
         return call_error(c, e, STATUS_INVALID, "needs too much memory");
     set_outputs(c, r);
-    c->scratch_bytes =
-        sizeof(float) * (size_t)(r->steps * r->batch * r->gates + r->batch * (r->gates + 3 * hidden));
+    c->scratch_bytes = sizeof(float) * (size_t)(r->steps * r->batch * r->gates + r->batch * (r->gates + 3 * hidden));
     if (!c->prepared)
-        c->scratch_bytes += sizeof(float) * (size_t)r->directions *
-                            pack_of(c->op->kind, (size_t)r->width, (size_t)hidden).floats;
+        c->scratch_bytes +=
+            sizeof(float) * (size_t)r->directions * pack_of(c->op->kind, (size_t)r->width, (size_t)hidden).floats;
     c->flops = 2 * (uint64_t)r->directions * (uint64_t)r->steps * (uint64_t)r->batch * (uint64_t)r->gates *
                (uint64_t)(r->width + hidden);
     return STATUS_OK;
 }
 
-static enum status recurrent_prepare(struct call *c, void **ret_prepared, unsigned *ret_frees,
-                                     struct error *e)
+static enum status recurrent_prepare(struct call *c, void **ret_prepared, unsigned *ret_frees, struct error *e)
 {
     const struct tensor *w = c->in[1], *r = c->in[2];
     size_t gates = gates_of[c->op->kind], hidden, width, directions;
@@ -233,8 +226,8 @@ static void cell_rnn(const struct recurrent_state *r, int64_t d, const float *x,
 }
 
 /* Gates i, o, f, c. Peepholes p: i, o, f; NULL = none. */
-static void cell_lstm(const struct recurrent_state *r, int64_t d, const float *x, const float *u,
-                      const float *p, float *h, float *cell)
+static void cell_lstm(const struct recurrent_state *r, int64_t d, const float *x, const float *u, const float *p,
+                      float *h, float *cell)
 {
     const enum activation_kind *f = r->functions[d];
     int64_t n = r->hidden;
@@ -243,9 +236,8 @@ static void cell_lstm(const struct recurrent_state *r, int64_t d, const float *x
         float old = cell[j], in, forget, fresh, out;
 
         in = apply(f[0], x[j] + u[j] + (p ? p[j] * old : 0.0f), r->clip);
-        forget = r->input_forget
-                     ? 1.0f - in
-                     : apply(f[0], x[2 * n + j] + u[2 * n + j] + (p ? p[2 * n + j] * old : 0.0f), r->clip);
+        forget = r->input_forget ? 1.0f - in
+                                 : apply(f[0], x[2 * n + j] + u[2 * n + j] + (p ? p[2 * n + j] * old : 0.0f), r->clip);
         fresh = apply(f[1], x[3 * n + j] + u[3 * n + j], r->clip);
         cell[j] = forget * old + in * fresh;
         out = apply(f[0], x[n + j] + u[n + j] + (p ? p[n + j] * cell[j] : 0.0f), r->clip);
@@ -263,8 +255,7 @@ static void cell_gru(const struct recurrent_state *r, int64_t d, const float *x,
     for (int64_t j = 0; j < n; j++) {
         float fresh, state = last[j] + (last_bias ? last_bias[j] : 0.0f);
 
-        fresh = apply(r->functions[d][1], x[2 * n + j] + (r->linear_before_reset ? reset[j] * state : state),
-                      r->clip);
+        fresh = apply(r->functions[d][1], x[2 * n + j] + (r->linear_before_reset ? reset[j] * state : state), r->clip);
         h[j] = (1.0f - update[j]) * fresh + update[j] * h[j];
     }
 }
@@ -280,8 +271,8 @@ struct recurrent_run {
     float *projected, *u, *last, *h, *cell;
 };
 
-static void multiply(const struct recurrent_run *run, const float *x, int64_t m, int64_t k,
-                     const float *packed, int64_t n, float *y, int64_t y_stride)
+static void multiply(const struct recurrent_run *run, const float *x, int64_t m, int64_t k, const float *packed,
+                     int64_t n, float *y, int64_t y_stride)
 {
     struct rows_job job = {
         .x = x,
@@ -303,8 +294,7 @@ static void project(const struct recurrent_run *run)
     const struct recurrent_state *r = run->r;
     int64_t rows = r->steps * r->batch, early = run->c->op->kind == RECURRENT_GRU ? 2 * r->hidden : r->gates;
 
-    multiply(run, run->c->in[0]->data, rows, r->width, run->weights + run->pack.w, r->gates, run->projected,
-             r->gates);
+    multiply(run, run->c->in[0]->data, rows, r->width, run->weights + run->pack.w, r->gates, run->projected, r->gates);
     for (int64_t i = 0; run->bias && i < rows; i++) {
         float *to = run->projected + i * r->gates;
 
@@ -341,8 +331,7 @@ static void gru_gates(const struct recurrent_run *run, int64_t s)
         float *u = run->u + b * r->gates;
 
         for (int64_t j = 0; t >= 0 && j < 2 * n; j++)
-            u[j] = apply(r->functions[run->d][0], u[j] + run->projected[row_of(r, t, b) * r->gates + j],
-                         r->clip);
+            u[j] = apply(r->functions[run->d][0], u[j] + run->projected[row_of(r, t, b) * r->gates + j], r->clip);
         for (int64_t j = 0; j < n; j++)
             run->last[b * n + j] = t >= 0 ? u[n + j] * run->h[b * n + j] : 0.0f;
     }
@@ -394,8 +383,7 @@ static void load_state(const struct recurrent_run *run, const struct tensor *fro
         int64_t at = r->batch_first ? b * r->directions + run->d : run->d * r->batch + b;
 
         if (from)
-            memcpy(to + b * r->hidden, (const float *)from->data + at * r->hidden,
-                   (size_t)r->hidden * sizeof(float));
+            memcpy(to + b * r->hidden, (const float *)from->data + at * r->hidden, (size_t)r->hidden * sizeof(float));
         else
             memset(to + b * r->hidden, 0, (size_t)r->hidden * sizeof(float));
     }
@@ -416,16 +404,14 @@ static enum status recurrent_run(struct call *c, struct error *e)
 {
     const struct recurrent_state *r = c->state;
     const struct tensor *bias = call_in(c, 3), *lengths = call_in(c, 4), *peepholes = call_in(c, 7);
-    struct recurrent_run run = {
-        .c = c, .r = r, .pack = pack_of(c->op->kind, (size_t)r->width, (size_t)r->hidden)};
+    struct recurrent_run run = {.c = c, .r = r, .pack = pack_of(c->op->kind, (size_t)r->width, (size_t)r->hidden)};
     const float *packed = c->prepared;
 
     for (int64_t b = 0; lengths && b < r->batch; b++) {
         int32_t length = ((const int32_t *)lengths->data)[b];
 
         if (length < 0 || length > r->steps)
-            return call_error(c, e, STATUS_INVALID, "a sequence of %d steps of %lld", length,
-                              (long long)r->steps);
+            return call_error(c, e, STATUS_INVALID, "a sequence of %d steps of %lld", length, (long long)r->steps);
     }
     run.projected = c->scratch;
     run.u = run.projected + r->steps * r->batch * r->gates;
@@ -456,11 +442,11 @@ static enum status recurrent_run(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
-#define ENTRY(op_name, op_kind, most_in, most_out)                                                           \
-    {                                                                                                        \
-        .name = op_name, .since = 7, .min_in = 3, .max_in = most_in, .min_out = 0, .max_out = most_out,      \
-        .kind = op_kind, .state_bytes = sizeof(struct recurrent_state), .infer = recurrent_infer,            \
-        .run = recurrent_run, .prepare = recurrent_prepare                                                   \
+#define ENTRY(op_name, op_kind, most_in, most_out)                                                                     \
+    {                                                                                                                  \
+        .name = op_name, .since = 7, .min_in = 3, .max_in = most_in, .min_out = 0, .max_out = most_out,                \
+        .kind = op_kind, .state_bytes = sizeof(struct recurrent_state), .infer = recurrent_infer,                      \
+        .run = recurrent_run, .prepare = recurrent_prepare                                                             \
     }
 
 static const struct op recurrent_ops[] = {

@@ -137,9 +137,7 @@ static double reduce_one(const struct call *c, int64_t at)
                                                         : 0;
 
     if (state->count == 0)
-        return kind == REDUCE_LOG_SUM || kind == REDUCE_LOG_SUM_EXP ? -INFINITY
-               : kind == REDUCE_MEAN                                ? NAN
-                                                                    : sum;
+        return kind == REDUCE_LOG_SUM || kind == REDUCE_LOG_SUM_EXP ? -INFINITY : kind == REDUCE_MEAN ? NAN : sum;
     if (kind == REDUCE_LOG_SUM_EXP) {
         do
             most = fmax(most, value_at(c->in[0], from));
@@ -258,15 +256,15 @@ static enum status arg_run(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
-#define REDUCE(op_name, op_kind)                                                                             \
-    {                                                                                                        \
-        .name = op_name, .since = 1, .min_in = 1, .max_in = 2, .min_out = 1, .max_out = 1, .kind = op_kind,  \
-        .state_bytes = sizeof(struct reduce_state), .infer = reduce_infer, .run = reduce_run                 \
+#define REDUCE(op_name, op_kind)                                                                                       \
+    {                                                                                                                  \
+        .name = op_name, .since = 1, .min_in = 1, .max_in = 2, .min_out = 1, .max_out = 1, .kind = op_kind,            \
+        .state_bytes = sizeof(struct reduce_state), .infer = reduce_infer, .run = reduce_run                           \
     }
-#define ARG(op_name, op_kind)                                                                                \
-    {                                                                                                        \
-        .name = op_name, .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .kind = op_kind,  \
-        .state_bytes = sizeof(struct arg_state), .infer = arg_infer, .run = arg_run                          \
+#define ARG(op_name, op_kind)                                                                                          \
+    {                                                                                                                  \
+        .name = op_name, .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .kind = op_kind,            \
+        .state_bytes = sizeof(struct arg_state), .infer = arg_infer, .run = arg_run                                    \
     }
 
 static const struct op reduce_ops[] = {

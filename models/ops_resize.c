@@ -28,8 +28,8 @@ struct resize_state {
     size_t buffer_floats;
 };
 
-static enum status pick(const struct call *c, const char *attribute, const char *fallback,
-                        const char *const *names, int n, int *ret_index, struct error *e)
+static enum status pick(const struct call *c, const char *attribute, const char *fallback, const char *const *names,
+                        int n, int *ret_index, struct error *e)
 {
     const char *text = call_string(c, attribute, fallback);
 
@@ -54,8 +54,8 @@ static enum status read_modes(const struct call *c, struct resize_state *state, 
     enum status s = pick(c, "mode", "nearest", modes, 4, &mode, e);
 
     if (s == STATUS_OK)
-        s = pick(c, "coordinate_transformation_mode", old ? "asymmetric" : "half_pixel", coordinates, 6,
-                 &coordinate, e);
+        s = pick(c, "coordinate_transformation_mode", old ? "asymmetric" : "half_pixel", coordinates, 6, &coordinate,
+                 e);
     if (s == STATUS_OK)
         s = pick(c, "nearest_mode", old ? "floor" : "round_prefer_floor", nearest, 4, &near, e);
     if (s != STATUS_OK)
@@ -70,8 +70,8 @@ static enum status read_modes(const struct call *c, struct resize_state *state, 
 }
 
 /* n numbers of a constant float input or attribute. */
-static enum status read_floats(const struct call *c, size_t input, const char *attribute, double *ret_values,
-                               size_t n, struct error *e)
+static enum status read_floats(const struct call *c, size_t input, const char *attribute, double *ret_values, size_t n,
+                               struct error *e)
 {
     const struct tensor *t = call_in(c, input);
     const struct attribute *a = node_attribute(c->node, attribute);
@@ -121,8 +121,8 @@ static enum status read_sizes(struct call *c, struct resize_state *state, struct
                           : floor((double)in->dims[d] * state->scales[d]);
 
         if (!(state->scales[d] > 0) || !(size >= 1 && size <= (double)TENSOR_MAX_BYTES) || in->dims[d] < 1)
-            return call_error(c, e, STATUS_INVALID, "axis %u of %lld is scaled by %g", d,
-                              (long long)in->dims[d], state->scales[d]);
+            return call_error(c, e, STATUS_INVALID, "axis %u of %lld is scaled by %g", d, (long long)in->dims[d],
+                              state->scales[d]);
         if (old || !call_in(c, 3))
             out->dims[d] = (int64_t)size;
     }

@@ -52,8 +52,7 @@ static enum status top_infer(struct call *c, struct error *e)
     if (s != STATUS_OK)
         return s;
     if (n != 1 || k < 0 || k > in->dims[axis])
-        return call_error(c, e, STATUS_INVALID, "the %lld largest of %lld", (long long)k,
-                          (long long)in->dims[axis]);
+        return call_error(c, e, STATUS_INVALID, "the %lld largest of %lld", (long long)k, (long long)in->dims[axis]);
     split_axis(in, axis, state);
     state->k = k;
     state->flag_a = call_int(c, "largest", 1) != 0;
@@ -135,17 +134,17 @@ static enum status sum_infer(struct call *c, struct error *e)
     return call_same(c, e);
 }
 
-#define CUMULATE(type, wide)                                                                                 \
-    do {                                                                                                     \
-        wide sum = 0;                                                                                        \
-                                                                                                             \
-        for (int64_t i = 0; i < state->n; i++) {                                                             \
-            int64_t at = base + (state->flag_b ? state->n - 1 - i : i) * state->inner;                       \
-            wide v = (wide)((const type *)c->in[0]->data)[at];                                               \
-                                                                                                             \
-            ((type *)c->out[0]->data)[at] = (type)(state->flag_a ? sum : sum + v);                           \
-            sum += v;                                                                                        \
-        }                                                                                                    \
+#define CUMULATE(type, wide)                                                                                           \
+    do {                                                                                                               \
+        wide sum = 0;                                                                                                  \
+                                                                                                                       \
+        for (int64_t i = 0; i < state->n; i++) {                                                                       \
+            int64_t at = base + (state->flag_b ? state->n - 1 - i : i) * state->inner;                                 \
+            wide v = (wide)((const type *)c->in[0]->data)[at];                                                         \
+                                                                                                                       \
+            ((type *)c->out[0]->data)[at] = (type)(state->flag_a ? sum : sum + v);                                     \
+            sum += v;                                                                                                  \
+        }                                                                                                              \
     } while (0)
 
 static enum status sum_run(struct call *c, struct error *e)
@@ -241,21 +240,19 @@ static enum status one_hot_run(struct call *c, struct error *e)
 
     (void)e;
     for (int64_t i = 0; i < tensor_count(c->out[0]); i++) {
-        int64_t outer = i / (state->n * state->inner), inner = i % state->inner,
-                k = i / state->inner % state->n;
+        int64_t outer = i / (state->n * state->inner), inner = i % state->inner, k = i / state->inner % state->n;
         double index = value_at(c->in[0], outer * state->inner + inner);
         bool hit = (index < 0 ? index + (double)state->n : index) == (double)k;
 
-        memcpy((char *)c->out[0]->data + (size_t)i * unit, (const char *)c->in[2]->data + (hit ? unit : 0),
-               unit);
+        memcpy((char *)c->out[0]->data + (size_t)i * unit, (const char *)c->in[2]->data + (hit ? unit : 0), unit);
     }
     return STATUS_OK;
 }
 
-#define ENTRY(op_name, first_opset, least_in, most_in, most_out, op_infer, op_run)                           \
-    {                                                                                                        \
-        .name = op_name, .since = first_opset, .min_in = least_in, .max_in = most_in, .min_out = 1,          \
-        .max_out = most_out, .state_bytes = sizeof(struct select_state), .infer = op_infer, .run = op_run    \
+#define ENTRY(op_name, first_opset, least_in, most_in, most_out, op_infer, op_run)                                     \
+    {                                                                                                                  \
+        .name = op_name, .since = first_opset, .min_in = least_in, .max_in = most_in, .min_out = 1,                    \
+        .max_out = most_out, .state_bytes = sizeof(struct select_state), .infer = op_infer, .run = op_run              \
     }
 
 static const struct op select_ops[] = {

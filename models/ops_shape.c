@@ -9,8 +9,7 @@ static enum status view_run(struct call *c, struct error *e)
     size_t bytes;
 
     (void)e;
-    if (c->out[0]->data != c->in[0]->data && tensor_shape_bytes(&c->out[0]->shape, c->out[0]->type, &bytes) &&
-        bytes)
+    if (c->out[0]->data != c->in[0]->data && tensor_shape_bytes(&c->out[0]->shape, c->out[0]->type, &bytes) && bytes)
         memcpy(c->out[0]->data, c->in[0]->data, bytes);
     return STATUS_OK;
 }
@@ -69,8 +68,7 @@ static enum status flatten_infer(struct call *c, struct error *e)
     axis = axis < 0 ? axis + in->rank : axis;
     c->out[0]->type = c->in[0]->type;
     c->out[0]->shape = (struct tensor_shape){
-        .rank = 2,
-        .dims = {tensor_shape_span(in, 0, (unsigned)axis), tensor_shape_span(in, (unsigned)axis, in->rank)}};
+        .rank = 2, .dims = {tensor_shape_span(in, 0, (unsigned)axis), tensor_shape_span(in, (unsigned)axis, in->rank)}};
     return STATUS_OK;
 }
 
@@ -171,10 +169,10 @@ static enum status dropout_run(struct call *c, struct error *e)
     return view_run(c, e);
 }
 
-#define VIEW(op_name, most_in, most_out, op_infer, op_run)                                                   \
-    {                                                                                                        \
-        .name = op_name, .since = 1, .min_in = 1, .max_in = most_in, .min_out = 1, .max_out = most_out,      \
-        .flags = OP_VIEW, .infer = op_infer, .run = op_run                                                   \
+#define VIEW(op_name, most_in, most_out, op_infer, op_run)                                                             \
+    {                                                                                                                  \
+        .name = op_name, .since = 1, .min_in = 1, .max_in = most_in, .min_out = 1, .max_out = most_out,                \
+        .flags = OP_VIEW, .infer = op_infer, .run = op_run                                                             \
     }
 
 static const struct op shape_ops[] = {

@@ -91,20 +91,20 @@ static enum status softmax_run(struct call *c, struct error *e)
             int64_t at = o * state->n * state->inner + i;
 
             if (c->in[0]->type == TENSOR_F32)
-                softmax_f32(c->op->kind, (const float *)c->in[0]->data + at, (float *)c->out[0]->data + at,
-                            state->n, state->inner);
+                softmax_f32(c->op->kind, (const float *)c->in[0]->data + at, (float *)c->out[0]->data + at, state->n,
+                            state->inner);
             else
-                softmax_f64(c->op->kind, (const double *)c->in[0]->data + at, (double *)c->out[0]->data + at,
-                            state->n, state->inner);
+                softmax_f64(c->op->kind, (const double *)c->in[0]->data + at, (double *)c->out[0]->data + at, state->n,
+                            state->inner);
         }
     }
     return STATUS_OK;
 }
 
-#define ENTRY(op_name, op_kind)                                                                              \
-    {                                                                                                        \
-        .name = op_name, .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .kind = op_kind,  \
-        .state_bytes = sizeof(struct softmax_state), .infer = softmax_infer, .run = softmax_run              \
+#define ENTRY(op_name, op_kind)                                                                                        \
+    {                                                                                                                  \
+        .name = op_name, .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .kind = op_kind,            \
+        .state_bytes = sizeof(struct softmax_state), .infer = softmax_infer, .run = softmax_run                        \
     }
 
 static const struct op softmax_ops[] = {

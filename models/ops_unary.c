@@ -47,92 +47,92 @@ struct unary_state {
     float a, b;
 };
 
-#define EACH(expression)                                                                                     \
-    for (int64_t i = 0; i < n; i++) {                                                                        \
-        const real x = from[i];                                                                              \
-        to[i] = (expression);                                                                                \
-    }                                                                                                        \
+#define EACH(expression)                                                                                               \
+    for (int64_t i = 0; i < n; i++) {                                                                                  \
+        const real x = from[i];                                                                                        \
+        to[i] = (expression);                                                                                          \
+    }                                                                                                                  \
     break
 
 /* The same source for float and double: tgmath picks the functions. */
-#define DEFINE_UNARY(name, real_type)                                                                        \
-    static void name(int kind, const real_type *from, real_type *to, int64_t n, real_type a, real_type b)    \
-    {                                                                                                        \
-        typedef real_type real;                                                                              \
-        const real one = 1, zero = 0;                                                                        \
-                                                                                                             \
-        switch ((enum unary_kind)kind) {                                                                     \
-        case UNARY_ABS:                                                                                      \
-            EACH(fabs(x));                                                                                   \
-        case UNARY_NEG:                                                                                      \
-            EACH(-x);                                                                                        \
-        case UNARY_SIGN:                                                                                     \
-            EACH((real)((x > zero) - (x < zero)));                                                           \
-        case UNARY_RELU:                                                                                     \
-            EACH(x < zero ? zero : x);                                                                       \
-        case UNARY_LEAKY_RELU:                                                                               \
-            EACH(x < zero ? x * a : x);                                                                      \
-        case UNARY_ELU:                                                                                      \
-            EACH(x < zero ? a * expm1(x) : x);                                                               \
-        case UNARY_SELU:                                                                                     \
-            EACH(x > zero ? b * x : b * (a * expm1(x)));                                                     \
-        case UNARY_CELU:                                                                                     \
-            EACH(x > zero ? x : a * expm1(x / a));                                                           \
-        case UNARY_THRESHOLDED_RELU:                                                                         \
-            EACH(x > a ? x : zero);                                                                          \
-        case UNARY_SIGMOID:                                                                                  \
-            EACH(one / (one + exp(-x)));                                                                     \
-        case UNARY_HARD_SIGMOID:                                                                             \
-            EACH(fmax(zero, fmin(one, a *x + b)));                                                           \
-        case UNARY_HARD_SWISH:                                                                               \
-            EACH(x *fmax(zero, fmin(one, x / (real)6 + (real)0.5)));                                         \
-        case UNARY_TANH:                                                                                     \
-            EACH(tanh(x));                                                                                   \
-        case UNARY_SOFTPLUS:                                                                                 \
-            EACH(fmax(x, zero) + log1p(exp(-fabs(x))));                                                      \
-        case UNARY_SOFTSIGN:                                                                                 \
-            EACH(x / (one + fabs(x)));                                                                       \
-        case UNARY_ERF:                                                                                      \
-            EACH(erf(x));                                                                                    \
-        case UNARY_EXP:                                                                                      \
-            EACH(exp(x));                                                                                    \
-        case UNARY_LOG:                                                                                      \
-            EACH(log(x));                                                                                    \
-        case UNARY_SQRT:                                                                                     \
-            EACH(sqrt(x));                                                                                   \
-        case UNARY_CEIL:                                                                                     \
-            EACH(ceil(x));                                                                                   \
-        case UNARY_FLOOR:                                                                                    \
-            EACH(floor(x));                                                                                  \
-        case UNARY_ROUND:                                                                                    \
-            EACH(nearbyint(x)); /* to even: nobody changes the rounding mode */                              \
-        case UNARY_RECIPROCAL:                                                                               \
-            EACH(one / x);                                                                                   \
-        case UNARY_SIN:                                                                                      \
-            EACH(sin(x));                                                                                    \
-        case UNARY_COS:                                                                                      \
-            EACH(cos(x));                                                                                    \
-        case UNARY_TAN:                                                                                      \
-            EACH(tan(x));                                                                                    \
-        case UNARY_ASIN:                                                                                     \
-            EACH(asin(x));                                                                                   \
-        case UNARY_ACOS:                                                                                     \
-            EACH(acos(x));                                                                                   \
-        case UNARY_ATAN:                                                                                     \
-            EACH(atan(x));                                                                                   \
-        case UNARY_SINH:                                                                                     \
-            EACH(sinh(x));                                                                                   \
-        case UNARY_COSH:                                                                                     \
-            EACH(cosh(x));                                                                                   \
-        case UNARY_ASINH:                                                                                    \
-            EACH(asinh(x));                                                                                  \
-        case UNARY_ACOSH:                                                                                    \
-            EACH(acosh(x));                                                                                  \
-        case UNARY_ATANH:                                                                                    \
-            EACH(atanh(x));                                                                                  \
-        case UNARY_SHRINK:                                                                                   \
-            EACH(x<-a ? x + b : x> a ? x - b : zero);                                                        \
-        }                                                                                                    \
+#define DEFINE_UNARY(name, real_type)                                                                                  \
+    static void name(int kind, const real_type *from, real_type *to, int64_t n, real_type a, real_type b)              \
+    {                                                                                                                  \
+        typedef real_type real;                                                                                        \
+        const real one = 1, zero = 0;                                                                                  \
+                                                                                                                       \
+        switch ((enum unary_kind)kind) {                                                                               \
+        case UNARY_ABS:                                                                                                \
+            EACH(fabs(x));                                                                                             \
+        case UNARY_NEG:                                                                                                \
+            EACH(-x);                                                                                                  \
+        case UNARY_SIGN:                                                                                               \
+            EACH((real)((x > zero) - (x < zero)));                                                                     \
+        case UNARY_RELU:                                                                                               \
+            EACH(x < zero ? zero : x);                                                                                 \
+        case UNARY_LEAKY_RELU:                                                                                         \
+            EACH(x < zero ? x * a : x);                                                                                \
+        case UNARY_ELU:                                                                                                \
+            EACH(x < zero ? a * expm1(x) : x);                                                                         \
+        case UNARY_SELU:                                                                                               \
+            EACH(x > zero ? b * x : b * (a * expm1(x)));                                                               \
+        case UNARY_CELU:                                                                                               \
+            EACH(x > zero ? x : a * expm1(x / a));                                                                     \
+        case UNARY_THRESHOLDED_RELU:                                                                                   \
+            EACH(x > a ? x : zero);                                                                                    \
+        case UNARY_SIGMOID:                                                                                            \
+            EACH(one / (one + exp(-x)));                                                                               \
+        case UNARY_HARD_SIGMOID:                                                                                       \
+            EACH(fmax(zero, fmin(one, a *x + b)));                                                                     \
+        case UNARY_HARD_SWISH:                                                                                         \
+            EACH(x *fmax(zero, fmin(one, x / (real)6 + (real)0.5)));                                                   \
+        case UNARY_TANH:                                                                                               \
+            EACH(tanh(x));                                                                                             \
+        case UNARY_SOFTPLUS:                                                                                           \
+            EACH(fmax(x, zero) + log1p(exp(-fabs(x))));                                                                \
+        case UNARY_SOFTSIGN:                                                                                           \
+            EACH(x / (one + fabs(x)));                                                                                 \
+        case UNARY_ERF:                                                                                                \
+            EACH(erf(x));                                                                                              \
+        case UNARY_EXP:                                                                                                \
+            EACH(exp(x));                                                                                              \
+        case UNARY_LOG:                                                                                                \
+            EACH(log(x));                                                                                              \
+        case UNARY_SQRT:                                                                                               \
+            EACH(sqrt(x));                                                                                             \
+        case UNARY_CEIL:                                                                                               \
+            EACH(ceil(x));                                                                                             \
+        case UNARY_FLOOR:                                                                                              \
+            EACH(floor(x));                                                                                            \
+        case UNARY_ROUND:                                                                                              \
+            EACH(nearbyint(x)); /* to even: nobody changes the rounding mode */                                        \
+        case UNARY_RECIPROCAL:                                                                                         \
+            EACH(one / x);                                                                                             \
+        case UNARY_SIN:                                                                                                \
+            EACH(sin(x));                                                                                              \
+        case UNARY_COS:                                                                                                \
+            EACH(cos(x));                                                                                              \
+        case UNARY_TAN:                                                                                                \
+            EACH(tan(x));                                                                                              \
+        case UNARY_ASIN:                                                                                               \
+            EACH(asin(x));                                                                                             \
+        case UNARY_ACOS:                                                                                               \
+            EACH(acos(x));                                                                                             \
+        case UNARY_ATAN:                                                                                               \
+            EACH(atan(x));                                                                                             \
+        case UNARY_SINH:                                                                                               \
+            EACH(sinh(x));                                                                                             \
+        case UNARY_COSH:                                                                                               \
+            EACH(cosh(x));                                                                                             \
+        case UNARY_ASINH:                                                                                              \
+            EACH(asinh(x));                                                                                            \
+        case UNARY_ACOSH:                                                                                              \
+            EACH(acosh(x));                                                                                            \
+        case UNARY_ATANH:                                                                                              \
+            EACH(atanh(x));                                                                                            \
+        case UNARY_SHRINK:                                                                                             \
+            EACH(x<-a ? x + b : x> a ? x - b : zero);                                                                  \
+        }                                                                                                              \
     }
 
 DEFINE_UNARY(unary_f32, float)
@@ -248,24 +248,23 @@ static enum status clip_infer(struct call *c, struct error *e)
         const struct tensor *bound = call_in(c, i);
 
         if (bound && (bound->type != c->in[0]->type || tensor_count(bound) != 1))
-            return call_error(c, e, STATUS_INVALID, "input %zu must be one %s", i,
-                              tensor_type_name(c->in[0]->type));
+            return call_error(c, e, STATUS_INVALID, "input %zu must be one %s", i, tensor_type_name(c->in[0]->type));
     }
     return s == STATUS_OK ? call_same(c, e) : s;
 }
 
-#define CLIP(type, lowest, highest)                                                                          \
-    do {                                                                                                     \
-        const type low = low_t ? *(const type *)low_t->data : (lowest);                                      \
-        const type high = high_t ? *(const type *)high_t->data : (highest);                                  \
-        const type *from = x->data;                                                                          \
-        type *to = c->out[0]->data;                                                                          \
-                                                                                                             \
-        for (int64_t i = 0; i < n; i++) {                                                                    \
-            type v = from[i] < low ? low : from[i];                                                          \
-                                                                                                             \
-            to[i] = v > high ? high : v;                                                                     \
-        }                                                                                                    \
+#define CLIP(type, lowest, highest)                                                                                    \
+    do {                                                                                                               \
+        const type low = low_t ? *(const type *)low_t->data : (lowest);                                                \
+        const type high = high_t ? *(const type *)high_t->data : (highest);                                            \
+        const type *from = x->data;                                                                                    \
+        type *to = c->out[0]->data;                                                                                    \
+                                                                                                                       \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            type v = from[i] < low ? low : from[i];                                                                    \
+                                                                                                                       \
+            to[i] = v > high ? high : v;                                                                               \
+        }                                                                                                              \
     } while (0)
 
 static enum status clip_run(struct call *c, struct error *e)
@@ -330,16 +329,15 @@ static enum status test_run(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
-#define UNARY(op_name, op_kind)                                                                              \
-    {                                                                                                        \
-        .name = op_name, .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1,                   \
-        .flags = OP_IN_PLACE, .kind = op_kind, .state_bytes = sizeof(struct unary_state),                    \
-        .infer = unary_infer, .run = unary_run                                                               \
+#define UNARY(op_name, op_kind)                                                                                        \
+    {                                                                                                                  \
+        .name = op_name, .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .flags = OP_IN_PLACE,       \
+        .kind = op_kind, .state_bytes = sizeof(struct unary_state), .infer = unary_infer, .run = unary_run             \
     }
-#define TEST(op_name, op_kind)                                                                               \
-    {                                                                                                        \
-        .name = op_name, .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .kind = op_kind,  \
-        .infer = test_infer, .run = test_run                                                                 \
+#define TEST(op_name, op_kind)                                                                                         \
+    {                                                                                                                  \
+        .name = op_name, .since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .kind = op_kind,            \
+        .infer = test_infer, .run = test_run                                                                           \
     }
 
 static const struct op unary_ops[] = {

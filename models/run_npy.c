@@ -81,8 +81,8 @@ enum status network_run_npy(const char *onnx_path, const char *const *inputs, si
     if (s != STATUS_OK)
         return s;
     if (n != network_input_count(network) || n > MAX_INPUTS)
-        s = error_set(e, STATUS_INVALID, "%s: takes %zu input%s, %zu given", onnx_path,
-                      network_input_count(network), network_input_count(network) == 1 ? "" : "s", n);
+        s = error_set(e, STATUS_INVALID, "%s: takes %zu input%s, %zu given", onnx_path, network_input_count(network),
+                      network_input_count(network) == 1 ? "" : "s", n);
     for (size_t i = 0; s == STATUS_OK && i < n; i++) {
         const struct network_tensor *t = network_input(network, i);
 

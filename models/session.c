@@ -62,12 +62,11 @@ static enum status set_input(struct session *s, size_t index, const struct sessi
             fits = v->tensor.shape.dims[d] < 0 || v->tensor.shape.dims[d] == given->dims[d];
     }
     if (!fits)
-        return error_set(e, STATUS_INVALID, "%s: input '%.120s' is %s, the shape %s does not fit", g->path,
-                         v->name, tensor_shape_text(&v->tensor.shape, a), tensor_shape_text(given, b));
+        return error_set(e, STATUS_INVALID, "%s: input '%.120s' is %s, the shape %s does not fit", g->path, v->name,
+                         tensor_shape_text(&v->tensor.shape, a), tensor_shape_text(given, b));
     if (!tensor_shape_bytes(&t->shape, t->type, &bytes))
-        return error_set(e, STATUS_INVALID,
-                         "%s: input '%.120s': the shape %s is negative or beyond %lld bytes", g->path,
-                         v->name, tensor_shape_text(&t->shape, a), (long long)TENSOR_MAX_BYTES);
+        return error_set(e, STATUS_INVALID, "%s: input '%.120s': the shape %s is negative or beyond %lld bytes",
+                         g->path, v->name, tensor_shape_text(&t->shape, a), (long long)TENSOR_MAX_BYTES);
     if (settings->bound)
         t->data = settings->bound[index].data;
     return STATUS_OK;
@@ -255,8 +254,7 @@ static enum status place_values(struct session *s, size_t limit, struct error *e
         if (!h[v].used || h[v].parent != v || s->tensors[v].data)
             continue;
         block_of[v] = n;
-        blocks[n++] =
-            (struct memory_block){.bytes = value_bytes(s, v), .first = h[v].first, .last = h[v].last};
+        blocks[n++] = (struct memory_block){.bytes = value_bytes(s, v), .first = h[v].first, .last = h[v].last};
     }
     n_values = n;
     for (size_t i = 0; i < s->n_steps; i++)
@@ -266,8 +264,7 @@ static enum status place_values(struct session *s, size_t limit, struct error *e
         goto end;
     s->arena = aligned_alloc(TENSOR_ALIGN_BYTES, s->arena_bytes + TENSOR_ALIGN_BYTES);
     if (!s->arena) {
-        st = error_set(e, STATUS_NO_MEMORY, "%s: no memory for an arena of %zu bytes", g->path,
-                       s->arena_bytes);
+        st = error_set(e, STATUS_NO_MEMORY, "%s: no memory for an arena of %zu bytes", g->path, s->arena_bytes);
         goto end;
     }
     for (size_t v = 0; v < g->n_values; v++) {
@@ -324,8 +321,8 @@ error:
     return st;
 }
 
-enum status session_open(const struct network *n, const struct session_settings *settings,
-                         struct session **ret_s, struct error *e)
+enum status session_open(const struct network *n, const struct session_settings *settings, struct session **ret_s,
+                         struct error *e)
 {
     struct session_plan_settings plan = {.max_arena_bytes = max_arena_bytes};
 

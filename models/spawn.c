@@ -63,15 +63,14 @@ static enum status start(const struct spawn *sp, pid_t *ret_pid, struct error *e
         return error_set_errno(e, problem, "%s: cannot start", sp->argv[0]);
     problem = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     if (problem == 0)
-        problem = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, sp->log_path,
-                                                   O_WRONLY | O_CREAT | O_TRUNC, 0666);
+        problem =
+            posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, sp->log_path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     if (problem == 0)
         problem = posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
     if (problem == 0)
         problem = posix_spawn_file_actions_addchdir_np(&actions, sp->folder);
     if (problem == 0)
-        problem = posix_spawnp(ret_pid, sp->argv[0], &actions, NULL, (char *const *)(const void *)sp->argv,
-                               environ);
+        problem = posix_spawnp(ret_pid, sp->argv[0], &actions, NULL, (char *const *)(const void *)sp->argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (problem == ENOENT)
         return error_set(e, STATUS_NOT_FOUND, "%s: no such program in PATH", sp->argv[0]);

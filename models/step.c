@@ -8,8 +8,8 @@ static struct tensor *tensor_at(struct tensor *tensors, size_t value)
     return value == GRAPH_NO_VALUE ? NULL : &tensors[value];
 }
 
-enum status step_open(const struct graph *g, size_t node, struct tensor *tensors,
-                      const struct kernels *kernels, struct step *ret_step, struct error *e)
+enum status step_open(const struct graph *g, size_t node, struct tensor *tensors, const struct kernels *kernels,
+                      struct step *ret_step, struct error *e)
 {
     const struct node *n = &g->nodes[node];
     size_t pointers = (n->n_in + n->n_out) * sizeof(struct tensor *);

@@ -16,8 +16,8 @@ struct step {
 };
 
 /* tensors: one a value of the graph; the step keeps pointers into it. */
-enum status step_open(const struct graph *g, size_t node, struct tensor *tensors,
-                      const struct kernels *kernels, struct step *ret_step, struct error *e);
+enum status step_open(const struct graph *g, size_t node, struct tensor *tensors, const struct kernels *kernels,
+                      struct step *ret_step, struct error *e);
 void step_clear(struct step *step);
 
 /* Whether the outputs follow from what is known now. */

@@ -102,8 +102,7 @@ const char *tensor_shape_text(const struct tensor_shape *s, char text[TENSOR_SHA
         if (s->dims[i] == -1)
             text[used++] = '?';
         else
-            used +=
-                (size_t)snprintf(text + used, TENSOR_SHAPE_TEXT_BYTES - used, "%lld", (long long)s->dims[i]);
+            used += (size_t)snprintf(text + used, TENSOR_SHAPE_TEXT_BYTES - used, "%lld", (long long)s->dims[i]);
     }
     text[used++] = ']';
     text[used] = '\0';
@@ -125,8 +124,7 @@ enum status tensor_allocate(struct tensor *t, struct error *e)
     size_t bytes;
 
     if (!tensor_shape_bytes(&t->shape, t->type, &bytes))
-        return error_set(e, STATUS_INVALID, "a tensor is larger than %lld bytes",
-                         (long long)TENSOR_MAX_BYTES);
+        return error_set(e, STATUS_INVALID, "a tensor is larger than %lld bytes", (long long)TENSOR_MAX_BYTES);
     t->data = tensor_memory(bytes);
     return t->data ? STATUS_OK : error_no_memory(e);
 }

@@ -5,8 +5,8 @@
 /* Bound of kernels, strides, dilations and pads: products of two stay far inside 64 bits. */
 static const int64_t max_extent = 1 << 20;
 
-static enum status read_list(const struct call *c, const char *name, unsigned rank, int64_t fallback,
-                             int64_t min, int64_t *ret_values, struct error *e)
+static enum status read_list(const struct call *c, const char *name, unsigned rank, int64_t fallback, int64_t min,
+                             int64_t *ret_values, struct error *e)
 {
     int64_t values[TENSOR_MAX_RANK];
     size_t n;
@@ -35,21 +35,18 @@ static enum status read_pads(const struct call *c, struct window *w, struct erro
     if (s != STATUS_OK)
         return s;
     if (n != 0 && n != (size_t)w->rank * 2)
-        return call_error(c, e, STATUS_INVALID, "attribute pads has %zu values, must have %u", n,
-                          w->rank * 2);
+        return call_error(c, e, STATUS_INVALID, "attribute pads has %zu values, must have %u", n, w->rank * 2);
     for (unsigned i = 0; n > 0 && i < w->rank; i++) {
-        if (values[i] < 0 || values[i + w->rank] < 0 || values[i] > max_extent ||
-            values[i + w->rank] > max_extent)
-            return call_error(c, e, STATUS_INVALID, "attribute pads holds %lld and %lld",
-                              (long long)values[i], (long long)values[i + w->rank]);
+        if (values[i] < 0 || values[i + w->rank] < 0 || values[i] > max_extent || values[i + w->rank] > max_extent)
+            return call_error(c, e, STATUS_INVALID, "attribute pads holds %lld and %lld", (long long)values[i],
+                              (long long)values[i + w->rank]);
         w->pad[3 - w->rank + i] = values[i];
         w->pad_end[3 - w->rank + i] = values[i + w->rank];
     }
     return STATUS_OK;
 }
 
-static enum status read_common(const struct call *c, const int64_t *kernel_shape, struct window *w,
-                               struct error *e)
+static enum status read_common(const struct call *c, const int64_t *kernel_shape, struct window *w, struct error *e)
 {
     const struct tensor_shape *in = &c->in[0]->shape;
     unsigned first;
@@ -73,8 +70,7 @@ static enum status read_common(const struct call *c, const int64_t *kernel_shape
         if (node_attribute(c->node, "kernel_shape") && w->kernel[first + i] != kernel_shape[i])
             return call_error(c, e, STATUS_INVALID, "kernel_shape disagrees with the weights");
         if (kernel_shape[i] < 1 || kernel_shape[i] > max_extent)
-            return call_error(c, e, STATUS_INVALID, "the kernel has the dimension %lld",
-                              (long long)kernel_shape[i]);
+            return call_error(c, e, STATUS_INVALID, "the kernel has the dimension %lld", (long long)kernel_shape[i]);
         w->kernel[first + i] = kernel_shape[i];
     }
     s = read_list(c, "strides", w->rank, 1, 1, w->stride, e);
@@ -145,8 +141,7 @@ enum status window_infer_transposed(const struct call *c, const int64_t *kernel_
             w->out[d] = full - w->pad[d] - w->pad_end[d];
         }
         if (w->out[d] < 1)
-            return call_error(c, e, STATUS_INVALID, "the output would have the extent %lld",
-                              (long long)w->out[d]);
+            return call_error(c, e, STATUS_INVALID, "the output would have the extent %lld", (long long)w->out[d]);
     }
     return s;
 }

@@ -13,8 +13,7 @@ struct window {
 
 /* kernel_shape: the kernel's spatial dimensions where the weights give them; NULL: the attribute must. Fills
  * all of w. The input is call_in(c, 0), N x C x spatial. */
-enum status window_infer(const struct call *c, const int64_t *kernel_shape, struct window *w,
-                         struct error *e);
+enum status window_infer(const struct call *c, const int64_t *kernel_shape, struct window *w, struct error *e);
 /* The transposed convolution's rules (output_shape, output_padding). */
 enum status window_infer_transposed(const struct call *c, const int64_t *kernel_shape, struct window *w,
                                     struct error *e);

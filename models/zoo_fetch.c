@@ -114,8 +114,7 @@ static enum status convert(const struct fetch *f, struct error *e)
 {
     const struct zoo_model *m = f->m;
     char *paths[ZOO_MAX_FILES] = {NULL};
-    char *script = zoo_path("%s/convert/%s", f->data, m->converter),
-         *log = zoo_path("%s/convert.log", f->partial);
+    char *script = zoo_path("%s/convert/%s", f->data, m->converter), *log = zoo_path("%s/convert.log", f->partial);
     /* -B: the converters' folder may not be ours to write __pycache__ into. */
     const char *argv[5 + 2 * ZOO_MAX_FILES + 1] = {"/usr/bin/python3", "-B", script, "-o", f->made};
     const struct spawn python = {.argv = argv, .folder = f->partial, .log_path = log};
@@ -191,8 +190,7 @@ static enum status state_sums(const struct fetch *f, cJSON *node, struct error *
 /* The shipped card, with the sums of the files that were made here, so that later damage is seen. */
 static enum status write_card(const struct fetch *f, struct error *e)
 {
-    char *from = zoo_path("%s/cards/%s/card.json", f->data, f->m->name),
-         *to = zoo_path("%s/card.json", f->made);
+    char *from = zoo_path("%s/cards/%s/card.json", f->data, f->m->name), *to = zoo_path("%s/card.json", f->made);
     char *stamp = zoo_path("%s/source.sha256", f->made), *printed = NULL;
     cJSON *card = NULL;
     enum status s = from && to && stamp ? json_read(from, CARD_MAX_BYTES, &card, e) : error_no_memory(e);
@@ -267,8 +265,7 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static enum status fetch_one(const struct zoo_model *m, const char *data, const char *cache, FILE *out,
-                             struct error *e)
+static enum status fetch_one(const struct zoo_model *m, const char *data, const char *cache, FILE *out, struct error *e)
 {
     struct fetch f = {.m = m, .data = data, .lock = -1, .out = out};
     double from = seconds();
@@ -287,8 +284,8 @@ static enum status fetch_one(const struct zoo_model *m, const char *data, const 
 }
 
 /* A detector is of no use without its face detector, so that comes with it. */
-static enum status fetch_with_finder(const struct zoo_index *index, const struct zoo_model *m,
-                                     const char *data, const char *cache, FILE *out, struct error *e)
+static enum status fetch_with_finder(const struct zoo_index *index, const struct zoo_model *m, const char *data,
+                                     const char *cache, FILE *out, struct error *e)
 {
     struct card *card = NULL;
     char *path = zoo_path("%s/cards/%s/card.json", data, m->name);
@@ -329,13 +326,12 @@ static enum status fetch_all(const struct zoo_index *index, const char *data, co
             first = inner;
     }
     if (failed > 0)
-        return error_set(e, first.status, "%u of %u could not be fetched, the first: %s", failed, tried,
-                         first.text);
+        return error_set(e, first.status, "%u of %u could not be fetched, the first: %s", failed, tried, first.text);
     return STATUS_OK;
 }
 
-static enum status fetch_named(const struct zoo_index *index, const char *name, const char *data,
-                               const char *cache, FILE *out, struct error *e)
+static enum status fetch_named(const struct zoo_index *index, const char *name, const char *data, const char *cache,
+                               FILE *out, struct error *e)
 {
     const struct zoo_model *m = zoo_index_find(index, name);
     struct found found = {0};
@@ -344,13 +340,11 @@ static enum status fetch_named(const struct zoo_index *index, const char *name, 
     if (m)
         return fetch_with_finder(index, m, data, cache, out, e);
     if (card_name_is_plain(name) && detector_find(name, 0, &found, &inner) == STATUS_OK) {
-        fprintf(out, "%s: there already (%s), and not in the zoo's index: nothing to fetch\n", name,
-                found.card_path);
+        fprintf(out, "%s: there already (%s), and not in the zoo's index: nothing to fetch\n", name, found.card_path);
         found_clear(&found);
         return STATUS_OK;
     }
-    return error_set(e, STATUS_NOT_FOUND, "%s: not in the zoo's index; `fakesift models list` names what is",
-                     name);
+    return error_set(e, STATUS_NOT_FOUND, "%s: not in the zoo's index; `fakesift models list` names what is", name);
 }
 
 enum status zoo_fetch(const char *name, FILE *out, struct error *e)

@@ -53,8 +53,7 @@ char *zoo_data_folder(void)
 
 char *zoo_cache_folder(void)
 {
-    const char *given = variable("FAKESIFT_CACHE"), *xdg = variable("XDG_CACHE_HOME"),
-               *home = variable("HOME");
+    const char *given = variable("FAKESIFT_CACHE"), *xdg = variable("XDG_CACHE_HOME"), *home = variable("HOME");
     struct passwd *user;
 
     if (given)

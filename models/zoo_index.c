@@ -129,8 +129,8 @@ static enum status hash_below(struct hasher *h, const char *folder, const char *
     return s;
 }
 
-enum status zoo_model_hash(const struct zoo_model *m, const char *data_folder,
-                           char ret_sha256[SHA256_HEX_BYTES], struct error *e)
+enum status zoo_model_hash(const struct zoo_model *m, const char *data_folder, char ret_sha256[SHA256_HEX_BYTES],
+                           struct error *e)
 {
     struct hasher *h = hasher_open();
     char card[96];

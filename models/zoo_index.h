@@ -40,7 +40,7 @@ enum status zoo_index_load(const char *data_folder, struct zoo_index **ret_index
 const struct zoo_model *zoo_index_find(const struct zoo_index *index, const char *name);
 
 /* Everything that decides what an installation of m holds: its entry, card and converter. */
-enum status zoo_model_hash(const struct zoo_model *m, const char *data_folder,
-                           char ret_sha256[SHA256_HEX_BYTES], struct error *e);
+enum status zoo_model_hash(const struct zoo_model *m, const char *data_folder, char ret_sha256[SHA256_HEX_BYTES],
+                           struct error *e);
 
 #endif

@@ -32,12 +32,7 @@ static void fill_shape(const struct card *card, const struct card_network *cn, s
         if (temporal && i == 1)
             s->dims[i] = frames;
         else if (s->rank == 4 && i > 0)
-            s->dims[i] = last ? (i == 1   ? height
-                                 : i == 2 ? width
-                                          : 3)
-                              : (i == 1   ? 3
-                                 : i == 2 ? height
-                                          : width);
+            s->dims[i] = last ? (i == 1 ? height : i == 2 ? width : 3) : (i == 1 ? 3 : i == 2 ? height : width);
         else if (s->rank == 5 && i >= 3)
             s->dims[i] = i == 3 ? height : width;
         else if (s->rank == 5 && card && i > 0)
@@ -53,8 +48,8 @@ static void print_shape(const struct tensor_shape *s, FILE *out)
     fputc(']', out);
 }
 
-static enum status describe(const char *path, const struct card *card, const struct card_network *cn,
-                            FILE *out, struct error *e)
+static enum status describe(const char *path, const struct card *card, const struct card_network *cn, FILE *out,
+                            struct error *e)
 {
     struct tensor_shape shapes[MAX_INPUTS];
     struct session_settings settings = {.backend = NETWORK_BACKEND_AUTO, .input_shapes = shapes};

@@ -133,18 +133,17 @@ static void print_rows(const struct row *rows, size_t n, FILE *out)
     int state = widest(rows, n, offsetof(struct row, state), "STATE");
     int licence = widest(rows, n, offsetof(struct row, licence), "LICENCE");
 
-    fprintf(out, "%-*s  %-*s  %-*s  %-*s  %s\n", name, "NAME", kind, "KIND", state, "STATE", licence,
-            "LICENCE", "WHAT");
+    fprintf(out, "%-*s  %-*s  %-*s  %-*s  %s\n", name, "NAME", kind, "KIND", state, "STATE", licence, "LICENCE",
+            "WHAT");
     for (size_t i = 0; i < n; i++)
-        fprintf(out, "%-*s  %-*s  %-*s  %-*s  %s\n", name, rows[i].name, kind, rows[i].kind, state,
-                rows[i].state, licence, rows[i].licence, rows[i].what);
+        fprintf(out, "%-*s  %-*s  %-*s  %-*s  %s\n", name, rows[i].name, kind, rows[i].kind, state, rows[i].state,
+                licence, rows[i].licence, rows[i].what);
 }
 
 enum status zoo_list(FILE *out, struct error *e)
 {
     struct zoo_index *index = NULL;
-    char *data = zoo_data_folder(), *cache = zoo_cache_folder(),
-         *cards = data ? file_join(data, "cards") : NULL;
+    char *data = zoo_data_folder(), *cache = zoo_cache_folder(), *cards = data ? file_join(data, "cards") : NULL;
     struct row *rows = calloc(MAX_NAMES, sizeof(*rows));
     size_t n = 0;
     enum status s = cards && cache && rows ? zoo_index_load(data, &index, e) : error_no_memory(e);

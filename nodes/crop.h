@@ -11,16 +11,14 @@
  * closest (least squares; Umeyama 1991) to the reference points of ArcFace's 112 x 112 template, scaled to
  * the crop's shorter side and shrunk by margin about the crop's centre; points that allow no transform (all
  * at one place) fall back to CROP_BOX. */
-void crop_transform(const struct card_crop *crop, const struct face *face,
-                    struct image_transform *ret_transform);
+void crop_transform(const struct card_crop *crop, const struct face *face, struct image_transform *ret_transform);
 
 /* Writes crop->width_px * crop->height_px * 3 bytes. */
-void crop_face(const struct card_crop *crop, const struct face *face, const struct image *frame,
-               uint8_t *out_rgb_hwc);
+void crop_face(const struct card_crop *crop, const struct face *face, const struct image *frame, uint8_t *out_rgb_hwc);
 
 /* One patch into a tensor by the card's order, scale, mean and deviation. out_f32 points at the patch's first
  * value; channel_stride is the distance between channel planes for the planar layouts (ignored for NHWC). */
-void crop_to_tensor(const struct card_tensor *tensor, const uint8_t *rgb_hwc, unsigned width_px,
-                    unsigned height_px, float *out_f32, size_t channel_stride);
+void crop_to_tensor(const struct card_tensor *tensor, const uint8_t *rgb_hwc, unsigned width_px, unsigned height_px,
+                    float *out_f32, size_t channel_stride);
 
 #endif

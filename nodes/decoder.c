@@ -149,15 +149,14 @@ static int64_t to_us(const struct decoder *d, int64_t ts)
 
 static int64_t to_ts(const struct decoder *d, int64_t us)
 {
-    return d->origin_ts +
-           bounded(av_rescale_q_rnd(us, AV_TIME_BASE_Q, d->media.stream->time_base, AV_ROUND_DOWN));
+    return d->origin_ts + bounded(av_rescale_q_rnd(us, AV_TIME_BASE_Q, d->media.stream->time_base, AV_ROUND_DOWN));
 }
 
 /* One frame at the stated rate, in the stream's time base. */
 static int64_t frame_step_ts(const struct decoder *d, int64_t n_frames)
 {
-    return bounded(av_rescale_q(n_frames, (AVRational){(int)d->facts.fps_den, (int)d->facts.fps_num},
-                                d->media.stream->time_base));
+    return bounded(
+        av_rescale_q(n_frames, (AVRational){(int)d->facts.fps_den, (int)d->facts.fps_num}, d->media.stream->time_base));
 }
 
 static enum status codec_open(struct decoder *d, struct error *e)
@@ -185,8 +184,7 @@ static enum status codec_open(struct decoder *d, struct error *e)
     code = avcodec_open2(c, d->media.codec, NULL);
     if (code < 0)
         return media_error(e, STATUS_CORRUPT, code, &d->words, "the decoder cannot be opened");
-    d->may_skip = d->media.has_times &&
-                  key_frame_may_skip(d->bitstream, par->extradata, (size_t)par->extradata_size) &&
+    d->may_skip = d->media.has_times && key_frame_may_skip(d->bitstream, par->extradata, (size_t)par->extradata_size) &&
                   (d->media.whole_frames || par->field_order == AV_FIELD_PROGRESSIVE);
     return STATUS_OK;
 }
@@ -202,8 +200,7 @@ static void reset_position(struct decoder *d)
 }
 
 /* Opens the file anew and stands before its first packet. */
-static enum status restart(struct decoder *d, struct video_facts *facts, enum outcome *ret_outcome,
-                           struct error *e)
+static enum status restart(struct decoder *d, struct video_facts *facts, enum outcome *ret_outcome, struct error *e)
 {
     struct media fresh;
     enum status status = media_open(d->fd, d->max_side_px, &fresh, facts, ret_outcome, e);
@@ -311,8 +308,7 @@ static int64_t stamp_frame(const struct decoder *d, const AVFrame *f)
     else if (d->last_ts == INT64_MIN)
         ts = 0;
     else
-        ts = d->last_ts +
-             (f->pkt_duration > 0 && is_time(f->pkt_duration) ? f->pkt_duration : frame_step_ts(d, 1));
+        ts = d->last_ts + (f->pkt_duration > 0 && is_time(f->pkt_duration) ? f->pkt_duration : frame_step_ts(d, 1));
     return is_time(ts) && ts > d->last_ts ? ts : d->last_ts;
 }
 
@@ -338,8 +334,7 @@ static bool next_frame(struct decoder *d, int64_t *ret_ts)
                 d->ended = true;
             continue;
         }
-        if (d->words.n_errors > lines || d->decoded->decode_error_flags ||
-            (d->decoded->flags & AV_FRAME_FLAG_CORRUPT))
+        if (d->words.n_errors > lines || d->decoded->decode_error_flags || (d->decoded->flags & AV_FRAME_FLAG_CORRUPT))
             d->n_errors++;
         ts = stamp_frame(d, d->decoded);
         d->n_frames++;
@@ -368,8 +363,7 @@ static bool seek_pays(struct decoder *d, int64_t target_ts, int64_t wanted_us)
         return wanted_us - to_us(d, d->position_ts) > SEEK_BLIND_GAIN_US;
     }
     key = avformat_index_get_entry_from_timestamp(d->media.stream, target_ts, AVSEEK_FLAG_BACKWARD);
-    return key && is_time(key->timestamp) &&
-           to_us(d, key->timestamp) - to_us(d, d->position_ts) > SEEK_MIN_GAIN_US;
+    return key && is_time(key->timestamp) && to_us(d, key->timestamp) - to_us(d, d->position_ts) > SEEK_MIN_GAIN_US;
 }
 
 /* Moves to a clean key frame at or before wanted_us when that saves work. After a failure decoding stands at
@@ -455,8 +449,7 @@ static bool same_conversion(const struct conversion *a, const struct conversion 
 static bool conversion_open(struct decoder *d, const struct conversion *c)
 {
     /* The same bytes on every machine; chroma interpolated both ways. */
-    const int flags =
-        SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT;
+    const int flags = SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT;
 
     sws_freeContext(d->sws);
     d->sws = sws_getContext(c->width, c->height, (enum AVPixelFormat)c->format, (int)d->stored_width_px,
@@ -464,8 +457,8 @@ static bool conversion_open(struct decoder *d, const struct conversion *c)
     if (!d->sws)
         return false;
     /* Fails for sources that are RGB already, which need none. */
-    (void)sws_setColorspaceDetails(d->sws, sws_getCoefficients(c->space), c->range,
-                                   sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
+    (void)sws_setColorspaceDetails(d->sws, sws_getCoefficients(c->space), c->range, sws_getCoefficients(SWS_CS_DEFAULT),
+                                   1, 0, 1 << 16, 1 << 16);
     d->converted_from = *c;
     return true;
 }
@@ -545,11 +538,10 @@ static enum status adopt_first_frame(struct decoder *d, enum outcome *ret_outcom
     }
     d->stored_width_px = media_square_width((unsigned)f->width, sar.num, sar.den);
     d->stored_height_px = (unsigned)f->height;
-    if (d->stored_width_px == 0 || d->stored_width_px > d->max_side_px ||
-        d->stored_height_px > d->max_side_px) {
+    if (d->stored_width_px == 0 || d->stored_width_px > d->max_side_px || d->stored_height_px > d->max_side_px) {
         *ret_outcome = OUTCOME_UNSUPPORTED;
-        return error_set(e, STATUS_UNSUPPORTED, "frames of %u x %u, more than %u pixels a side",
-                         d->stored_width_px, d->stored_height_px, d->max_side_px);
+        return error_set(e, STATUS_UNSUPPORTED, "frames of %u x %u, more than %u pixels a side", d->stored_width_px,
+                         d->stored_height_px, d->max_side_px);
     }
     d->facts.width_px = d->media.orientation.swap_axes ? d->stored_height_px : d->stored_width_px;
     d->facts.height_px = d->media.orientation.swap_axes ? d->stored_width_px : d->stored_height_px;
@@ -632,8 +624,8 @@ enum status decoder_open(int fd, const struct decoder_settings *settings, struct
     d->fd = fd;
     d->max_side_px = settings && settings->max_side_px > 0 ? settings->max_side_px : DEFAULT_MAX_SIDE_PX;
     if (d->max_side_px < MIN_MAX_SIDE_PX || d->max_side_px > MAX_MAX_SIDE_PX) {
-        status = error_set(e, STATUS_INVALID, "max_side_px %u: must be %u to %u", d->max_side_px,
-                           MIN_MAX_SIDE_PX, MAX_MAX_SIDE_PX);
+        status = error_set(e, STATUS_INVALID, "max_side_px %u: must be %u to %u", d->max_side_px, MIN_MAX_SIDE_PX,
+                           MAX_MAX_SIDE_PX);
         goto end;
     }
     d->packet = av_packet_alloc();
@@ -685,8 +677,7 @@ static enum status report_end(const struct decoder *d, int64_t wanted_us, struct
     if (d->n_errors == 0 || wanted_us > d->facts.duration_us - 2 * frame_step_us(d))
         return STATUS_END;
     snprintf(what, sizeof(what), "decoding ended at %.3f s of %.3f s",
-             d->last_ts == INT64_MIN ? 0.0 : (double)to_us(d, d->last_ts) / 1e6,
-             (double)d->facts.duration_us / 1e6);
+             d->last_ts == INT64_MIN ? 0.0 : (double)to_us(d, d->last_ts) / 1e6, (double)d->facts.duration_us / 1e6);
     return media_error(e, STATUS_CORRUPT, 0, &d->words, what);
 }
 
@@ -717,8 +708,7 @@ static enum status advance_to(struct decoder *d, int64_t wanted_us, struct error
     }
 }
 
-enum status decoder_frame_at(struct decoder *d, int64_t wanted_us, struct decoder_frame *ret_frame,
-                             struct error *e)
+enum status decoder_frame_at(struct decoder *d, int64_t wanted_us, struct decoder_frame *ret_frame, struct error *e)
 {
     struct media_words *before;
     enum status status;

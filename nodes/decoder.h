@@ -49,8 +49,7 @@ const struct video_facts *decoder_facts(const struct decoder *d);
  * the first. STATUS_END: no such frame; so ends every video, also for a time within the last frame's own
  * duration, which is part of facts' duration_us. STATUS_CORRUPT: the file was cut or damaged, and nothing
  * more can be decoded although its container promises it (the error has the decoder's words). */
-enum status decoder_frame_at(struct decoder *d, int64_t wanted_us, struct decoder_frame *ret_frame,
-                             struct error *e);
+enum status decoder_frame_at(struct decoder *d, int64_t wanted_us, struct decoder_frame *ret_frame, struct error *e);
 
 /* Packets or frames that the decoder refused or concealed so far, and its last words about them ("" when
  * none). */

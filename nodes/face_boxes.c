@@ -17,8 +17,7 @@ static double intersection(const struct face *a, const struct face *b)
 
 static bool box_is_proper(const struct face *f)
 {
-    return isfinite(f->x0) && isfinite(f->y0) && isfinite(f->x1) && isfinite(f->y1) && f->x1 > f->x0 &&
-           f->y1 > f->y0;
+    return isfinite(f->x0) && isfinite(f->y0) && isfinite(f->x1) && isfinite(f->y1) && f->x1 > f->x0 && f->y1 > f->y0;
 }
 
 double face_overlap(const struct face *a, const struct face *b)
@@ -123,8 +122,7 @@ bool face_is_sane(const struct face *f, double width_px, double height_px)
     double most = 2 * fmax(width_px, height_px);
 
     for (unsigned i = 0; i < 5; i++) {
-        if (!(fabsf(f->points_xy[i][0]) <= most + width_px) ||
-            !(fabsf(f->points_xy[i][1]) <= most + height_px))
+        if (!(fabsf(f->points_xy[i][0]) <= most + width_px) || !(fabsf(f->points_xy[i][1]) <= most + height_px))
             return false;
     }
     return f->confidence >= 0 && f->confidence <= 1 && box_is_proper(f) && f->x1 - f->x0 <= most &&

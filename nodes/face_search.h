@@ -48,16 +48,15 @@ void mtcnn_close(struct mtcnn **m); /* NULL-safe; sets *m = NULL */
 /* Makes the sessions for a size of picture; the ones of the size before are closed. */
 enum status mtcnn_prepare(struct mtcnn *m, const struct face_search *search, struct error *e);
 /* Needs mtcnn_prepare. ret_list has FACE_SEARCH_ROOM; best first. picture is of the prepared size. */
-enum status mtcnn_run(struct mtcnn *m, const struct image *picture, struct face_candidate *ret_list,
-                      size_t *ret_count, struct error *e);
+enum status mtcnn_run(struct mtcnn *m, const struct image *picture, struct face_candidate *ret_list, size_t *ret_count,
+                      struct error *e);
 
 struct yunet;
 
-enum status yunet_open(const struct card *card, const struct network *network, struct yunet **ret_y,
-                       struct error *e);
+enum status yunet_open(const struct card *card, const struct network *network, struct yunet **ret_y, struct error *e);
 void yunet_close(struct yunet **y); /* NULL-safe; sets *y = NULL */
 enum status yunet_prepare(struct yunet *y, const struct face_search *search, struct error *e);
-enum status yunet_run(struct yunet *y, const struct image *picture, struct face_candidate *ret_list,
-                      size_t *ret_count, struct error *e);
+enum status yunet_run(struct yunet *y, const struct image *picture, struct face_candidate *ret_list, size_t *ret_count,
+                      struct error *e);
 
 #endif

@@ -44,8 +44,7 @@ static void describe_shape(const struct tensor_shape *shape, struct text *t)
 }
 
 static enum status wrong_output(const char *title, const char *name, enum tensor_type type,
-                                const struct tensor_shape *got, const struct tensor_shape *want,
-                                struct error *e)
+                                const struct tensor_shape *got, const struct tensor_shape *want, struct error *e)
 {
     struct text text = {0};
     char *words;

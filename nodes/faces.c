@@ -109,8 +109,8 @@ static struct face scale_face(struct face face, float x_scale, float y_scale)
     return face;
 }
 
-enum status face_finder_run(struct face_finder *f, const struct image *frame, struct face *ret_faces,
-                            size_t room, size_t *ret_count, struct error *e)
+enum status face_finder_run(struct face_finder *f, const struct image *frame, struct face *ret_faces, size_t room,
+                            size_t *ret_count, struct error *e)
 {
     struct image picture = *frame;
     size_t n_found = 0, count = 0;
@@ -130,8 +130,8 @@ enum status face_finder_run(struct face_finder *f, const struct image *frame, st
     }
     if (f->search_rgb) {
         image_resize(frame, f->search_rgb, f->search.width_px, f->search.height_px);
-        picture = (struct image){f->search_rgb, f->search.width_px, f->search.height_px,
-                                 (size_t)f->search.width_px * 3};
+        picture =
+            (struct image){f->search_rgb, f->search.width_px, f->search.height_px, (size_t)f->search.width_px * 3};
     }
     status = f->mtcnn ? mtcnn_run(f->mtcnn, &picture, f->found, &n_found, e)
                       : yunet_run(f->yunet, &picture, f->found, &n_found, e);

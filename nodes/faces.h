@@ -29,8 +29,8 @@ void face_finder_close(struct face_finder **f); /* NULL-safe; sets *f = NULL */
  * frame; it and the points are finite. Sessions are prepared once for each picture size and kept for the
  * last; the same size again allocates nothing. Fails only when sessions cannot be made or run; a later call
  * may succeed. */
-enum status face_finder_run(struct face_finder *f, const struct image *frame, struct face *ret_faces,
-                            size_t room, size_t *ret_count, struct error *e);
+enum status face_finder_run(struct face_finder *f, const struct image *frame, struct face *ret_faces, size_t room,
+                            size_t *ret_count, struct error *e);
 
 /* Intersection over union of two boxes. */
 double face_overlap(const struct face *a, const struct face *b);

@@ -108,9 +108,8 @@ static void sum_rows(const struct image *in, const struct axis *vertical, const 
 
 /* No sum overflows: a vertical one is at most axis_total * 255, and the callers keep axis_total within 2^24.
  */
-static void scale_separable(const struct image *in, const struct axis *horizontal,
-                            const struct axis *vertical, uint8_t *out, unsigned out_width,
-                            unsigned out_height)
+static void scale_separable(const struct image *in, const struct axis *horizontal, const struct axis *vertical,
+                            uint8_t *out, unsigned out_width, unsigned out_height)
 {
     uint32_t window[3 * WINDOW_COLUMNS];
     uint64_t total = axis_total(horizontal) * axis_total(vertical);
@@ -152,8 +151,7 @@ static void scale_separable(const struct image *in, const struct axis *horizonta
 static struct axis resize_axis(unsigned in_px, unsigned out_px)
 {
     if (out_px <= in_px)
-        return (struct axis){
-            .start = 0, .step = in_px, .units_per_px = out_px, .size_px = in_px, .average = 1};
+        return (struct axis){.start = 0, .step = in_px, .units_per_px = out_px, .size_px = in_px, .average = 1};
     /* Centre of output o among the source's centres: (o + 0.5) * in / out - 0.5, in units of 1 / (2 out). */
     return (struct axis){.start = (int64_t)in_px - (int64_t)out_px,
                          .step = 2 * (int64_t)in_px,
@@ -210,8 +208,7 @@ static void add_bilinear(const struct image *in, double x, double y, uint64_t su
         const uint8_t *bottom = top + in->stride_bytes;
 
         for (unsigned c = 0; c < 3; c++)
-            sum[c] += above * (left * top[c] + right * top[c + 3]) +
-                      below * (left * bottom[c] + right * bottom[c + 3]);
+            sum[c] += above * (left * top[c] + right * top[c + 3]) + below * (left * bottom[c] + right * bottom[c + 3]);
         return;
     }
     for (int64_t i = 0; i < 4; i++) {
@@ -261,8 +258,8 @@ static void warp_sampled(const struct image *in, const double m[6], uint8_t *out
     }
 }
 
-void image_warp(const struct image *in, const struct image_transform *t, uint8_t *out_rgb,
-                unsigned out_width_px, unsigned out_height_px)
+void image_warp(const struct image *in, const struct image_transform *t, uint8_t *out_rgb, unsigned out_width_px,
+                unsigned out_height_px)
 {
     const double *m = t->m;
     /* Larger than any picture, and its product with WARP_UNITS and an output's size stays within 64 bits. */

@@ -48,12 +48,13 @@ static size_t output_count(const struct session *s)
 static enum status prepare(const struct network *n, const struct tensor_shape *shape, const char *key,
                            const struct card *card, struct session **ret_s, struct error *e)
 {
-    const struct session_settings settings = {.input_shapes = shape};
+    const struct session_settings settings = {.backend = NETWORK_BACKEND_OPENBLAS, .input_shapes = shape};
     enum status s;
 
     if (network_input_count(n) != 1 || network_output_count(n) < 1)
-        return error_set(e, STATUS_INVALID, "%s: networks.%s has %zu inputs and %zu outputs; 1 and at least 1 are needed",
-                         card->name, key, network_input_count(n), network_output_count(n));
+        return error_set(e, STATUS_INVALID,
+                         "%s: networks.%s has %zu inputs and %zu outputs; 1 and at least 1 are needed", card->name, key,
+                         network_input_count(n), network_output_count(n));
     s = session_open(n, &settings, ret_s, e);
     if (s != STATUS_OK)
         return s;
@@ -313,8 +314,8 @@ static enum status run_temporal(struct inference *x, const float *rows, size_t w
     return STATUS_OK;
 }
 
-enum status inference_patches(struct inference *i, const uint8_t *patches_hwc_u8, unsigned n_patches, double *ret_p_fake,
-                              struct error *e)
+enum status inference_patches(struct inference *i, const uint8_t *patches_hwc_u8, unsigned n_patches,
+                              double *ret_p_fake, struct error *e)
 {
     double p = 0;
     enum status s;

@@ -19,8 +19,8 @@ enum status inference_open(const struct detector *detector, struct inference **r
 void inference_close(struct inference **i); /* NULL-safe; sets *i = NULL */
 
 /* patches: n_patches (1..card's frames) tightly packed pictures of the card's crop size. */
-enum status inference_patches(struct inference *i, const uint8_t *patches_hwc_u8, unsigned n_patches, double *ret_p_fake,
-                              struct error *e);
+enum status inference_patches(struct inference *i, const uint8_t *patches_hwc_u8, unsigned n_patches,
+                              double *ret_p_fake, struct error *e);
 
 /* points: the card's frames x (2 * landmark_points) values. */
 enum status inference_landmarks(struct inference *i, const float *points, double *ret_p_fake, struct error *e);

@@ -140,8 +140,7 @@ static bool hevc_has_one_layer(const uint8_t *config, size_t config_bytes)
                 return false;
             bytes = (size_t)config[0] << 8 | config[1];
             config += 2;
-            if (bytes < 2 || bytes > (size_t)(end - config) ||
-                !hevc_parameter_set_has_one_layer(config, bytes))
+            if (bytes < 2 || bytes > (size_t)(end - config) || !hevc_parameter_set_has_one_layer(config, bytes))
                 return false;
             found |= (config[0] >> 1 & 0x3f) == HEVC_SPS;
             config += bytes;
@@ -200,8 +199,8 @@ static bool mpeg4_is_clean(const uint8_t *at, const uint8_t *end)
     return false;
 }
 
-bool key_frame_is_clean(enum bitstream kind, const uint8_t *config, size_t config_bytes,
-                        const uint8_t *packet, size_t packet_bytes)
+bool key_frame_is_clean(enum bitstream kind, const uint8_t *config, size_t config_bytes, const uint8_t *packet,
+                        size_t packet_bytes)
 {
     const struct nal_reader nals = {packet, packet + packet_bytes, 0};
 

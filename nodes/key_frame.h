@@ -25,8 +25,8 @@ enum bitstream {
 
 /* Whether no picture that is shown at or after this one needs anything from before it. config: the stream's
  * codec configuration (avcC, hvcC, Annex B parameter sets, ...), may be empty. packet: one coded picture. */
-bool key_frame_is_clean(enum bitstream kind, const uint8_t *config, size_t config_bytes,
-                        const uint8_t *packet, size_t packet_bytes);
+bool key_frame_is_clean(enum bitstream kind, const uint8_t *config, size_t config_bytes, const uint8_t *packet,
+                        size_t packet_bytes);
 
 /* Whether the pictures that the bitstream marks as needed by no other can be left out without a change to the
  * others. Not so for HEVC with temporal sub-layers: there the mark speaks of its own layer only

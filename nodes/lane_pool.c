@@ -260,8 +260,8 @@ static void describe_death(const struct lane_pool *p, const struct lane *l, int 
     } else if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGSYS) {
         result_set_message(&made, "stopped by the sandbox: a system call that decoding does not need%s", notes);
     } else if (WIFSIGNALED(wait_status)) {
-        result_set_message(&made, "killed by signal %d (%s)%s", WTERMSIG(wait_status),
-                           strsignal(WTERMSIG(wait_status)), notes);
+        result_set_message(&made, "killed by signal %d (%s)%s", WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)),
+                           notes);
     } else {
         result_set_message(&made, "ended with status %d%s", WEXITSTATUS(wait_status), notes);
     }
@@ -353,8 +353,7 @@ static enum status from_lane(struct lane_pool *p, struct lane *l, int64_t now_us
                 continue;
         }
         *ret_event = (struct lane_pool_event){.kind = LANE_POOL_RESULT, .token = l->token};
-        if (s != STATUS_OK || l->state != LANE_BUSY ||
-            result_unpack(p->packet, len, &ret_event->result) != STATUS_OK) {
+        if (s != STATUS_OK || l->state != LANE_BUSY || result_unpack(p->packet, len, &ret_event->result) != STATUS_OK) {
             distrust(p, l);
             return STATUS_AGAIN;
         }

@@ -19,7 +19,7 @@ enum { LANE_POOL_MAX_LANES = 1024, LANE_POOL_UNITS = 64 };
 struct lane_pool;
 
 struct lane_pool_settings {
-    unsigned n_lanes;   /* 1..LANE_POOL_MAX_LANES */
+    unsigned n_lanes; /* 1..LANE_POOL_MAX_LANES */
     enum lane_work work;
     int64_t timeout_us; /* a unit that takes longer is killed; > 0 */
 };

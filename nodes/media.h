@@ -71,7 +71,6 @@ unsigned media_square_width(unsigned width_px, int sar_num, int sar_den);
 struct media_orientation media_orientation_from_matrix(const int32_t matrix[9], int32_t *ret_rotation_deg);
 
 /* One line of text for an AVERROR code, with w's last words when there are any. */
-enum status media_error(struct error *e, enum status s, int av_code, const struct media_words *w,
-                        const char *what);
+enum status media_error(struct error *e, enum status s, int av_code, const struct media_words *w, const char *what);
 
 #endif

@@ -74,14 +74,12 @@ static enum status open_stage(struct stage *st, const struct network *n, const c
     if (status == STATUS_OK)
         status = face_session_open(n, title, &input, &st->session, e);
     if (status == STATUS_OK)
-        status = face_output_check(st->session, st->prob, title, "prob",
-                                   &(struct tensor_shape){2, {st->batch, 2}}, e);
+        status = face_output_check(st->session, st->prob, title, "prob", &(struct tensor_shape){2, {st->batch, 2}}, e);
     if (status == STATUS_OK)
-        status = face_output_check(st->session, st->reg, title, "reg",
-                                   &(struct tensor_shape){2, {st->batch, 4}}, e);
+        status = face_output_check(st->session, st->reg, title, "reg", &(struct tensor_shape){2, {st->batch, 4}}, e);
     if (status == STATUS_OK && has_points)
-        status = face_output_check(st->session, st->points, title, "points",
-                                   &(struct tensor_shape){2, {st->batch, 10}}, e);
+        status =
+            face_output_check(st->session, st->points, title, "points", &(struct tensor_shape){2, {st->batch, 10}}, e);
     return status;
 }
 
@@ -93,8 +91,7 @@ enum status mtcnn_open(const struct card *card, const struct network *const netw
     enum status status = STATUS_OK;
 
     if (!networks[0] || !networks[1] || !networks[2])
-        return error_set(e, STATUS_INVALID, "%s: MTCNN needs three networks: P-Net, R-Net, O-Net",
-                         card->name);
+        return error_set(e, STATUS_INVALID, "%s: MTCNN needs three networks: P-Net, R-Net, O-Net", card->name);
     m = calloc(1, sizeof(*m));
     if (!m)
         return error_no_memory(e);
@@ -218,8 +215,8 @@ static void place_cell(unsigned cell, double scale, float *ret_begin, float *ret
 }
 
 /* Fills level_list from one level, suppressed. */
-static enum status propose_level(struct mtcnn *m, const struct level *l, const struct image *picture,
-                                 size_t *ret_count, struct error *e)
+static enum status propose_level(struct mtcnn *m, const struct level *l, const struct image *picture, size_t *ret_count,
+                                 struct error *e)
 {
     struct image scaled = *picture;
     size_t cells = (size_t)l->grid_width * l->grid_height, count = 0;
@@ -315,8 +312,8 @@ static enum status propose(struct mtcnn *m, const struct image *picture, size_t 
 }
 
 /* The crop of one box into its row of the batch. */
-static void fill_row(struct mtcnn *m, const struct stage *st, const struct image *picture,
-                     const struct face *box, size_t row)
+static void fill_row(struct mtcnn *m, const struct stage *st, const struct image *picture, const struct face *box,
+                     size_t row)
 {
     struct face_crop_box whole = {(int)box->x0, (int)box->y0, (unsigned)(box->x1 - box->x0),
                                   (unsigned)(box->y1 - box->y0)};
@@ -340,8 +337,8 @@ static void read_points(const float *points, struct face *f)
 
 /* Runs st over the list in full batches: a row's result depends on nothing but its crop, and the last batch
  * is padded with zeros. Keeps what reaches the threshold. */
-static enum status run_stage(struct mtcnn *m, const struct stage *st, const struct image *picture,
-                             double threshold, size_t *count, struct error *e)
+static enum status run_stage(struct mtcnn *m, const struct stage *st, const struct image *picture, double threshold,
+                             size_t *count, struct error *e)
 {
     size_t row_bytes = (size_t)3 * st->side_px * st->side_px * sizeof(float), kept = 0;
 
@@ -374,8 +371,8 @@ static enum status run_stage(struct mtcnn *m, const struct stage *st, const stru
     return STATUS_OK;
 }
 
-enum status mtcnn_run(struct mtcnn *m, const struct image *picture, struct face_candidate *ret_list,
-                      size_t *ret_count, struct error *e)
+enum status mtcnn_run(struct mtcnn *m, const struct image *picture, struct face_candidate *ret_list, size_t *ret_count,
+                      struct error *e)
 {
     size_t count;
     enum status status = propose(m, picture, &count, e);

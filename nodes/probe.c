@@ -125,8 +125,7 @@ static void take_log(void *object, int level, const char *format, va_list args)
     if (!w || level > AV_LOG_ERROR)
         return;
     len = strlen(w->partial);
-    if (len == 0 &&
-        object) { /* without the address that libav's own prefix has: it changes from run to run */
+    if (len == 0 && object) { /* without the address that libav's own prefix has: it changes from run to run */
         const AVClass *class = *(AVClass **)object;
 
         if (class && class->item_name) {
@@ -147,8 +146,7 @@ static void take_log(void *object, int level, const char *format, va_list args)
     w->n_errors++;
 }
 
-enum status media_error(struct error *e, enum status s, int av_code, const struct media_words *w,
-                        const char *what)
+enum status media_error(struct error *e, enum status s, int av_code, const struct media_words *w, const char *what)
 {
     char reason[AV_ERROR_MAX_STRING_SIZE] = "";
 
@@ -223,8 +221,7 @@ static enum status source_open(int fd, struct media_source **ret_source, struct 
     return STATUS_OK;
 }
 
-static int refuse_open(AVFormatContext *format, AVIOContext **io, const char *url, int flags,
-                       AVDictionary **options)
+static int refuse_open(AVFormatContext *format, AVIOContext **io, const char *url, int flags, AVDictionary **options)
 {
     (void)io;
     (void)flags;
@@ -397,8 +394,8 @@ static int64_t parse_duration_tag(const AVStream *stream)
     unsigned hours, minutes;
     double seconds;
 
-    if (!tag || sscanf(tag->value, "%4u:%2u:%lf", &hours, &minutes, &seconds) != 3 ||
-        !(seconds >= 0 && seconds < 60) || minutes > 59)
+    if (!tag || sscanf(tag->value, "%4u:%2u:%lf", &hours, &minutes, &seconds) != 3 || !(seconds >= 0 && seconds < 60) ||
+        minutes > 59)
         return 0;
     return (int64_t)((hours * 60.0 + minutes) * 60e6 + seconds * 1e6);
 }
@@ -482,8 +479,8 @@ static enum status find_codec(struct media *m, const struct video_facts *facts, 
                      av_fourcc_make_string(tag, par->codec_tag));
 }
 
-static enum status check_size(const struct video_facts *facts, unsigned max_side_px,
-                              enum outcome *ret_outcome, struct error *e)
+static enum status check_size(const struct video_facts *facts, unsigned max_side_px, enum outcome *ret_outcome,
+                              struct error *e)
 {
     if (facts->width_px <= max_side_px && facts->height_px <= max_side_px)
         return STATUS_OK;
@@ -536,8 +533,7 @@ static enum status open_stream(struct media *m, unsigned max_side_px, struct vid
         return error_set(e, STATUS_CORRUPT, "no video stream (%u audio)", facts->n_audio_streams);
     }
     for (unsigned i = 0; i < m->format->nb_streams; i++)
-        m->format->streams[i]->discard =
-            m->format->streams[i] == m->stream ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+        m->format->streams[i]->discard = m->format->streams[i] == m->stream ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     fill_facts(m, facts);
     status = find_codec(m, facts, ret_outcome, e);
     return status == STATUS_OK ? check_size(facts, max_side_px, ret_outcome, e) : status;

@@ -35,8 +35,7 @@ static void fill_strided(const struct sample_plan *p, int64_t duration_us, doubl
     }
 }
 
-enum status sample_plan_make(const struct card_sampling *sampling, int64_t duration_us,
-                             struct sample_plan *ret_plan)
+enum status sample_plan_make(const struct card_sampling *sampling, int64_t duration_us, struct sample_plan *ret_plan)
 {
     struct sample_plan p = {.n_clips = sampling->clips, .n_frames = sampling->frames};
     double stride_us = sampling->stride_s * 1e6;

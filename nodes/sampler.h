@@ -20,8 +20,7 @@ struct sample_plan {
  * length gets fewer clips, at least one (spread by the same formula); the times of a single clip that is
  * longer than the video run past its end. STATUS_INVALID: a setting out of its range, or a duration that is
  * not positive. */
-enum status sample_plan_make(const struct card_sampling *sampling, int64_t duration_us,
-                             struct sample_plan *ret_plan);
+enum status sample_plan_make(const struct card_sampling *sampling, int64_t duration_us, struct sample_plan *ret_plan);
 void sample_plan_clear(struct sample_plan *p);
 
 #endif

@@ -96,14 +96,37 @@ static bool forbid_filesystem(void)
 
 /* What decoding and networks call, seen under strace, and what the C library needs to abort with a message. */
 static const int allowed_calls[] = {
-    SCMP_SYS(read),          SCMP_SYS(pread64),        SCMP_SYS(readv),        SCMP_SYS(lseek),
-    SCMP_SYS(fstat),         SCMP_SYS(newfstatat),     SCMP_SYS(close),        SCMP_SYS(mmap),
-    SCMP_SYS(munmap),        SCMP_SYS(mremap),         SCMP_SYS(mprotect),     SCMP_SYS(madvise),
-    SCMP_SYS(brk),           SCMP_SYS(futex),          SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),
-    SCMP_SYS(gettimeofday),  SCMP_SYS(getrusage),      SCMP_SYS(times),        SCMP_SYS(recvmsg),
-    SCMP_SYS(rt_sigreturn),  SCMP_SYS(rt_sigaction),   SCMP_SYS(rt_sigprocmask), SCMP_SYS(sched_yield),
-    SCMP_SYS(getpid),        SCMP_SYS(gettid),         SCMP_SYS(getrandom),    SCMP_SYS(exit),
-    SCMP_SYS(exit_group),    SCMP_SYS(restart_syscall), SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(read),
+    SCMP_SYS(pread64),
+    SCMP_SYS(readv),
+    SCMP_SYS(lseek),
+    SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(close),
+    SCMP_SYS(mmap),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(mprotect),
+    SCMP_SYS(madvise),
+    SCMP_SYS(brk),
+    SCMP_SYS(futex),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(getrusage),
+    SCMP_SYS(times),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(sched_getaffinity),
     SCMP_SYS(mbind), /* OpenBLAS, when it takes a buffer */
 };
 
@@ -115,8 +138,8 @@ static bool allow_on(scmp_filter_ctx filter, int call, int fd)
 static bool allow_signal_to_self(scmp_filter_ctx filter)
 {
     /* abort(): tgkill(getpid(), gettid(), SIGABRT). */
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                            SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)getpid())) == 0;
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)getpid())) ==
+           0;
 }
 
 static bool filter_calls(int keep_fd)
@@ -135,9 +158,9 @@ static bool filter_calls(int keep_fd)
     ok = ok && (SANITIZED || seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 0) == 0);
     if (SANITIZED) {
         /* The sanitizers' reports and LeakSanitizer's absence (it would ptrace) need these; this is a test build. */
-        static const int more[] = {SCMP_SYS(sigaltstack), SCMP_SYS(readlink), SCMP_SYS(openat), SCMP_SYS(prctl),
-                                   SCMP_SYS(getppid), SCMP_SYS(write), SCMP_SYS(ioctl), SCMP_SYS(fcntl),
-                                   SCMP_SYS(prlimit64)};
+        static const int more[] = {SCMP_SYS(sigaltstack), SCMP_SYS(readlink), SCMP_SYS(openat),
+                                   SCMP_SYS(prctl),       SCMP_SYS(getppid),  SCMP_SYS(write),
+                                   SCMP_SYS(ioctl),       SCMP_SYS(fcntl),    SCMP_SYS(prlimit64)};
 
         for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
             ok = ok && seccomp_rule_add(filter, SCMP_ACT_ALLOW, more[i], 0) == 0;

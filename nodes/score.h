@@ -22,7 +22,6 @@ void scorer_close(struct scorer **s); /* NULL-safe; sets *s = NULL */
 
 /* Never fails for a bad file: that is an outcome. STATUS_NO_MEMORY and the like are ours. notes may be NULL.
  * *ret_result is the caller's to result_clear. */
-enum status scorer_run(struct scorer *s, int fd, struct lane_notes *notes, struct result *ret_result,
-                       struct error *e);
+enum status scorer_run(struct scorer *s, int fd, struct lane_notes *notes, struct result *ret_result, struct error *e);
 
 #endif

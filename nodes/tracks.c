@@ -41,8 +41,7 @@ void tracker_close(struct tracker **t)
 /* Joins the faces to the tracks, the largest overlap first. Both lists are short (32 and 16), so each round
  * looks at all pairs that are still free; the strict comparison leaves ties to the lower track, then to the
  * earlier face. */
-static void join(struct tracker *t, const struct face *faces, size_t n_faces, bool *face_taken,
-                 bool *track_taken)
+static void join(struct tracker *t, const struct face *faces, size_t n_faces, bool *face_taken, bool *track_taken)
 {
     double overlap[MAX_ALIVE][CARD_MAX_FACES];
 

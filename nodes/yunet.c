@@ -33,8 +33,7 @@ static void name_head(char name[16], unsigned s, unsigned h)
     snprintf(name, 16, "%s_%u", HEAD_NAMES[h], STRIDE_PX[s]);
 }
 
-enum status yunet_open(const struct card *card, const struct network *network, struct yunet **ret_y,
-                       struct error *e)
+enum status yunet_open(const struct card *card, const struct network *network, struct yunet **ret_y, struct error *e)
 {
     struct yunet *y;
     enum status status = STATUS_OK;
@@ -162,8 +161,8 @@ static size_t read_stride(struct yunet *y, unsigned s, size_t count, unsigned *o
     return count;
 }
 
-enum status yunet_run(struct yunet *y, const struct image *picture, struct face_candidate *ret_list,
-                      size_t *ret_count, struct error *e)
+enum status yunet_run(struct yunet *y, const struct image *picture, struct face_candidate *ret_list, size_t *ret_count,
+                      struct error *e)
 {
     unsigned order = 0;
     size_t count = 0;

@@ -176,7 +176,8 @@ static enum status obey(struct nursery *n)
         kill_lane(n, order.lane);
     } else if (fds[0] >= 0 && fds[1] >= 0 && spawn(n, order.lane, fds) != STATUS_OK) {
         /* As if it had died at birth: the agent decides what that costs. */
-        struct zygote_event event = {.kind = ZYGOTE_LANE_DIED, .lane = order.lane, .wait_status = LANE_EXIT_INTERNAL << 8};
+        struct zygote_event event = {
+            .kind = ZYGOTE_LANE_DIED, .lane = order.lane, .wait_status = LANE_EXIT_INTERNAL << 8};
 
         s = send_event(n, &event);
     }

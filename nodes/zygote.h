@@ -16,10 +16,10 @@
 struct zygote;
 
 struct zygote_settings {
-    const char *detector;         /* name or path; NULL: lanes only probe */
-    uint64_t lane_memory_bytes;   /* beyond the zygote's own; 0: no limit */
-    uint64_t lane_cpu_s;          /* CPU seconds of one lane; 0: no limit */
-    bool require_sandbox;         /* a lane without every layer refuses to work */
+    const char *detector;       /* name or path; NULL: lanes only probe */
+    uint64_t lane_memory_bytes; /* beyond the zygote's own; 0: no limit */
+    uint64_t lane_cpu_s;        /* CPU seconds of one lane; 0: no limit */
+    bool require_sandbox;       /* a lane without every layer refuses to work */
 };
 
 enum zygote_event_kind { ZYGOTE_READY = 1, ZYGOTE_FAILED, ZYGOTE_LANE_DIED };
@@ -28,9 +28,9 @@ enum zygote_event_kind { ZYGOTE_READY = 1, ZYGOTE_FAILED, ZYGOTE_LANE_DIED };
 
 struct zygote_event {
     enum zygote_event_kind kind;
-    uint32_t lane;                /* LANE_DIED */
-    int wait_status;              /* LANE_DIED */
-    char text[ERROR_TEXT_BYTES];  /* FAILED */
+    uint32_t lane;               /* LANE_DIED */
+    int wait_status;             /* LANE_DIED */
+    char text[ERROR_TEXT_BYTES]; /* FAILED */
 };
 
 /* Forks. The zygote begins to load the detector at once; READY or FAILED comes when it has. */

@@ -19,9 +19,9 @@ struct parcel {
 struct channel {
     bool mpi;
     unsigned rank, size;
-    struct parcel *sending;           /* started, newest first */
-    struct parcel *own, *own_last;    /* to oneself, oldest first */
-    unsigned *n_pending;              /* by rank */
+    struct parcel *sending;        /* started, newest first */
+    struct parcel *own, *own_last; /* to oneself, oldest first */
+    unsigned *n_pending;           /* by rank */
 };
 
 static unsigned from_environment(const char *const names[], unsigned otherwise)

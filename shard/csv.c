@@ -185,8 +185,8 @@ static enum status find_row(struct csv_reader *r, size_t *ret_len, size_t *ret_n
         }
         if (r->next + i == r->len) {
             if (quoted)
-                return error_set(e, STATUS_CORRUPT, "%s:%zu: a quote is opened in this row and never closed",
-                                 r->path, r->line);
+                return error_set(e, STATUS_CORRUPT, "%s:%zu: a quote is opened in this row and never closed", r->path,
+                                 r->line);
             if (after_return)
                 return error_set(e, STATUS_CORRUPT, "%s:%zu: a carriage return without a line feed", r->path,
                                  r->line + n_lines);

@@ -15,9 +15,8 @@
 #include "shard/status.h"
 
 enum {
-    CSV_MAX_ROW_BYTES =
-        1024 * 1024,       /* of one row in the file; an unclosed quote ends here, not at the memory's end */
-    CSV_MAX_FIELDS = 1024, /* of one row */
+    CSV_MAX_ROW_BYTES = 1024 * 1024, /* of one row in the file; an unclosed quote ends here, not at the memory's end */
+    CSV_MAX_FIELDS = 1024,           /* of one row */
 };
 
 struct csv_row {

@@ -105,8 +105,7 @@ static enum status sniff_in(const char *folder, const char *name, enum label_fil
 }
 
 /* summary: where to say what was found and is not DFDC's; may be NULL. */
-static enum status is_dfdc_folder(const char *folder, bool *ret_is, struct layout_summary *summary,
-                                  struct error *e)
+static enum status is_dfdc_folder(const char *folder, bool *ret_is, struct layout_summary *summary, struct error *e)
 {
     static const char *const names[] = {"metadata.json", "dataset.json", "labels.csv"};
     enum label_file kind = LABEL_FILE_OTHER;
@@ -123,8 +122,8 @@ static enum status is_dfdc_folder(const char *folder, bool *ret_is, struct layou
 
 /* Archives nest (dfdc_train_part_00/dfdc_train_part_0/metadata.json), so depth levels below folder are looked
  * at. Any folder will do: only whether one is found counts, and that does not hang on the order. */
-static enum status holds_dfdc(const char *folder, unsigned depth, bool *ret_holds,
-                              struct layout_summary *summary, struct error *e)
+static enum status holds_dfdc(const char *folder, unsigned depth, bool *ret_holds, struct layout_summary *summary,
+                              struct error *e)
 {
     enum status s = is_dfdc_folder(folder, ret_holds, summary, e);
     /* One that cannot be opened is the walk's error to report. */
@@ -188,9 +187,8 @@ static enum status no_video(struct scan *scan)
         s = error_set(scan->e, STATUS_INVALID, "%.300s: no video: looked for %s; found no file", scan->corpus,
                       wanted.data);
     else
-        s = error_set(scan->e, STATUS_INVALID,
-                      "%.300s: no video: looked for %s; found %zu other file%s such as %s", scan->corpus,
-                      wanted.data, summary->n_other_files, summary->n_other_files == 1 ? "" : "s",
+        s = error_set(scan->e, STATUS_INVALID, "%.300s: no video: looked for %s; found %zu other file%s such as %s",
+                      scan->corpus, wanted.data, summary->n_other_files, summary->n_other_files == 1 ? "" : "s",
                       summary->other_example);
     text_clear(&wanted);
     return s;
@@ -232,8 +230,7 @@ static enum status fill(struct scan *scan, enum kind kind, const char *csv_path)
         s = manifest_sort(scan->m, scan->e);
     if (s == STATUS_OK && manifest_count(scan->m) == 0) {
         if (kind == KIND_CSV)
-            s = error_set(scan->e, STATUS_INVALID, "%s: no video: the file has column names and no row",
-                          csv_path);
+            s = error_set(scan->e, STATUS_INVALID, "%s: no video: the file has column names and no row", csv_path);
         else
             s = no_video(scan);
     }
@@ -267,8 +264,8 @@ static enum status scan_file(struct scan *scan, enum kind kind)
     const char *slash = strrchr(scan->corpus, '/');
 
     if (kind == KIND_DIR || kind == KIND_DFDC)
-        return error_set(scan->e, STATUS_INVALID, "%s: the layout %s needs a folder, and this is a file",
-                         scan->corpus, kind_names[kind]);
+        return error_set(scan->e, STATUS_INVALID, "%s: the layout %s needs a folder, and this is a file", scan->corpus,
+                         kind_names[kind]);
     if (kind == KIND_AUTO && manifest_is(scan->corpus)) {
         scan->summary->layout = "manifest";
         s = manifest_read(scan->corpus, &scan->m, scan->e);
@@ -278,8 +275,7 @@ static enum status scan_file(struct scan *scan, enum kind kind)
     }
     if (layout_is_video(scan, slash ? slash + 1 : scan->corpus))
         return error_set(scan->e, STATUS_INVALID,
-                         "%s: a video, and not a corpus: give its folder, or a CSV file with its path",
-                         scan->corpus);
+                         "%s: a video, and not a corpus: give its folder, or a CSV file with its path", scan->corpus);
     folder = slash ? strndup(scan->corpus, (size_t)(slash - scan->corpus) + 1) : strdup(".");
     if (!folder)
         return error_no_memory(scan->e);

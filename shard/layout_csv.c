@@ -103,8 +103,7 @@ static bool is_known(const struct header *h, size_t field)
 }
 
 /* Checks the header; columns that nobody reads are named in the notes. */
-static enum status check_header(struct scan *scan, const char *csv_path, const struct csv_row *row,
-                                struct header *h)
+static enum status check_header(struct scan *scan, const char *csv_path, const struct csv_row *row, struct header *h)
 {
     struct text ignored = {0};
 
@@ -120,8 +119,8 @@ static enum status check_header(struct scan *scan, const char *csv_path, const s
         for (size_t k = 0; k < i; k++) {
             if (row->fields[i][0] != '\0' && strcasecmp(row->fields[i], row->fields[k]) == 0) {
                 text_clear(&ignored);
-                return error_set(scan->e, STATUS_INVALID, "%s:%zu: column '%.100s' stands twice", csv_path,
-                                 row->line, row->fields[i]);
+                return error_set(scan->e, STATUS_INVALID, "%s:%zu: column '%.100s' stands twice", csv_path, row->line,
+                                 row->fields[i]);
             }
         }
         if (!is_known(h, i))
@@ -143,8 +142,8 @@ static const char *field(const struct header *h, const struct csv_row *row, enum
 }
 
 enum status layout_csv_rows(struct scan *scan, const char *csv_path,
-                            enum status (*visit)(struct scan *scan, const char *csv_path,
-                                                 const struct label_row *row, void *context),
+                            enum status (*visit)(struct scan *scan, const char *csv_path, const struct label_row *row,
+                                                 void *context),
                             void *context)
 {
     struct csv_reader *r = NULL;
@@ -158,8 +157,7 @@ enum status layout_csv_rows(struct scan *scan, const char *csv_path,
     if (s == STATUS_OK)
         s = check_header(scan, csv_path, &row, &h);
     else if (s == STATUS_END)
-        s = error_set(scan->e, STATUS_INVALID, "%s: an empty file; its first row must name the columns",
-                      csv_path);
+        s = error_set(scan->e, STATUS_INVALID, "%s: an empty file; its first row must name the columns", csv_path);
     while (s == STATUS_OK) {
         struct label_row out = {0};
 
@@ -167,8 +165,8 @@ enum status layout_csv_rows(struct scan *scan, const char *csv_path,
         if (s != STATUS_OK)
             break;
         if (row.n_fields != h.n_fields) {
-            s = error_set(scan->e, STATUS_INVALID, "%s:%zu: the row has %zu fields and the header %zu",
-                          csv_path, row.line, row.n_fields, h.n_fields);
+            s = error_set(scan->e, STATUS_INVALID, "%s:%zu: the row has %zu fields and the header %zu", csv_path,
+                          row.line, row.n_fields, h.n_fields);
             break;
         }
         out.line = row.line;
@@ -180,8 +178,8 @@ enum status layout_csv_rows(struct scan *scan, const char *csv_path,
         out.entry.group = field(&h, &row, COLUMN_GROUP);
         if (label_parse(field(&h, &row, COLUMN_LABEL), &out.entry.label) != STATUS_OK)
             s = error_set(scan->e, STATUS_INVALID,
-                          "%s:%zu: label: not one of REAL, FAKE, 0, 1 (1 = fake) or empty: '%.200s'",
-                          csv_path, row.line, field(&h, &row, COLUMN_LABEL));
+                          "%s:%zu: label: not one of REAL, FAKE, 0, 1 (1 = fake) or empty: '%.200s'", csv_path,
+                          row.line, field(&h, &row, COLUMN_LABEL));
         else
             s = visit(scan, csv_path, &out, context);
     }
@@ -199,8 +197,7 @@ static const char *relative_path(const struct scan *scan, const char *plain)
     return strncmp(plain, scan->root, len) == 0 && plain[len] == '/' ? plain + len + 1 : plain;
 }
 
-static enum status add_row(struct scan *scan, const char *csv_path, const struct label_row *row,
-                           void *context)
+static enum status add_row(struct scan *scan, const char *csv_path, const struct label_row *row, void *context)
 {
     const int *root_fd = context;
     enum status s;
@@ -220,8 +217,7 @@ static enum status add_row(struct scan *scan, const char *csv_path, const struct
             goto end;
     }
     if (is_folder)
-        s = error_set(scan->e, STATUS_INVALID, "%s: path: a folder, not a video: '%.200s'", where,
-                      entry.path);
+        s = error_set(scan->e, STATUS_INVALID, "%s: path: a folder, not a video: '%.200s'", where, entry.path);
     else
         s = layout_add(scan, &entry, where);
 end:
@@ -234,8 +230,7 @@ struct twice {
     size_t n_seen;
 };
 
-static enum status find_second(struct scan *scan, const char *csv_path, const struct label_row *row,
-                               void *context)
+static enum status find_second(struct scan *scan, const char *csv_path, const struct label_row *row, void *context)
 {
     struct twice *twice = context;
     char *plain = layout_plain_path(row->entry.path);
@@ -247,8 +242,7 @@ static enum status find_second(struct scan *scan, const char *csv_path, const st
     free(plain);
     if (!same || ++twice->n_seen < 2)
         return STATUS_OK;
-    return error_set(scan->e, STATUS_INVALID, "%s:%zu: path: stands twice: '%.200s'", csv_path, row->line,
-                     twice->path);
+    return error_set(scan->e, STATUS_INVALID, "%s:%zu: path: stands twice: '%.200s'", csv_path, row->line, twice->path);
 }
 
 enum status layout_csv_fill(struct scan *scan, const char *csv_path)

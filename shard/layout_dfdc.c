@@ -192,8 +192,7 @@ struct label_source {
     char *folder; /* "" or "a/b/" */
 };
 
-static enum status visit_row(struct scan *scan, const char *csv_path, const struct label_row *row,
-                             void *context)
+static enum status visit_row(struct scan *scan, const char *csv_path, const struct label_row *row, void *context)
 {
     struct label_source *source = context;
     struct named_video v = {.label = row->entry.label, .source = source->index};
@@ -226,9 +225,8 @@ static enum status member_text(struct scan *scan, const char *file, const cJSON 
         snprintf(number, sizeof(number), "%.15g", member->valuedouble);
         text = number;
     } else if (member && !cJSON_IsNull(member)) {
-        return error_set(scan->e, STATUS_INVALID,
-                         "%.500s: '%.200s': %s: neither a text nor a number nor null", file, video->string,
-                         name);
+        return error_set(scan->e, STATUS_INVALID, "%.500s: '%.200s': %s: neither a text nor a number nor null", file,
+                         video->string, name);
     }
     *ret_text = strdup(text);
     return *ret_text ? STATUS_OK : error_no_memory(scan->e);
@@ -241,33 +239,30 @@ static enum status json_label(struct scan *scan, const char *file, const cJSON *
 
     if (label) {
         if (!cJSON_IsString(label) || label_parse(label->valuestring, ret_label) != STATUS_OK)
-            return error_set(scan->e, STATUS_INVALID, "%.500s: '%.200s': label: not REAL or FAKE: '%.100s'",
-                             file, video->string, cJSON_IsString(label) ? label->valuestring : "(no text)");
+            return error_set(scan->e, STATUS_INVALID, "%.500s: '%.200s': label: not REAL or FAKE: '%.100s'", file,
+                             video->string, cJSON_IsString(label) ? label->valuestring : "(no text)");
         return STATUS_OK;
     }
     if (!is_fake)
-        return error_set(scan->e, STATUS_INVALID, "%.500s: '%.200s': neither label nor is_fake", file,
-                         video->string);
+        return error_set(scan->e, STATUS_INVALID, "%.500s: '%.200s': neither label nor is_fake", file, video->string);
     if (cJSON_IsTrue(is_fake) || (cJSON_IsNumber(is_fake) && is_fake->valuedouble == 1.0))
         *ret_label = LABEL_FAKE;
     else if (cJSON_IsFalse(is_fake) || (cJSON_IsNumber(is_fake) && is_fake->valuedouble == 0.0))
         *ret_label = LABEL_REAL;
     else
-        return error_set(scan->e, STATUS_INVALID, "%.500s: '%.200s': is_fake: not 0 or 1", file,
-                         video->string);
+        return error_set(scan->e, STATUS_INVALID, "%.500s: '%.200s': is_fake: not 0 or 1", file, video->string);
     return STATUS_OK;
 }
 
-static enum status add_json_video(struct scan *scan, const char *file, const cJSON *video,
-                                  struct label_source *source)
+static enum status add_json_video(struct scan *scan, const char *file, const cJSON *video, struct label_source *source)
 {
     enum status s;
     struct named_video v = {.source = source->index};
     char *original = NULL;
 
     if (!cJSON_IsObject(video) || video->string[0] == '\0')
-        return error_set(scan->e, STATUS_INVALID, "%.500s: '%.200s': a video's name must lead to an object",
-                         file, video->string);
+        return error_set(scan->e, STATUS_INVALID, "%.500s: '%.200s': a video's name must lead to an object", file,
+                         video->string);
     s = json_label(scan, file, video, &v.label);
     if (s == STATUS_OK)
         s = member_text(scan, file, video, has(video, "split") ? "split" : "set", &v.split);
@@ -403,8 +398,7 @@ static int by_path(const void *a, const void *b)
 }
 
 /* Moves what only b knows into a. Two files of labels may name one video, if they agree. */
-static enum status merge(struct scan *scan, const struct collection *c, struct named_video *a,
-                         struct named_video *b)
+static enum status merge(struct scan *scan, const struct collection *c, struct named_video *a, struct named_video *b)
 {
     char **const of_a[] = {&a->split, &a->original, &a->identity};
     char **const of_b[] = {&b->split, &b->original, &b->identity};
@@ -413,10 +407,9 @@ static enum status merge(struct scan *scan, const struct collection *c, struct n
         return error_set(scan->e, STATUS_INVALID, "%.400s/%.200s: path: stands twice: '%.200s'", scan->corpus,
                          c->label_files[a->source], a->path);
     if (a->label != b->label && a->label != LABEL_UNKNOWN && b->label != LABEL_UNKNOWN)
-        return error_set(scan->e, STATUS_INVALID,
-                         "%.300s: label: %.150s says %s of '%.150s' and %.150s says %s", scan->corpus,
-                         c->label_files[a->source], label_name(a->label), a->path, c->label_files[b->source],
-                         label_name(b->label));
+        return error_set(scan->e, STATUS_INVALID, "%.300s: label: %.150s says %s of '%.150s' and %.150s says %s",
+                         scan->corpus, c->label_files[a->source], label_name(a->label), a->path,
+                         c->label_files[b->source], label_name(b->label));
     if (a->label == LABEL_UNKNOWN)
         a->label = b->label;
     for (size_t i = 0; i < 3; i++) {
@@ -479,10 +472,9 @@ enum status layout_dfdc_fill(struct scan *scan)
     if (s == STATUS_OK)
         s = manifest_sort(c.disk, scan->e);
     if (s == STATUS_OK && c.n_label_files == 0)
-        s = error_set(
-            scan->e, STATUS_INVALID,
-            "%s: no labels of DFDC: looked for metadata.json, dataset.json and labels.csv in it and below",
-            scan->corpus);
+        s = error_set(scan->e, STATUS_INVALID,
+                      "%s: no labels of DFDC: looked for metadata.json, dataset.json and labels.csv in it and below",
+                      scan->corpus);
     if (s == STATUS_OK && !index_by_name(&c))
         s = error_no_memory(scan->e);
     for (size_t i = 0; s == STATUS_OK && i < c.n_label_files; i++)
@@ -490,8 +482,7 @@ enum status layout_dfdc_fill(struct scan *scan)
     if (s == STATUS_OK)
         s = join(scan, &c);
     if (s == STATUS_OK && c.n_elsewhere > 0)
-        layout_note(scan->summary, "%zu named videos were found in folders below their labels",
-                    c.n_elsewhere);
+        layout_note(scan->summary, "%zu named videos were found in folders below their labels", c.n_elsewhere);
     collection_clear(&c);
     return s;
 }

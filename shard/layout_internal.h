@@ -16,8 +16,7 @@ struct scan {
 /* Whether name ends in one of the extensions. */
 bool layout_is_video(const struct scan *scan, const char *name);
 /* Appends to the summary's notes; what has no room is left out. */
-void layout_note(struct layout_summary *summary, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void layout_note(struct layout_summary *summary, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Adds entry to the manifest; the error begins with where. */
 enum status layout_add(struct scan *scan, const struct manifest_entry *entry, const char *where);
 
@@ -29,8 +28,7 @@ enum status layout_stat(struct scan *scan, int folder_fd, const char *path, stru
 /* For each file under the root in byte order of paths whose name is_wanted, calls visit with path, exists,
  * size_bytes and mtime_ns set. Other files are counted in the summary. Stops at visit's first failure. */
 enum status layout_walk(struct scan *scan, bool (*is_wanted)(const struct scan *scan, const char *name),
-                        enum status (*visit)(struct scan *scan, const struct manifest_entry *file,
-                                             void *context),
+                        enum status (*visit)(struct scan *scan, const struct manifest_entry *file, void *context),
                         void *context);
 
 enum status layout_dir_fill(struct scan *scan);
@@ -58,8 +56,8 @@ struct label_row {
 };
 /* Calls visit for each row of a CSV of labels. */
 enum status layout_csv_rows(struct scan *scan, const char *csv_path,
-                            enum status (*visit)(struct scan *scan, const char *csv_path,
-                                                 const struct label_row *row, void *context),
+                            enum status (*visit)(struct scan *scan, const char *csv_path, const struct label_row *row,
+                                                 void *context),
                             void *context);
 /* path without empty and "." components; the caller frees it. NULL when out of memory. */
 char *layout_plain_path(const char *path);

@@ -53,8 +53,7 @@ static int64_t nanoseconds(const struct timespec *t)
 
 static bool is_absent(int errno_value)
 {
-    return errno_value == ENOENT || errno_value == ENOTDIR || errno_value == ELOOP ||
-           errno_value == ENAMETOOLONG;
+    return errno_value == ENOENT || errno_value == ENOTDIR || errno_value == ELOOP || errno_value == ENAMETOOLONG;
 }
 
 enum status layout_stat(struct scan *scan, int folder_fd, const char *path, struct manifest_entry *entry,
@@ -118,8 +117,7 @@ static enum status read_items(struct walk *w, struct level *level)
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 
     if (!dir) {
-        s = error_set_errno(w->scan->e, errno, "%s: cannot read the folder '%.300s'", w->scan->corpus,
-                            w->path);
+        s = error_set_errno(w->scan->e, errno, "%s: cannot read the folder '%.300s'", w->scan->corpus, w->path);
         if (fd >= 0)
             close(fd);
         return s;
@@ -132,8 +130,7 @@ static enum status read_items(struct walk *w, struct level *level)
         d = readdir(dir);
         if (!d) {
             if (errno != 0)
-                s = error_set_errno(w->scan->e, errno, "%s: cannot read the folder '%.300s'", w->scan->corpus,
-                                    w->path);
+                s = error_set_errno(w->scan->e, errno, "%s: cannot read the folder '%.300s'", w->scan->corpus, w->path);
             break;
         }
         if (d->d_name[0] == '.')
@@ -254,8 +251,8 @@ static enum status walk_folder(struct walk *w, const struct level *parent, int f
     if (s != STATUS_OK || !enter)
         goto end;
     if (level.depth > MAX_DEPTH) {
-        s = error_set(w->scan->e, STATUS_INVALID, "%s: folders nest deeper than %d at '%.300s'",
-                      w->scan->corpus, MAX_DEPTH, w->path);
+        s = error_set(w->scan->e, STATUS_INVALID, "%s: folders nest deeper than %d at '%.300s'", w->scan->corpus,
+                      MAX_DEPTH, w->path);
         goto end;
     }
     s = read_items(w, &level);
@@ -265,8 +262,8 @@ static enum status walk_folder(struct walk *w, const struct level *parent, int f
         int child;
 
         if (len + 1 + name_len > MANIFEST_MAX_TEXT_BYTES) {
-            s = error_set(w->scan->e, STATUS_INVALID, "%s: path: longer than %d bytes in '%.300s'",
-                          w->scan->corpus, MANIFEST_MAX_TEXT_BYTES, w->path);
+            s = error_set(w->scan->e, STATUS_INVALID, "%s: path: longer than %d bytes in '%.300s'", w->scan->corpus,
+                          MANIFEST_MAX_TEXT_BYTES, w->path);
             break;
         }
         if (len > 0)
@@ -275,8 +272,7 @@ static enum status walk_folder(struct walk *w, const struct level *parent, int f
         if (item->is_folder) {
             child = openat(fd, item->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
             if (child < 0)
-                s = error_set_errno(w->scan->e, errno, "%s: cannot open the folder '%.300s'", w->scan->corpus,
-                                    w->path);
+                s = error_set_errno(w->scan->e, errno, "%s: cannot open the folder '%.300s'", w->scan->corpus, w->path);
             else
                 s = walk_folder(w, &level, child, item->is_link);
         } else {
@@ -290,8 +286,7 @@ end:
 }
 
 enum status layout_walk(struct scan *scan, bool (*is_wanted)(const struct scan *scan, const char *name),
-                        enum status (*visit)(struct scan *scan, const struct manifest_entry *file,
-                                             void *context),
+                        enum status (*visit)(struct scan *scan, const struct manifest_entry *file, void *context),
                         void *context)
 {
     enum status s;

@@ -267,8 +267,8 @@ enum status manifest_add(struct manifest *m, const struct manifest_entry *entry,
         const char *text = given[i] ? given[i] : "";
 
         if (strnlen(text, MANIFEST_MAX_TEXT_BYTES + 1) > MANIFEST_MAX_TEXT_BYTES)
-            return error_set(e, STATUS_INVALID, "%s: longer than %d bytes: '%.200s'", names[i],
-                             MANIFEST_MAX_TEXT_BYTES, text);
+            return error_set(e, STATUS_INVALID, "%s: longer than %d bytes: '%.200s'", names[i], MANIFEST_MAX_TEXT_BYTES,
+                             text);
         kept[i] = intern(m, text);
         if (!kept[i])
             return error_no_memory(e);

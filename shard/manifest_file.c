@@ -79,10 +79,10 @@ static void append_facts(struct text *t, const struct video_facts *f)
     text_append_csv(t, f->pixel_format);
     text_append_string(t, ",");
     text_append_csv(t, f->encoder);
-    text_append_format(t, ",%" PRIu32 ",%" PRIu32 ",%" PRId32 ",%" PRIu32 ",%" PRIu32, f->width_px,
-                       f->height_px, f->rotation_deg, f->fps_num, f->fps_den);
-    text_append_format(t, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRIu32 ",%" PRIu32, f->duration_us,
-                       f->n_frames, f->bit_rate_bps, f->n_video_streams, f->n_audio_streams);
+    text_append_format(t, ",%" PRIu32 ",%" PRIu32 ",%" PRId32 ",%" PRIu32 ",%" PRIu32, f->width_px, f->height_px,
+                       f->rotation_deg, f->fps_num, f->fps_den);
+    text_append_format(t, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRIu32 ",%" PRIu32, f->duration_us, f->n_frames,
+                       f->bit_rate_bps, f->n_video_streams, f->n_audio_streams);
 }
 
 static void append_entry(struct text *t, const struct manifest_entry *entry)
@@ -158,8 +158,8 @@ struct parsing {
 
 static enum status field_error(const struct parsing *p, enum column c, const char *rule)
 {
-    return error_set(p->e, STATUS_INVALID, "%s:%zu: %s: %s: '%.200s'", p->path, p->row.line, column_names[c],
-                     rule, p->row.fields[c]);
+    return error_set(p->e, STATUS_INVALID, "%s:%zu: %s: %s: '%.200s'", p->path, p->row.line, column_names[c], rule,
+                     p->row.fields[c]);
 }
 
 static enum status parse_unsigned(const struct parsing *p, enum column c, uint64_t max, uint64_t *ret_value)
@@ -286,16 +286,15 @@ static enum status parse_entry(const struct parsing *p, struct manifest *m)
 }
 
 /* The value of a "# NAME,VALUE" record. */
-static enum status parse_heading(struct csv_reader *r, struct parsing *p, const char *name,
-                                 const char **ret_value)
+static enum status parse_heading(struct csv_reader *r, struct parsing *p, const char *name, const char **ret_value)
 {
     enum status s = csv_reader_next(r, &p->row, p->e);
 
     if (status_failed(s))
         return s;
     if (s == STATUS_END || p->row.n_fields != 2 || strcmp(p->row.fields[0], name) != 0)
-        return error_set(p->e, STATUS_CORRUPT,
-                         "%s: not a whole manifest: no record '%s,...' under the first line", p->path, name);
+        return error_set(p->e, STATUS_CORRUPT, "%s: not a whole manifest: no record '%s,...' under the first line",
+                         p->path, name);
     *ret_value = p->row.fields[1];
     return STATUS_OK;
 }
@@ -312,8 +311,8 @@ static enum status parse_column_names(struct csv_reader *r, struct parsing *p)
         const char *name = c < p->row.n_fields ? p->row.fields[c] : "";
 
         if (strcmp(name, column_names[c]) != 0)
-            return error_set(p->e, STATUS_INVALID, "%s:%zu: column %zu: must be '%s': '%.200s'", p->path,
-                             p->row.line, c + 1, column_names[c], name);
+            return error_set(p->e, STATUS_INVALID, "%s:%zu: column %zu: must be '%s': '%.200s'", p->path, p->row.line,
+                             c + 1, column_names[c], name);
     }
     if (p->row.n_fields > COLUMN_COUNT)
         return error_set(p->e, STATUS_INVALID, "%s:%zu: column %d: not known: '%.200s'", p->path, p->row.line,
@@ -357,8 +356,7 @@ enum status manifest_read(const char *path, struct manifest **ret_m, struct erro
     if (s != STATUS_OK)
         goto end;
     if (!value || value[0] != '/') {
-        s = error_set(e, STATUS_INVALID, "%s:%zu: root: not an absolute folder: '%.200s'", path, p.row.line,
-                      value);
+        s = error_set(e, STATUS_INVALID, "%s:%zu: root: not an absolute folder: '%.200s'", path, p.row.line, value);
         goto end;
     }
     root = strdup(value); /* the next row overwrites it */
@@ -376,8 +374,8 @@ enum status manifest_read(const char *path, struct manifest **ret_m, struct erro
         if (s != STATUS_OK)
             break;
         if (p.row.n_fields != COLUMN_COUNT)
-            s = error_set(e, STATUS_INVALID, "%s:%zu: a row must have %d fields and has %zu", path,
-                          p.row.line, COLUMN_COUNT, p.row.n_fields);
+            s = error_set(e, STATUS_INVALID, "%s:%zu: a row must have %d fields and has %zu", path, p.row.line,
+                          COLUMN_COUNT, p.row.n_fields);
         else
             s = parse_entry(&p, m);
     }

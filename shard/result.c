@@ -13,10 +13,9 @@ static bool ends_inside(const char *array, size_t room)
 bool video_facts_valid(const struct video_facts *f)
 {
     return ends_inside(f->container, sizeof(f->container)) && ends_inside(f->codec, sizeof(f->codec)) &&
-           ends_inside(f->pixel_format, sizeof(f->pixel_format)) &&
-           ends_inside(f->encoder, sizeof(f->encoder)) && f->rotation_deg >= 0 && f->rotation_deg <= 270 &&
-           f->rotation_deg % 90 == 0 && (f->fps_num == 0 || f->fps_den > 0) && f->duration_us >= 0 &&
-           f->n_frames >= 0 && f->bit_rate_bps >= 0;
+           ends_inside(f->pixel_format, sizeof(f->pixel_format)) && ends_inside(f->encoder, sizeof(f->encoder)) &&
+           f->rotation_deg >= 0 && f->rotation_deg <= 270 && f->rotation_deg % 90 == 0 &&
+           (f->fps_num == 0 || f->fps_den > 0) && f->duration_us >= 0 && f->n_frames >= 0 && f->bit_rate_bps >= 0;
 }
 
 void result_clear(struct result *r)

@@ -20,11 +20,10 @@ enum {
 
 /* Facts of the chosen video stream, as the container and the decoder state them. 0 or "" where unknown. */
 struct video_facts {
-    char
-        container[32]; /* libavformat's short name, "mov,mp4,m4a,3gp,3g2,mj2" cut at the first comma: "mov" */
-    char codec[32];    /* libavcodec's name: "h264" */
-    char pixel_format[32];        /* "yuv420p" */
-    char encoder[64];             /* the container's or stream's encoder tag */
+    char container[32];    /* libavformat's short name, "mov,mp4,m4a,3gp,3g2,mj2" cut at the first comma: "mov" */
+    char codec[32];        /* libavcodec's name: "h264" */
+    char pixel_format[32]; /* "yuv420p" */
+    char encoder[64];      /* the container's or stream's encoder tag */
     uint32_t width_px, height_px; /* as shown: after rotation */
     int32_t rotation_deg;         /* clockwise, one of 0, 90, 180, 270, that was applied */
     uint32_t fps_num, fps_den;    /* average frame rate */

@@ -44,8 +44,7 @@ struct error {
 };
 
 /* Stores status and the formatted text in *e (e may be NULL) and returns s. A text that is too long is cut. */
-enum status error_set(struct error *e, enum status s, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+enum status error_set(struct error *e, enum status s, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* As error_set, with ": " and the text of the system's errno_value after it; ENOMEM, ENOENT, ENOSPC, EDQUOT and EROFS
  * give their own status, anything else STATUS_IO. */

@@ -70,8 +70,8 @@ void text_append_csv(struct text *t, const char *string)
 {
     size_t len = strlen(string);
 
-    if (len == 0 || (!strpbrk(string, ",\"\r\n") && string[0] != ' ' && string[len - 1] != ' ' &&
-                     string[0] != '\t' && string[len - 1] != '\t')) {
+    if (len == 0 || (!strpbrk(string, ",\"\r\n") && string[0] != ' ' && string[len - 1] != ' ' && string[0] != '\t' &&
+                     string[len - 1] != '\t')) {
         text_append(t, string, len);
         return;
     }

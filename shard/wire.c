@@ -468,8 +468,7 @@ static enum status result_take(const Fakesift__Wire__Result *w, struct result *r
 {
     if (!bytes_are_text(&w->path, WIRE_MAX_TEXT_BYTES) || !outcome_decided(w->outcome) ||
         !bytes_into(&w->message, r->message, sizeof(r->message)) || !facts_take(w->facts, &r->facts) ||
-        w->wall_us > INT64_MAX || w->decode_us > INT64_MAX || w->face_us > INT64_MAX ||
-        w->network_us > INT64_MAX)
+        w->wall_us > INT64_MAX || w->decode_us > INT64_MAX || w->face_us > INT64_MAX || w->network_us > INT64_MAX)
         return STATUS_CORRUPT;
     r->path = bytes_to_string(&w->path);
     if (!r->path)

@@ -42,10 +42,10 @@ enum message_kind {
 /* One flat message; fields beyond those named for a kind stay zero. Strings are owned by the message. */
 struct message {
     enum message_kind kind;
-    uint32_t n_lanes;     /* HELLO */
+    uint32_t n_lanes; /* HELLO */
     char *text; /* HELLO: host name; WELCOME: the corpus' root; STOP, FAILED: the reason; LEASE: the video's path */
     char fingerprint[SHA256_HEX_BYTES]; /* HELLO: of what decides scores, as this rank sees it; may be "" */
-    uint64_t unit;        /* LEASE, RESULT, FAILED: index in the manifest */
+    uint64_t unit;                      /* LEASE, RESULT, FAILED: index in the manifest */
     uint64_t lease;       /* LEASE, RESULT, FAILED: number of the lease, from 1, never used twice in a run */
     uint32_t attempt;     /* LEASE: 1-based */
     bool last_attempt;    /* LEASE: a failure is this unit's outcome, so record it */

@@ -171,9 +171,8 @@ static double quantile(const double *sorted, size_t n, double q)
     return sorted[below] + (at - (double)below) * (sorted[below + 1] - sorted[below]);
 }
 
-enum status metrics_bootstrap(const struct ranking *r, const uint32_t *cluster,
-                              const struct metrics_settings *settings, struct interval *ret_i,
-                              struct error *e)
+enum status metrics_bootstrap(const struct ranking *r, const uint32_t *cluster, const struct metrics_settings *settings,
+                              struct interval *ret_i, struct error *e)
 {
     struct interval interval = {.undefined = metrics_auc(r).undefined, .low = NAN, .high = NAN};
     struct clusters c = {0};

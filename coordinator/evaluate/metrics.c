@@ -128,8 +128,8 @@ static struct measure equal_error_rate(const struct ranking *r)
     while (roc_step(&w)) {
         double next_fpr = (double)w.false_fakes / n_real;
         /* Integers first, so that equal rates give an exact 0. */
-        double next_gap = ((double)(r->n_fake - w.true_fakes) * n_real - (double)w.false_fakes * n_fake) /
-                          (n_real * n_fake);
+        double next_gap =
+            ((double)(r->n_fake - w.true_fakes) * n_real - (double)w.false_fakes * n_fake) / (n_real * n_fake);
 
         if (next_gap <= 0)
             return defined(fpr + (next_fpr - fpr) * (gap / (gap - next_gap)));
@@ -206,8 +206,8 @@ static void pointwise(const struct ranking *r, double epsilon, struct metrics *m
     m->accuracy = defined((double)(m->n_fake_called_fake + r->n_real - m->n_real_called_fake) / n);
 }
 
-enum status metrics_compute(const struct ranking *r, const uint32_t *cluster,
-                            const struct metrics_settings *settings, struct metrics *ret_m, struct error *e)
+enum status metrics_compute(const struct ranking *r, const uint32_t *cluster, const struct metrics_settings *settings,
+                            struct metrics *ret_m, struct error *e)
 {
     struct metrics m = {.n = r->n, .n_real = r->n_real, .n_fake = r->n_fake};
     enum status s;

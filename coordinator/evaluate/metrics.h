@@ -79,16 +79,15 @@ struct metrics {
 
 /* All of the above. cluster: NULL, or for each item its cluster, below 2^32 - 1; indexed by the ranking's
  * item. */
-enum status metrics_compute(const struct ranking *r, const uint32_t *cluster,
-                            const struct metrics_settings *settings, struct metrics *ret_m, struct error *e);
+enum status metrics_compute(const struct ranking *r, const uint32_t *cluster, const struct metrics_settings *settings,
+                            struct metrics *ret_m, struct error *e);
 
 struct measure metrics_auc(const struct ranking *r);
 struct measure metrics_tpr_at_fpr(const struct ranking *r, double max_fpr);
 /* The variance of the AUC; undefined unless each class has two items. */
 struct measure metrics_delong_variance(const struct ranking *r);
 struct interval metrics_delong(const struct ranking *r);
-enum status metrics_bootstrap(const struct ranking *r, const uint32_t *cluster,
-                              const struct metrics_settings *settings, struct interval *ret_i,
-                              struct error *e);
+enum status metrics_bootstrap(const struct ranking *r, const uint32_t *cluster, const struct metrics_settings *settings,
+                              struct interval *ret_i, struct error *e);
 
 #endif

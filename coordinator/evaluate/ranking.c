@@ -43,8 +43,7 @@ static void push(struct ranking *r, double p_fake, uint8_t is_fake, uint32_t ite
     r->n_real += !is_fake;
 }
 
-enum status ranking_open(const double *p_fake, const uint8_t *is_fake, size_t n, struct ranking *ret_r,
-                         struct error *e)
+enum status ranking_open(const double *p_fake, const uint8_t *is_fake, size_t n, struct ranking *ret_r, struct error *e)
 {
     struct ranked *items;
     struct ranking r;
@@ -74,8 +73,7 @@ enum status ranking_open(const double *p_fake, const uint8_t *is_fake, size_t n,
     return STATUS_OK;
 }
 
-enum status ranking_subset(const struct ranking *parent, const uint8_t *keep, struct ranking *ret_r,
-                           struct error *e)
+enum status ranking_subset(const struct ranking *parent, const uint8_t *keep, struct ranking *ret_r, struct error *e)
 {
     struct ranking r;
     size_t n = 0;

@@ -21,8 +21,7 @@ struct ranking {
 enum status ranking_open(const double *p_fake, const uint8_t *is_fake, size_t n, struct ranking *ret_r,
                          struct error *e);
 /* The items i of parent with keep[i] != 0, in linear time; keep is indexed by item. */
-enum status ranking_subset(const struct ranking *parent, const uint8_t *keep, struct ranking *ret_r,
-                           struct error *e);
+enum status ranking_subset(const struct ranking *parent, const uint8_t *keep, struct ranking *ret_r, struct error *e);
 void ranking_close(struct ranking *r); /* NULL-safe content; zeroes *r */
 
 /* The end of the run of equal scores that begins at first. */

@@ -151,8 +151,8 @@ enum status clusters_by_original(const struct manifest *m, uint32_t *cluster, bo
         if (found != SIZE_MAX)
             cluster[i] = (uint32_t)found;
         else
-            unknown[n_unknown++] = (struct name){
-                .text = entry->original, .len_bytes = strlen(entry->original), .index = (uint32_t)i};
+            unknown[n_unknown++] =
+                (struct name){.text = entry->original, .len_bytes = strlen(entry->original), .index = (uint32_t)i};
     }
     join_equal(unknown, n_unknown, cluster);
 end:

@@ -40,8 +40,7 @@ static void check_orientation(struct report_model *m)
     if (v->auc.undefined || v->auc_delong.undefined || !(v->auc.value < 0.5))
         return;
     /* A collapsed interval says nothing; then it is a matter of how likely the order is by chance. */
-    excludes_half =
-        v->auc_delong.is_collapsed ? chance_of_perfect_order(v) < 0.025 : v->auc_delong.high < 0.5;
+    excludes_half = v->auc_delong.is_collapsed ? chance_of_perfect_order(v) < 0.025 : v->auc_delong.high < 0.5;
     if (excludes_half)
         add(m, "orientation", true,
             "AUC %.3f is below 0.5 and its 95 %% interval excludes 0.5: labels or score direction look "
@@ -81,15 +80,12 @@ static void check_labels(struct report_model *m)
     if (t->n == 0)
         return;
     if (t->n_real + t->n_fake == 0)
-        add(m, "no_labels", false,
-            "The manifest has no labels: scores are given, their quality cannot be measured.");
+        add(m, "no_labels", false, "The manifest has no labels: scores are given, their quality cannot be measured.");
     else if (t->n_real == 0 || t->n_fake == 0)
-        add(m, "one_class", true,
-            "Every label is %s: AUC and other figures that need both classes are undefined.",
+        add(m, "one_class", true, "Every label is %s: AUC and other figures that need both classes are undefined.",
             t->n_real ? "REAL" : "FAKE");
     else if (t->n_unknown > 0)
-        add(m, "some_unlabelled", false, "%zu of %zu videos have no label and are in no metric.",
-            t->n_unknown, t->n);
+        add(m, "some_unlabelled", false, "%zu of %zu videos have no label and are in no metric.", t->n_unknown, t->n);
 }
 
 static void check_scores(struct report_model *m)
@@ -107,9 +103,8 @@ static void check_scores(struct report_model *m)
             "probabilities.",
             v->log_loss.value);
     if (!v->auc.undefined && fewer < 30)
-        add(m, "few_items", false,
-            "Only %zu scored %s: the intervals lean on many items and are too narrow here.", fewer,
-            v->n_real < v->n_fake ? "reals" : "fakes");
+        add(m, "few_items", false, "Only %zu scored %s: the intervals lean on many items and are too narrow here.",
+            fewer, v->n_real < v->n_fake ? "reals" : "fakes");
     if (v->auc_delong.is_collapsed && !v->auc_delong.undefined)
         add(m, "collapsed_interval", false,
             "The AUC is %g on these videos without exception: its interval has no width, which is not "

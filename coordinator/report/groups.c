@@ -169,8 +169,7 @@ enum status groups_make(struct report_model *m, struct error *e)
         members[i] = (struct member){.name = manifest_entry(m->in->manifest, i)->split, .index = (uint32_t)i};
     s = group_by(m, members, false, &m->splits, &m->n_splits, e);
     for (size_t i = 0; s == STATUS_OK && i < m->n; i++)
-        members[i] =
-            (struct member){.name = manifest_entry(m->in->manifest, i)->family, .index = (uint32_t)i};
+        members[i] = (struct member){.name = manifest_entry(m->in->manifest, i)->family, .index = (uint32_t)i};
     if (s == STATUS_OK)
         s = group_by(m, members, true, &m->families, &m->n_families, e);
     free(members);

@@ -40,11 +40,10 @@ static enum status check_input(const struct report_input *in, struct error *e)
         const struct result *r = &in->results[i];
 
         if (r->path && strcmp(r->path, path) != 0)
-            return error_set(e, STATUS_MISMATCH, "report: result %zu is of %s, the manifest has %s there", i,
-                             r->path, path);
+            return error_set(e, STATUS_MISMATCH, "report: result %zu is of %s, the manifest has %s there", i, r->path,
+                             path);
         if ((unsigned)r->outcome >= OUTCOME_COUNT)
-            return error_set(e, STATUS_INVALID, "report: %s has the unknown outcome %d", path,
-                             (int)r->outcome);
+            return error_set(e, STATUS_INVALID, "report: %s has the unknown outcome %d", path, (int)r->outcome);
         if (!outcome_has_score(r->outcome))
             continue;
         if (!in_unit_range(r->p_fake))
@@ -52,8 +51,8 @@ static enum status check_input(const struct report_input *in, struct error *e)
                              outcome_name(r->outcome), r->p_fake);
         for (size_t k = 0; k < r->n_clips; k++) {
             if (!in_unit_range(r->clips[k].p_fake))
-                return error_set(e, STATUS_INVALID, "report: %s has score %g in clip %zu; a score is in 0..1",
-                                 path, r->clips[k].p_fake, k);
+                return error_set(e, STATUS_INVALID, "report: %s has score %g in clip %zu; a score is in 0..1", path,
+                                 r->clips[k].p_fake, k);
         }
     }
     return STATUS_OK;
@@ -88,8 +87,7 @@ static enum status count(struct report_model *m, struct error *e)
         total += m->tally.by_outcome[k];
     /* What the whole report rests on: no video is lost, none counts twice. */
     if (total != m->n || m->tally.n != m->n || m->tally.n_real + m->tally.n_fake + m->tally.n_unknown != m->n)
-        return error_set(e, STATUS_BUG, "report: outcomes add up to %zu, not to the manifest's %zu", total,
-                         m->n);
+        return error_set(e, STATUS_BUG, "report: outcomes add up to %zu, not to the manifest's %zu", total, m->n);
     return STATUS_OK;
 }
 

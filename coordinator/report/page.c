@@ -106,8 +106,7 @@ static void headline(struct text *t, const struct report_model *m)
     page_count(t, m->n);
     text_append_string(t, m->n == 1 ? " video" : " videos");
     text_append_string(t, m->tally.n_decided < m->n ? " scored so far by " : " scored by ");
-    text_append_html(t,
-                     m->in->detector_name && m->in->detector_name[0] ? m->in->detector_name : "a detector");
+    text_append_html(t, m->in->detector_name && m->in->detector_name[0] ? m->in->detector_name : "a detector");
 }
 
 static void lede(struct text *t, const struct report_model *m)
@@ -120,9 +119,9 @@ static void lede(struct text *t, const struct report_model *m)
         text_append_format(t, "No AUC: %s.", undefined_reason(v->auc.undefined));
         return;
     }
-    text_append_format(
-        t, "A random fake scores above a random real <strong>%.1f\xc2\xa0%% of the time</strong> (AUC %.3f",
-        100 * v->auc.value, v->auc.value);
+    text_append_format(t,
+                       "A random fake scores above a random real <strong>%.1f\xc2\xa0%% of the time</strong> (AUC %.3f",
+                       100 * v->auc.value, v->auc.value);
     if (!i->undefined)
         text_append_format(t, "; 95\xc2\xa0%% interval %.3f to %.3f by %s", i->low, i->high, how);
     text_append_string(t, "), over ");
@@ -270,10 +269,9 @@ static void reproduce(struct text *t, const struct report_model *m)
     text_append_html(t, manifest_layout(m->in->manifest));
     text_append_string(t, "</code>, root <code>");
     text_append_html(t, manifest_root(m->in->manifest));
-    text_append_string(
-        t, "</code>). With the same manifest and protocol, on processors with the same instruction set, "
-           "<code>scores.csv</code> and the results of <code>report.json</code> must come out byte for "
-           "byte the same, whatever the number of machines.</p>");
+    text_append_string(t, "</code>). With the same manifest and protocol, on processors with the same instruction set, "
+                          "<code>scores.csv</code> and the results of <code>report.json</code> must come out byte for "
+                          "byte the same, whatever the number of machines.</p>");
 }
 
 static void css(struct text *t, const struct report_model *m)
@@ -316,8 +314,8 @@ static const struct {
     {"js", js, NULL},
 };
 
-static enum status append_part(struct text *t, const char *name, size_t len_bytes,
-                               const struct report_model *m, struct error *e)
+static enum status append_part(struct text *t, const char *name, size_t len_bytes, const struct report_model *m,
+                               struct error *e)
 {
     for (size_t k = 0; k < sizeof(parts) / sizeof(parts[0]); k++) {
         if (strlen(parts[k].name) != len_bytes || memcmp(parts[k].name, name, len_bytes) != 0)

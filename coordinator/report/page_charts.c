@@ -16,20 +16,18 @@ void page_outcome_bar(struct text *t, const struct report_model *m)
         double width = 1000.0 * (double)m->tally.by_outcome[o] / (double)m->n;
 
         if (width > 0) {
-            text_append_format(t, "<rect class=\"o-%s\" x=\"%.2f\" width=\"%.2f\" height=\"30\"/>",
-                               outcome_name(o), left, width);
+            text_append_format(t, "<rect class=\"o-%s\" x=\"%.2f\" width=\"%.2f\" height=\"30\"/>", outcome_name(o),
+                               left, width);
         }
         left += width;
     }
     text_append_string(t, "</svg>");
 }
 
-static const char *const label_words[] = {
-    [LABEL_UNKNOWN] = "unlabelled", [LABEL_REAL] = "real", [LABEL_FAKE] = "fake"};
+static const char *const label_words[] = {[LABEL_UNKNOWN] = "unlabelled", [LABEL_REAL] = "real", [LABEL_FAKE] = "fake"};
 static const char *const label_titles[] = {
     [LABEL_UNKNOWN] = "Unlabelled", [LABEL_REAL] = "Real", [LABEL_FAKE] = "Fake"};
-static const char *const label_classes[] = {
-    [LABEL_UNKNOWN] = "none", [LABEL_REAL] = "real", [LABEL_FAKE] = "fake"};
+static const char *const label_classes[] = {[LABEL_UNKNOWN] = "none", [LABEL_REAL] = "real", [LABEL_FAKE] = "fake"};
 
 struct panel {
     enum label label;
@@ -73,8 +71,8 @@ void page_histogram(struct text *t, const struct report_model *m)
         return;
     }
     text_append_format(
-        t, "<figure><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Distribution of scores by label\">",
-        WIDTH, total + AXIS);
+        t, "<figure><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Distribution of scores by label\">", WIDTH,
+        total + AXIS);
     for (size_t k = 0; k < n_panels; k++) {
         const size_t *bins = m->histogram.of_label[panels[k].label];
         int base = (int)(k + 1) * (HEIGHT + GAP);
@@ -95,20 +93,19 @@ void page_histogram(struct text *t, const struct report_model *m)
                                fmax(height, 1), (double)b / MODEL_BINS, (double)(b + 1) / MODEL_BINS, bins[b],
                                label_words[panels[k].label]);
         }
-        text_append_format(t, "<line class=\"axis\" x1=\"0\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", WIDTH, base,
-                           base);
-        text_append_format(t, "<line class=\"half\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", WIDTH / 2,
-                           WIDTH / 2, base - HEIGHT, base);
+        text_append_format(t, "<line class=\"axis\" x1=\"0\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", WIDTH, base, base);
+        text_append_format(t, "<line class=\"half\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", WIDTH / 2, WIDTH / 2,
+                           base - HEIGHT, base);
     }
     for (int k = 0; k <= 4; k++) {
         static const char *const anchors[] = {"start", "middle", "middle", "middle", "end"};
 
-        text_append_format(t, "<text x=\"%d\" y=\"%d\" text-anchor=\"%s\">%.2g</text>", k * WIDTH / 4,
-                           total + 17, anchors[k], k / 4.0);
+        text_append_format(t, "<text x=\"%d\" y=\"%d\" text-anchor=\"%s\">%.2g</text>", k * WIDTH / 4, total + 17,
+                           anchors[k], k / 4.0);
     }
-    text_append_string(
-        t, "</svg><figcaption>How the scores of each label are spread over P(fake). Heights are shares of "
-           "the label; the tallest bar is ");
+    text_append_string(t,
+                       "</svg><figcaption>How the scores of each label are spread over P(fake). Heights are shares of "
+                       "the label; the tallest bar is ");
     text_append_format(t, "%.0f\xc2\xa0%%.</figcaption></figure>", 100 * peak);
 }
 
@@ -145,42 +142,34 @@ void page_roc(struct text *t, const struct report_model *m)
 
     if (v->auc.undefined)
         return;
-    text_append_format(
-        t, "<figure><svg viewBox=\"-%d -8 %d %d\" role=\"img\" aria-label=\"ROC curve, area %.3f\">", MARGIN,
-        SIDE + MARGIN + 8, SIDE + 48, v->auc.value);
+    text_append_format(t, "<figure><svg viewBox=\"-%d -8 %d %d\" role=\"img\" aria-label=\"ROC curve, area %.3f\">",
+                       MARGIN, SIDE + MARGIN + 8, SIDE + 48, v->auc.value);
     for (int k = 0; k <= 4; k++) {
         int at = k * SIDE / 4;
 
-        text_append_format(
-            t,
-            "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"0\" y2=\"%d\"/><line class=\"grid\" x1=\"0\" "
-            "x2=\"%d\" y1=\"%d\" y2=\"%d\"/>",
-            at, at, SIDE, SIDE, at, at);
+        text_append_format(t,
+                           "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"0\" y2=\"%d\"/><line class=\"grid\" x1=\"0\" "
+                           "x2=\"%d\" y1=\"%d\" y2=\"%d\"/>",
+                           at, at, SIDE, SIDE, at, at);
         text_append_format(t,
                            "<text x=\"%d\" y=\"%d\" text-anchor=\"%s\">%.2g</text><text x=\"-7\" y=\"%d\" "
                            "text-anchor=\"end\">%.2g</text>",
                            at, SIDE + 17, k == 4 ? "end" : "middle", k / 4.0, SIDE - at + 4, k / 4.0);
     }
-    text_append_format(
-        t, "<line class=\"half\" x1=\"0\" x2=\"%d\" y1=\"%d\" y2=\"0\"/><path class=\"under\" d=\"", SIDE,
-        SIDE);
+    text_append_format(t, "<line class=\"half\" x1=\"0\" x2=\"%d\" y1=\"%d\" y2=\"0\"/><path class=\"under\" d=\"",
+                       SIDE, SIDE);
     append_curve(t, &m->ranking, SIDE);
     text_append_format(t, "L%d,%dZ\"/><path class=\"roc\" d=\"", SIDE, SIDE);
     append_curve(t, &m->ranking, SIDE);
     x = (double)v->n_real_called_fake / (double)v->n_real * SIDE;
     y = (1 - (double)v->n_fake_called_fake / (double)v->n_fake) * SIDE;
     text_append_format(
-        t,
-        "\"/><circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\"><title>threshold 0.5</title></circle>",
-        x, y);
-    text_append_format(t, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">reals accused</text>", SIDE / 2,
-                       SIDE + 33);
+        t, "\"/><circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\"><title>threshold 0.5</title></circle>", x, y);
+    text_append_format(t, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">reals accused</text>", SIDE / 2, SIDE + 33);
     text_append_format(
-        t, "<text transform=\"rotate(-90)\" x=\"-%d\" y=\"-42\" text-anchor=\"middle\">fakes caught</text>",
-        SIDE / 2);
-    text_append_string(
-        t, "</svg><figcaption>ROC: share of fakes caught against share of reals accused, for every "
-           "threshold. The dot is 0.5; the dashed line is guessing.</figcaption></figure>");
+        t, "<text transform=\"rotate(-90)\" x=\"-%d\" y=\"-42\" text-anchor=\"middle\">fakes caught</text>", SIDE / 2);
+    text_append_string(t, "</svg><figcaption>ROC: share of fakes caught against share of reals accused, for every "
+                          "threshold. The dot is 0.5; the dashed line is guessing.</figcaption></figure>");
 }
 
 void page_whisker(struct text *t, const struct measure *auc, const struct interval *i)
@@ -195,10 +184,9 @@ void page_whisker(struct text *t, const struct measure *auc, const struct interv
         "y2=\"10\"/><line class=\"half\" x1=\"%d\" x2=\"%d\" y1=\"2\" y2=\"18\"/>",
         WIDTH, WIDTH, WIDTH / 2, WIDTH / 2);
     if (!i->undefined)
-        text_append_format(t, "<line class=\"whisker\" x1=\"%.1f\" x2=\"%.1f\" y1=\"10\" y2=\"10\"/>",
-                           i->low * WIDTH, i->high * WIDTH);
-    text_append_format(t, "<circle class=\"dot\" cx=\"%.1f\" cy=\"10\" r=\"3.5\"/></svg>",
-                       auc->value * WIDTH);
+        text_append_format(t, "<line class=\"whisker\" x1=\"%.1f\" x2=\"%.1f\" y1=\"10\" y2=\"10\"/>", i->low * WIDTH,
+                           i->high * WIDTH);
+    text_append_format(t, "<circle class=\"dot\" cx=\"%.1f\" cy=\"10\" r=\"3.5\"/></svg>", auc->value * WIDTH);
 }
 
 void page_score_bar(struct text *t, double p_fake)

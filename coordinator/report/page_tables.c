@@ -6,18 +6,16 @@
 
 static void table_open(struct text *t, const char *caption, const char *class)
 {
-    text_append_format(
-        t,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table class=\"%s\">"
-        "<thead><tr>",
-        caption, class);
+    text_append_format(t,
+                       "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table class=\"%s\">"
+                       "<thead><tr>",
+                       caption, class);
 }
 
 static void heads(struct text *t, const char *const *names, size_t n, size_t first_number)
 {
     for (size_t k = 0; k < n; k++)
-        text_append_format(t, "<th scope=\"col\"%s>%s</th>", k >= first_number ? " class=\"n\"" : "",
-                           names[k]);
+        text_append_format(t, "<th scope=\"col\"%s>%s</th>", k >= first_number ? " class=\"n\"" : "", names[k]);
     text_append_string(t, "</tr></thead><tbody>");
 }
 
@@ -101,8 +99,7 @@ void page_outcomes(struct text *t, const struct report_model *m)
         size_t n = m->tally.by_outcome[o];
 
         text_append_format(t, "<tr%s><th scope=\"row\"><span class=\"swatch o-%s\"></span>%s</th><td>%s</td>",
-                           n == 0 ? " class=\"empty\"" : "", outcome_name(o), outcome_name(o),
-                           outcome_meaning(o));
+                           n == 0 ? " class=\"empty\"" : "", outcome_name(o), outcome_name(o), outcome_meaning(o));
         count_cell(t, n);
         share_cell(t, n, m->n);
         text_append_string(t, "</tr>");
@@ -129,8 +126,7 @@ static const struct figure figures[] = {
      offsetof(struct metrics, tpr_at_fpr_1e3)},
     {"Log loss", "lower is better; a constant 0.5 reaches 0.6931", offsetof(struct metrics, log_loss)},
     {"Brier score", "lower is better; a constant 0.5 reaches 0.25", offsetof(struct metrics, brier)},
-    {"Calibration error", "ECE over 15 bins: how far scores are from shares of fakes",
-     offsetof(struct metrics, ece)},
+    {"Calibration error", "ECE over 15 bins: how far scores are from shares of fakes", offsetof(struct metrics, ece)},
     {"Accuracy at 0.5", "a score of 0.5 or more counts as called fake", offsetof(struct metrics, accuracy)},
 };
 enum { N_FIGURES = sizeof(figures) / sizeof(figures[0]) };
@@ -170,8 +166,7 @@ static void undefined_figures(struct text *t, const struct metrics *video)
         text_append_format(t, ". Why: %s.</p>", undefined_reason(video->auc.undefined));
 }
 
-static void interval_row(struct text *t, const char *name, const struct measure *auc,
-                         const struct interval *i)
+static void interval_row(struct text *t, const char *name, const struct measure *auc, const struct interval *i)
 {
     text_append_format(t, "<tr><th scope=\"row\">%s</th>", name);
     range_cell(t, auc, i);
@@ -188,8 +183,8 @@ static void interval_row(struct text *t, const char *name, const struct measure 
 
 static void intervals(struct text *t, const struct report_model *m)
 {
-    static const char *const names[] = {"95 % interval of the AUC", "From\xe2\x80\x93to", "Replicates",
-                                        "Drawn from", "0 \xe2\x80\x93 0.5 \xe2\x80\x93 1"};
+    static const char *const names[] = {"95 % interval of the AUC", "From\xe2\x80\x93to", "Replicates", "Drawn from",
+                                        "0 \xe2\x80\x93 0.5 \xe2\x80\x93 1"};
 
     if (m->video.auc.undefined)
         return;
@@ -282,11 +277,10 @@ static void group_rows(struct text *t, const struct group *groups, size_t n, boo
     }
 }
 
-static void group_table(struct text *t, const char *id, const char *title, const char *head,
-                        const char *about, const struct group *groups, size_t n)
+static void group_table(struct text *t, const char *id, const char *title, const char *head, const char *about,
+                        const struct group *groups, size_t n)
 {
-    static const char *const numbers[] = {"Videos",       "Scored", "Reals scored",
-                                          "Fakes scored", "AUC",    "95 %, DeLong"};
+    static const char *const numbers[] = {"Videos", "Scored", "Reals scored", "Fakes scored", "AUC", "95 %, DeLong"};
 
     bool is_measured = false;
 
@@ -315,14 +309,13 @@ void page_groups(struct text *t, const struct report_model *m)
                 "does not.",
                 m->families, m->n_families);
     group_table(t, "splits", "By split", "Split",
-                "Each split by itself. A detector may have been trained on one of them.", m->splits,
-                m->n_splits);
+                "Each split by itself. A detector may have been trained on one of them.", m->splits, m->n_splits);
 }
 
 void page_policies(struct text *t, const struct report_model *m)
 {
-    static const char *const names[] = {
-        "Unscored videos are", "n", "AUC", "95 %, DeLong", "Log loss", "Brier", "Accuracy at 0.5"};
+    static const char *const names[] = {"Unscored videos are", "n", "AUC", "95 %, DeLong", "Log loss", "Brier",
+                                        "Accuracy at 0.5"};
 
     if (m->tally.n_real + m->tally.n_fake == 0) {
         text_append_string(t, "<p class=\"why\">Nothing to show without labels.</p>");

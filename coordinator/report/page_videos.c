@@ -18,9 +18,8 @@ static void label_cell(struct text *t, enum label label)
 
 static void table_open(struct text *t, const char *caption, const char *const *heads, size_t n)
 {
-    text_append_format(
-        t, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table><thead><tr>",
-        caption);
+    text_append_format(t, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table><thead><tr>",
+                       caption);
     for (size_t k = 0; k < n; k++)
         text_append_format(t, "<th scope=\"col\">%s</th>", heads[k]);
     text_append_string(t, "</tr></thead><tbody>");
@@ -137,9 +136,8 @@ void page_unscored(struct text *t, const struct report_model *m)
         text_append_string(t, " not yet decided.</p>");
     }
     if (n_all == 0) {
-        text_append_string(t, m->tally.n_decided == 0
-                                  ? ""
-                                  : "<p class=\"about\">None: every decided video has a score.</p>");
+        text_append_string(
+            t, m->tally.n_decided == 0 ? "" : "<p class=\"about\">None: every decided video has a score.</p>");
         return;
     }
     if (n_all > PAGE_MAX_UNSCORED) {
@@ -158,9 +156,8 @@ void page_unscored(struct text *t, const struct report_model *m)
         text_append_html(t, entry_of(m, i)->path);
         text_append_string(t, "</th>");
         label_cell(t, entry_of(m, i)->label);
-        text_append_format(
-            t, "<td class=\"outcome\"><span class=\"swatch o-%s\"></span>%s</td><td class=\"message\">",
-            outcome_name(r->outcome), outcome_name(r->outcome));
+        text_append_format(t, "<td class=\"outcome\"><span class=\"swatch o-%s\"></span>%s</td><td class=\"message\">",
+                           outcome_name(r->outcome), outcome_name(r->outcome));
         text_append_html(t, r->message);
         text_append_string(t, "</td></tr>");
     }

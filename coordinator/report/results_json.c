@@ -89,12 +89,11 @@ static void append_metrics(struct text *t, const struct metrics *v)
     }
     text_append(t, "}", 1);
     if (v->n > 0) {
-        text_append_format(
-            t,
-            ",\"called_at_0.5\":{\"fake_as_fake\":%zu,\"fake_as_real\":%zu,\"real_as_fake\":%zu,"
-            "\"real_as_real\":%zu}",
-            v->n_fake_called_fake, v->n_fake - v->n_fake_called_fake, v->n_real_called_fake,
-            v->n_real - v->n_real_called_fake);
+        text_append_format(t,
+                           ",\"called_at_0.5\":{\"fake_as_fake\":%zu,\"fake_as_real\":%zu,\"real_as_fake\":%zu,"
+                           "\"real_as_real\":%zu}",
+                           v->n_fake_called_fake, v->n_fake - v->n_fake_called_fake, v->n_real_called_fake,
+                           v->n_real - v->n_real_called_fake);
     }
 }
 
@@ -106,8 +105,7 @@ static void append_tally(struct text *t, const struct tally *tally)
     text_append_format(t,
                        ",\"n_real\":%zu,\"n_fake\":%zu,\"n_unlabelled\":%zu,\"n_real_scored\":%zu,"
                        "\"n_fake_scored\":%zu",
-                       tally->n_real, tally->n_fake, tally->n_unknown, tally->n_real_scored,
-                       tally->n_fake_scored);
+                       tally->n_real, tally->n_fake, tally->n_unknown, tally->n_real_scored, tally->n_fake_scored);
 }
 
 static void append_outcomes(struct text *t, const struct tally *tally)

@@ -24,9 +24,7 @@ struct database {
 static enum status fail(const struct database *d, struct error *e)
 {
     int code = sqlite3_errcode(d->db);
-    enum status s = code == SQLITE_NOMEM  ? STATUS_NO_MEMORY
-                    : code == SQLITE_FULL ? STATUS_NO_SPACE
-                                          : STATUS_IO;
+    enum status s = code == SQLITE_NOMEM ? STATUS_NO_MEMORY : code == SQLITE_FULL ? STATUS_NO_SPACE : STATUS_IO;
 
     return error_set(e, s, "%s: %s", d->partial_path, sqlite3_errmsg(d->db));
 }
@@ -126,11 +124,10 @@ static void bind_facts(struct database *d, int column, const struct video_facts 
 
 static enum status insert_videos(struct database *d, const struct report_model *m, struct error *e)
 {
-    enum status s =
-        prepare(d,
-                "INSERT INTO video VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
-                "?,?,?,?)",
-                e);
+    enum status s = prepare(d,
+                            "INSERT INTO video VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
+                            "?,?,?,?)",
+                            e);
 
     for (size_t i = 0; s == STATUS_OK && i < m->n; i++) {
         const struct manifest_entry *entry = manifest_entry(m->in->manifest, i);
@@ -214,8 +211,7 @@ enum status results_sqlite_write(const struct report_model *m, const char *path,
         s = error_set_errno(e, errno, "%s: cannot remove", d.partial_path);
         goto end;
     }
-    if (sqlite3_open_v2(d.partial_path, &d.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
-        SQLITE_OK) {
+    if (sqlite3_open_v2(d.partial_path, &d.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
         s = d.db ? fail(&d, e) : error_no_memory(e);
         goto end;
     }

@@ -23,8 +23,7 @@ static void print_auc(FILE *out, const struct report_model *m)
         fprintf(out, "AUC: none: %s\n", undefined_reason(v->auc.undefined));
         return;
     }
-    fprintf(out, "AUC %.4f (video level, n = %zu: %zu real, %zu fake; 95 %%", v->auc.value, v->n, v->n_real,
-            v->n_fake);
+    fprintf(out, "AUC %.4f (video level, n = %zu: %zu real, %zu fake; 95 %%", v->auc.value, v->n, v->n_real, v->n_fake);
     print_interval(out, "DeLong", &v->auc_delong);
     print_interval(out, "bootstrap", &v->auc_bootstrap);
     fprintf(out, ")\n");

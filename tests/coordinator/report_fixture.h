@@ -46,8 +46,7 @@ static inline void run_open(struct run *run, const struct manifest_entry *entrie
                                     .detector_worth = "nothing but a test"};
 }
 
-static inline void decide(struct run *run, const char *path, enum outcome outcome, double p_fake,
-                          const char *message)
+static inline void decide(struct run *run, const char *path, enum outcome outcome, double p_fake, const char *message)
 {
     size_t i = manifest_find(run->m, path);
 

@@ -33,15 +33,13 @@ static double uniform(struct random *random)
     return random_below(random, 1000003) / 1000003.0;
 }
 
-static enum status add_videos(struct manifest *m, size_t n, const char *mode, struct random *random,
-                              struct error *e)
+static enum status add_videos(struct manifest *m, size_t n, const char *mode, struct random *random, struct error *e)
 {
     enum status s = STATUS_OK;
 
     for (size_t i = 0; s == STATUS_OK && i < n; i++) {
         char path[256], original[64];
-        struct manifest_entry entry = {
-            .path = path, .original = original, .exists = true, .size_bytes = 1u << 20};
+        struct manifest_entry entry = {.path = path, .original = original, .exists = true, .size_bytes = 1u << 20};
         bool is_fake = random_below(random, 5) >= 2;
 
         original[0] = '\0';
@@ -65,9 +63,8 @@ static enum status add_videos(struct manifest *m, size_t n, const char *mode, st
 
 static enum status fill(struct result *r, const struct manifest_entry *entry, struct random *random)
 {
-    static const enum outcome rare[] = {OUTCOME_NO_FACE,      OUTCOME_NO_FACE,      OUTCOME_TOO_SHORT,
-                                        OUTCOME_DECODE_ERROR, OUTCOME_DECODE_ERROR, OUTCOME_TIMEOUT,
-                                        OUTCOME_CRASHED,      OUTCOME_MISSING};
+    static const enum outcome rare[] = {OUTCOME_NO_FACE,      OUTCOME_NO_FACE, OUTCOME_TOO_SHORT, OUTCOME_DECODE_ERROR,
+                                        OUTCOME_DECODE_ERROR, OUTCOME_TIMEOUT, OUTCOME_CRASHED,   OUTCOME_MISSING};
     static const char *const messages[OUTCOME_COUNT] = {
         [OUTCOME_NO_FACE] = "no face in 32 frames; the largest candidate was 18 px",
         [OUTCOME_TOO_SHORT] = "9 frames; the detector needs 16",
@@ -109,8 +106,8 @@ static enum status fill(struct result *r, const struct manifest_entry *entry, st
         if (!r->clips)
             return STATUS_NO_MEMORY;
         for (uint32_t k = 0; k < 2; k++)
-            r->clips[k] = (struct clip_score){
-                .clip = k, .n_frames = 16, .p_fake = 1 / (1 + exp(-logit - uniform(random) + 0.5))};
+            r->clips[k] =
+                (struct clip_score){.clip = k, .n_frames = 16, .p_fake = 1 / (1 + exp(-logit - uniform(random) + 0.5))};
     }
     return result_set_path(r, entry->path);
 }
@@ -119,8 +116,7 @@ int main(int argc, char **argv)
 {
     struct report_input in = {
         .detector_name = "meso4-gru",
-        .detector_worth =
-            "Made-up scores. Nothing on this page was measured: it shows what a report looks like.",
+        .detector_worth = "Made-up scores. Nothing on this page was measured: it shows what a report looks like.",
         .protocol_json = "{\"detector\":{\"name\":\"meso4-gru\",\"sha256\":\"0000\"},\"sampling\":{\"mode\":"
                          "\"uniform\",\"clips\":2,"
                          "\"frames_per_clip\":16},\"face\":{\"margin\":0.3,\"min_side_px\":48},"

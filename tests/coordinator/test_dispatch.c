@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 enum { N_AGENTS = 2, N_UNITS = 5, SILENCE_US = 1000, GRACE_US = 500 };
 
 /* What the dispatch said, newest last. */
@@ -124,8 +123,11 @@ static struct message lease_said(uint32_t agent, unsigned nth)
 static void answer(uint32_t agent, const struct message *lease, int64_t now)
 {
     say(agent,
-        (struct message){
-            .kind = MESSAGE_RESULT, .unit = lease->unit, .lease = lease->lease, .outcome = OUTCOME_SCORED, .n_frames = 3},
+        (struct message){.kind = MESSAGE_RESULT,
+                         .unit = lease->unit,
+                         .lease = lease->lease,
+                         .outcome = OUTCOME_SCORED,
+                         .n_frames = 3},
         now);
 }
 
@@ -222,7 +224,10 @@ Test(dispatch, a_failed_attempt_is_leased_again_as_the_last)
     lease = lease_said(0, 0);
     cr_assert_not(lease.last_attempt);
     say(0,
-        (struct message){.kind = MESSAGE_FAILED, .unit = lease.unit, .lease = lease.lease, .outcome = OUTCOME_CRASHED,
+        (struct message){.kind = MESSAGE_FAILED,
+                         .unit = lease.unit,
+                         .lease = lease.lease,
+                         .outcome = OUTCOME_CRASHED,
                          .text = (char *)"signal 11"},
         2);
     dispatch_step(stage.dispatch, 3);

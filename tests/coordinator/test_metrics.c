@@ -35,8 +35,7 @@ static struct metrics compute(const struct golden *g, bool by_cluster, double ep
     settings.replicates = 50;
     settings.log_loss_epsilon = epsilon;
     cr_assert_eq(ranking_open(g->p_fake, g->is_fake, g->n, &r, &e), STATUS_OK, "%s", e.text);
-    cr_assert_eq(metrics_compute(&r, by_cluster ? g->cluster : NULL, &settings, &m, &e), STATUS_OK, "%s",
-                 e.text);
+    cr_assert_eq(metrics_compute(&r, by_cluster ? g->cluster : NULL, &settings, &m, &e), STATUS_OK, "%s", e.text);
     ranking_close(&r);
     return m;
 }
@@ -252,8 +251,7 @@ Test(metrics, dependent_items_widen_the_interval)
     for (size_t i = 0; i < g->n; i++) {
         g->cluster[i] = (uint32_t)(i / 10);
         g->is_fake[i] = i / 10 % 2;
-        g->p_fake[i] =
-            (double)((i / 10 * 7919) % 20 + g->is_fake[i] * 4) / 30 + random_below(&random, 100) * 1e-5;
+        g->p_fake[i] = (double)((i / 10 * 7919) % 20 + g->is_fake[i] * 4) / 30 + random_below(&random, 100) * 1e-5;
     }
     apart = compute(g, false, 1e-15);
     together = compute(g, true, 1e-15);

@@ -27,19 +27,19 @@ Test(report, scores_csv_has_a_row_a_video_in_the_manifests_order)
                                     .n_audio_streams = 1};
     write_all(&run);
     got = slurp(&run, "scores.csv");
-    cr_expect_str_eq(
-        got, "path,label,split,family,outcome,p_fake,message,original,identity,group,n_frames_wanted,n_"
-             "frames_decoded,"
-             "n_frames_with_face,n_tracks,n_clips,container,codec,pixel_format,width_px,height_px,rotation_"
-             "deg,fps,"
-             "duration_us,n_frames,bit_rate_bps,n_audio_streams,size_bytes\n"
-             "a.mp4,REAL,test,,scored,0.1,,,,,16,16,15,1,0,mov,h264,yuv420p,640,360,90,29.97002997002997,"
-             "10000000,300,,"
-             "1,10\n"
-             "b.mp4,REAL,test,,scored,0.3333333333333333,,,,,0,0,0,0,0,,,,,,,,,,,,11\n"
-             "c.mp4,FAKE,test,faceswap,partial_decode,0.9,3 of 16 frames lost,a.mp4,,,0,0,0,0,0,,,,,,,,,,,,\n"
-             "d.mp4,FAKE,train,lip-sync,no_face,,no face in 16 frames,b,,,0,0,0,0,0,,,,,,,,,,,,\n"
-             "e.mp4,,,,scored,0.5,,,,,0,0,0,0,0,,,,,,,,,,,,\n");
+    cr_expect_str_eq(got,
+                     "path,label,split,family,outcome,p_fake,message,original,identity,group,n_frames_wanted,n_"
+                     "frames_decoded,"
+                     "n_frames_with_face,n_tracks,n_clips,container,codec,pixel_format,width_px,height_px,rotation_"
+                     "deg,fps,"
+                     "duration_us,n_frames,bit_rate_bps,n_audio_streams,size_bytes\n"
+                     "a.mp4,REAL,test,,scored,0.1,,,,,16,16,15,1,0,mov,h264,yuv420p,640,360,90,29.97002997002997,"
+                     "10000000,300,,"
+                     "1,10\n"
+                     "b.mp4,REAL,test,,scored,0.3333333333333333,,,,,0,0,0,0,0,,,,,,,,,,,,11\n"
+                     "c.mp4,FAKE,test,faceswap,partial_decode,0.9,3 of 16 frames lost,a.mp4,,,0,0,0,0,0,,,,,,,,,,,,\n"
+                     "d.mp4,FAKE,train,lip-sync,no_face,,no face in 16 frames,b,,,0,0,0,0,0,,,,,,,,,,,,\n"
+                     "e.mp4,,,,scored,0.5,,,,,0,0,0,0,0,,,,,,,,,,,,\n");
     free(got);
     run_close(&run);
 }
@@ -178,8 +178,7 @@ Test(report, clip_level_counts_clips_and_draws_videos)
 
 Test(report, one_class_only_gives_reasons_instead_of_figures)
 {
-    const struct manifest_entry entries[] = {{.path = "a", .label = LABEL_FAKE},
-                                             {.path = "b", .label = LABEL_FAKE}};
+    const struct manifest_entry entries[] = {{.path = "a", .label = LABEL_FAKE}, {.path = "b", .label = LABEL_FAKE}};
     struct run run;
     cJSON *results;
     const cJSON *video;
@@ -192,8 +191,7 @@ Test(report, one_class_only_gives_reasons_instead_of_figures)
     results = results_of(&run);
     video = at(results, "video");
     cr_expect(cJSON_IsNull(at(video, "auc")));
-    cr_expect_str_eq(at(at(video, "undefined"), "auc")->valuestring,
-                     "no scored reals: it needs both classes");
+    cr_expect_str_eq(at(at(video, "undefined"), "auc")->valuestring, "no scored reals: it needs both classes");
     cr_expect(cJSON_GetObjectItem(at(video, "auc_delong_95"), "undefined"));
     cr_expect_eq(at(video, "accuracy_at_0.5")->valuedouble, 0.5);
     cr_expect(has_finding(results, "one_class"));
@@ -277,9 +275,8 @@ Test(report, summary_shows_counts_coverage_auc_and_the_page)
 
     decide_small(&run);
     text = summary(&run);
-    cr_expect(strstr(text,
-                     "  scored                  3\n  partial_decode          1\n  no_face                 1\n"
-                     "  total                   5\n"),
+    cr_expect(strstr(text, "  scored                  3\n  partial_decode          1\n  no_face                 1\n"
+                           "  total                   5\n"),
               "%s", text);
     cr_expect(strstr(text, "5 of 5 videos decided, 4 scored (coverage 80.0 %)\n"), "%s", text);
     cr_expect(strstr(text, "AUC 1.0000 (video level, n = 3: 2 real, 1 fake"), "%s", text);

@@ -40,8 +40,7 @@ Test(report_files, hostile_names_stay_text_everywhere)
     free(page);
     results = results_of(&run);
     unscored = at(results, "unscored");
-    cr_expect_str_eq(at(cJSON_GetArrayItem(unscored, 1), "path_hex")->valuestring,
-                     "fffe0a2271756f746564222e6d7034");
+    cr_expect_str_eq(at(cJSON_GetArrayItem(unscored, 1), "path_hex")->valuestring, "fffe0a2271756f746564222e6d7034");
     cJSON_Delete(results);
     run_close(&run);
 }
@@ -59,9 +58,7 @@ Test(report_files, an_original_is_found_by_path_by_folder_by_name_and_by_stem)
         {.path = "d/000.mp4", .label = LABEL_REAL},
         {.path = "d/fake.mp4", .label = LABEL_FAKE, .original = "real.mp4"}, /* 7: 4 or 5, so neither */
         {.path = "e/only.mp4", .label = LABEL_REAL},
-        {.path = "f/one.mp4",
-         .label = LABEL_FAKE,
-         .original = "gone"}, /* 9 and 10: not there, but the same */
+        {.path = "f/one.mp4", .label = LABEL_FAKE, .original = "gone"}, /* 9 and 10: not there, but the same */
         {.path = "f/two.mp4", .label = LABEL_FAKE, .original = "gone"},
         {.path = "g/alone.mp4", .label = LABEL_FAKE},
     };
@@ -112,10 +109,8 @@ Test(report_files, a_family_a_video_costs_no_square_and_loses_none)
     cr_assert(entries && names);
     for (size_t i = 0; i < N; i++) {
         snprintf(names[i], sizeof(names[i]), "%04zu", i);
-        entries[i] = (struct manifest_entry){.path = names[i],
-                                             .family = names[i],
-                                             .split = names[i],
-                                             .label = i % 2 ? LABEL_FAKE : LABEL_REAL};
+        entries[i] = (struct manifest_entry){
+            .path = names[i], .family = names[i], .split = names[i], .label = i % 2 ? LABEL_FAKE : LABEL_REAL};
     }
     run_open(&run, entries, N);
     for (size_t i = 0; i < N; i++)
@@ -169,8 +164,8 @@ Test(report_files, sqlite_holds_every_video_and_clip)
     decide_small(&run);
     run.results[0].clips = calloc(2, sizeof(struct clip_score));
     run.results[0].n_clips = 2;
-    run.results[0].clips[1] = (struct clip_score){
-        .track = 1, .clip = 3, .start_us = -5, .end_us = 7, .n_frames = 9, .p_fake = 0.25};
+    run.results[0].clips[1] =
+        (struct clip_score){.track = 1, .clip = 3, .start_us = -5, .end_us = 7, .n_frames = 9, .p_fake = 0.25};
     write_all(&run);
     write_all(&run); /* over the first */
     expect_answer(&run, "PRAGMA integrity_check", "ok\n");
@@ -195,8 +190,7 @@ Test(report_files, sqlite_keeps_the_bytes_of_a_name_that_is_not_utf8)
     run_open(&run, entries, 2);
     write_all(&run);
     expect_answer(&run, "SELECT typeof(path), hex(path) FROM video WHERE id = 1", "blob|FFEDA080\n");
-    expect_answer(&run, "SELECT typeof(path), path FROM video WHERE id = 0",
-                  "text|\xc3\xa9'); DROP TABLE video; --\n");
+    expect_answer(&run, "SELECT typeof(path), path FROM video WHERE id = 0", "text|\xc3\xa9'); DROP TABLE video; --\n");
     run_close(&run);
 }
 
@@ -205,8 +199,7 @@ Test(report_files, utf8_is_told_from_other_bytes)
     static const char *const good[] = {
         "", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"};
     static const char *const bad[] = {
-        "\x80",    "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
-        "\xe2\x82"};
+        "\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82"};
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         cr_expect(utf8_is_valid(good[i]), "case %zu", i);

@@ -117,8 +117,9 @@ Test(run_folder, what_is_not_a_run_is_said_to_be_none)
     struct run_folder *f = NULL;
     struct error e;
     char *path = file_join(base, "run.json");
-    static const char *const bad[] = {"", "<html>", "{}", "{\"fakesift_run\":1}", "[1]",
-                                      "{\"fakesift_run\":1,\"identity\":{},\"fingerprint\":\"short\"}"};
+    static const char *const bad[] = {"",    "<html>",
+                                      "{}",  "{\"fakesift_run\":1}",
+                                      "[1]", "{\"fakesift_run\":1,\"identity\":{},\"fingerprint\":\"short\"}"};
 
     cr_assert_eq(run_folder_open_readonly(base, &f, &e), STATUS_NOT_FOUND);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -131,7 +132,8 @@ Test(run_folder, what_is_not_a_run_is_said_to_be_none)
 Test(run_folder, executions_are_kept_in_order)
 {
     struct run_identity identity = identity_of("meso");
-    struct run_execution x = {.version = "1", .host_name = "h", .cpu = "c", .job_id = "", .sandbox = "s", .end = "drained"};
+    struct run_execution x = {
+        .version = "1", .host_name = "h", .cpu = "c", .job_id = "", .sandbox = "s", .end = "drained"};
     struct run_folder *f = NULL;
     struct error e;
     char *json, *first, *second;

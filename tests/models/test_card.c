@@ -146,10 +146,9 @@ Test(card, every_given_key_is_read)
 
 Test(card, landmark_cards_take_temporal_networks_with_features)
 {
-    struct card *c =
-        expect_card(DETECTOR("landmarks") "\"landmark_points\":68,\"sampling\":{\"frames\":30},"
-                                          "\"networks\":{\"temporal\":[{\"file\":\"a\"},{\"file\":\"b\","
-                                          "\"features\":\"difference\"}]}" OUTPUT "}");
+    struct card *c = expect_card(DETECTOR("landmarks") "\"landmark_points\":68,\"sampling\":{\"frames\":30},"
+                                                       "\"networks\":{\"temporal\":[{\"file\":\"a\"},{\"file\":\"b\","
+                                                       "\"features\":\"difference\"}]}" OUTPUT "}");
 
     cr_assert_eq(c->landmark_points, 68);
     cr_assert_eq(c->networks.temporal[0].features, FEATURES_ABSOLUTE);
@@ -209,8 +208,7 @@ Test(card, a_broken_rule_names_the_key_the_value_and_the_rule)
         {WITH_SAMPLING("{\"frames\":\"8\"}"), ": sampling.frames: a number is wanted, not a string"},
         {WITH_SAMPLING("{\"frames\":null}"), ": sampling.frames: a number is wanted, not null"},
         {WITH_SAMPLING("{\"clips\":2}"), ": sampling.frames: missing"},
-        {WITH_SAMPLING("{\"frames\":8,\"min_frames\":9}"),
-         ": sampling.min_frames: more than sampling.frames"},
+        {WITH_SAMPLING("{\"frames\":8,\"min_frames\":9}"), ": sampling.min_frames: more than sampling.frames"},
         {WITH_SAMPLING("{\"frames\":8,\"stride_s\":60.5}"), ": sampling.stride_s: 60.5 is not in 0..60"},
         {WITH_SAMPLING("{\"frames\":8,\"framez\":9}"),
          ": sampling.framez: unknown key (known here: mode, clips, frames, stride_s, min_frames)"},
@@ -226,12 +224,10 @@ Test(card, a_broken_rule_names_the_key_the_value_and_the_rule)
         {WITH_NETWORKS("{}"), ": networks: exactly one of joint and frame is wanted"},
         {WITH_NETWORKS("{\"joint\":{\"file\":\"a\"},\"frame\":{\"file\":\"b\"}}"),
          ": networks: exactly one of joint and frame is wanted"},
-        {WITH_NETWORKS("{\"joint\":{\"file\":\"a\"}}"),
-         ": tensor.layout: a joint network takes ntchw or ncthw"},
+        {WITH_NETWORKS("{\"joint\":{\"file\":\"a\"}}"), ": tensor.layout: a joint network takes ntchw or ncthw"},
         {WITH_NETWORKS("{\"joint\":{\"file\":\"a\"},\"temporal\":[{\"file\":\"b\"}]}"),
          ": networks.temporal: stands behind a frame network, not behind a joint one"},
-        {WITH_NETWORKS(
-             "{\"frame\":{\"file\":\"a\"},\"temporal\":[{\"file\":\"b\",\"features\":\"difference\"}]}"),
+        {WITH_NETWORKS("{\"frame\":{\"file\":\"a\"},\"temporal\":[{\"file\":\"b\",\"features\":\"difference\"}]}"),
          ": networks.temporal[0].features: has no meaning with input \"faces\""},
         {WITH_NETWORKS("{\"frame\":{\"file\":\"a\"},\"temporal\":[{\"file\":\"b\"},{}]}"),
          ": networks.temporal[1].file: missing"},
@@ -248,8 +244,7 @@ Test(card, a_broken_rule_names_the_key_the_value_and_the_rule)
          ": output.positive_is_real: only for one class; give fake_index instead"},
         {WITH_OUTPUT("{\"meaning\":\"probability\",\"positive_is_real\":1}"),
          ": output.positive_is_real: true or false is wanted, not a number"},
-        {WITH_OUTPUT("{\"meaning\":\"odds\"}"),
-         ": output.meaning: \"odds\" is not one of probability, logit, softmax"},
+        {WITH_OUTPUT("{\"meaning\":\"odds\"}"), ": output.meaning: \"odds\" is not one of probability, logit, softmax"},
         {"{\"kind\":\"thing\"}", ": kind: \"thing\" is not one of detector, face_detector"},
         {"{\"kind\":\"detector\"}", ": input: missing"},
         {"{\"input\":\"faces\"}", ": kind: missing"},
@@ -296,8 +291,7 @@ Test(card, text_that_is_not_strict_json_is_told_with_its_place)
         {"{\"a\" 1}", ":1:6: not JSON: ':' is wanted after a key"},
         {"{\"a\":01}", ":1:7: not JSON: a number with a leading zero"},
         {"{\"a\":1.}", ":1:8: not JSON: a digit is wanted"},
-        {"{\"a\":NaN}",
-         ":1:6: not JSON: a value is wanted (an object, array, string, number, true, false or null)"},
+        {"{\"a\":NaN}", ":1:6: not JSON: a value is wanted (an object, array, string, number, true, false or null)"},
         {"{\"a\":1} x", ":1:9: not JSON: something follows the value"},
         {"{\"a\":\"b", ":1:8: not JSON: the file ends inside a string"},
         {"{\"a\":\"b\n\"}", ":1:8: not JSON: a control byte in a string"},
@@ -348,8 +342,7 @@ Test(card, its_hash_changes_with_what_scores_and_not_with_its_texts)
         DETECTOR("faces") "\"sampling\":{\"frames\":8,\"clips\":1}" FACE CROP TENSOR FRAME OUTPUT "}",
         "{\"kind\":\"detector\",\"input\":\"faces\",\"name\":\"x\",\"title\":\"Another\",\"licence\":\"?\","
         "\"provenance\":\"\","
-        "\"worth\":\"much\"," SAMPLING FACE CROP TENSOR OUTPUT
-        ",\"networks\":{\"frame\":{\"file\":\"b.onnx\"}}}",
+        "\"worth\":\"much\"," SAMPLING FACE CROP TENSOR OUTPUT ",\"networks\":{\"frame\":{\"file\":\"b.onnx\"}}}",
     };
     static const char *const other[] = {
         WITH_SAMPLING("{\"frames\":9}"),
@@ -423,8 +416,7 @@ Test(card, every_key_is_documented_and_the_documents_card_loads)
     size_t len = 0;
     struct card *c;
 
-    cr_assert_eq(file_read(FAKESIFT_SOURCE_DIR "/docs/DETECTORS.md", 1 << 20, &doc, &len, &e), STATUS_OK,
-                 "%s", e.text);
+    cr_assert_eq(file_read(FAKESIFT_SOURCE_DIR "/docs/DETECTORS.md", 1 << 20, &doc, &len, &e), STATUS_OK, "%s", e.text);
     expect_documented(doc, card_fields, "");
     json = strstr(doc, "```json\n") + 8;
     end = strstr(json, "```");

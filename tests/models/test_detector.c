@@ -10,15 +10,15 @@
 #include "shard/file.h"
 
 #define HEAD(name) "\"name\":\"" name "\",\"title\":\"X\",\"licence\":\"MIT\",\"provenance\":\"made here\""
-#define FINDER                                                                                               \
-    "{\"kind\":\"face_detector\"," HEAD(                                                                     \
+#define FINDER                                                                                                         \
+    "{\"kind\":\"face_detector\"," HEAD(                                                                               \
         "finder") ",\"architecture\":\"yunet\",\"face_networks\":[{\"file\":\"y.onnx\"}]}"
-#define DETECTOR(frame_sha256)                                                                               \
-    "{\"kind\":\"detector\",\"input\":\"faces\"," HEAD(                                                      \
-        "mine") ",\"worth\":\"none\",\"sampling\":{\"frames\":8},"                                           \
-                "\"face\":{\"detector\":\"finder\"},\"crop\":{\"width_px\":64,\"height_px\":64},"            \
-                "\"tensor\":{\"layout\":\"nchw\",\"order\":\"rgb\"},"                                        \
-                "\"networks\":{\"frame\":{\"file\":\"a.onnx\",\"sha256\":\"" frame_sha256                    \
+#define DETECTOR(frame_sha256)                                                                                         \
+    "{\"kind\":\"detector\",\"input\":\"faces\"," HEAD(                                                                \
+        "mine") ",\"worth\":\"none\",\"sampling\":{\"frames\":8},"                                                     \
+                "\"face\":{\"detector\":\"finder\"},\"crop\":{\"width_px\":64,\"height_px\":64},"                      \
+                "\"tensor\":{\"layout\":\"nchw\",\"order\":\"rgb\"},"                                                  \
+                "\"networks\":{\"frame\":{\"file\":\"a.onnx\",\"sha256\":\"" frame_sha256                              \
                 "\"}},\"output\":{\"meaning\":\"logit\"}}"
 #define SHA256_OF_ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -158,13 +158,11 @@ Test(detector, weights_that_differ_from_the_card_are_refused_with_both_sums)
 
 Test(detector, what_is_not_there_is_told_with_what_installs_it)
 {
-    expect_error(
-        "nobody", STATUS_NOT_FOUND,
-        "nobody: no such detector (looked for %s/cache/nobody/card.json and %s/data/cards/nobody/card.json); "
-        "`fakesift models list` names the known ones");
-    expect_error(
-        "No Body", STATUS_INVALID,
-        "\"No Body\" is not a detector's name (a-z, 0-9, '.', '_', '-') nor the path of a card (.json)");
+    expect_error("nobody", STATUS_NOT_FOUND,
+                 "nobody: no such detector (looked for %s/cache/nobody/card.json and %s/data/cards/nobody/card.json); "
+                 "`fakesift models list` names the known ones");
+    expect_error("No Body", STATUS_INVALID,
+                 "\"No Body\" is not a detector's name (a-z, 0-9, '.', '_', '-') nor the path of a card (.json)");
     put("data/cards/mine/card.json", DETECTOR(""));
     expect_error("mine", STATUS_NOT_FOUND,
                  "mine: not installed (%s/data/cards/mine/a.onnx is not there); `fakesift models fetch mine` "

@@ -42,8 +42,7 @@ static void put(const char *name, const char *content, size_t len)
 }
 
 /* A whole-frame card (64 x 64, 8 frames) over fixtures that are copied beside it. networks: its JSON. */
-static enum status open_card(const char *networks, const char *output, struct detector **ret_d,
-                             struct error *e)
+static enum status open_card(const char *networks, const char *output, struct detector **ret_d, struct error *e)
 {
     char json[2048], path[256];
     const char *at = networks;
@@ -117,15 +116,13 @@ Test(detector_open, a_network_that_contradicts_its_card_is_refused)
 
     snprintf(text, sizeof(text), "input input: dimension 1 is 1; %s/card.json wants [N,3,H,W] with 3", root);
     expect_error(FRAME("grey.onnx"), LOGIT, "grey.onnx", text);
-    snprintf(text, sizeof(text), "input input: dimension 2 is 32; %s/card.json wants [N,3,H,W] with 64",
-             root);
+    snprintf(text, sizeof(text), "input input: dimension 2 is 32; %s/card.json wants [N,3,H,W] with 64", root);
     expect_error(FRAME("small.onnx"), LOGIT, "small.onnx", text);
     snprintf(text, sizeof(text), "2 outputs; %s/card.json wants 1", root);
     expect_error(FRAME("two_outputs.onnx"), LOGIT, "two_outputs.onnx", text);
     snprintf(text, sizeof(text), "2 inputs; %s/card.json takes networks of one", root);
     expect_error(FRAME("two_inputs.onnx"), LOGIT, "two_inputs.onnx", text);
-    expect_error(FRAME("whole_numbers.onnx"), LOGIT, "whole_numbers.onnx",
-                 "input input is int64, not float32");
+    expect_error(FRAME("whole_numbers.onnx"), LOGIT, "whole_numbers.onnx", "input input is int64, not float32");
     snprintf(text, sizeof(text), "input input has 3 dimensions; %s/card.json wants [N,3,H,W]", root);
     expect_error(FRAME("clip.onnx"), LOGIT, "clip.onnx", text);
     snprintf(text, sizeof(text), "6 values a row; %s/card.json: output.classes is 1", root);
@@ -137,8 +134,7 @@ Test(detector_open, a_network_that_contradicts_its_card_is_refused)
     snprintf(text, sizeof(text), "2 values a row; %s/card.json: output.classes is 1", root);
     expect_error(FRAME_AND_CLIP("clip_classes.onnx"), LOGIT, "clip_classes.onnx", text);
     snprintf(text, sizeof(text), "1 values a row; %s/card.json: output.classes is 2", root);
-    expect_error(FRAME("score.onnx"), "{\"meaning\":\"softmax\",\"classes\":2,\"fake_index\":1}",
-                 "score.onnx", text);
+    expect_error(FRAME("score.onnx"), "{\"meaning\":\"softmax\",\"classes\":2,\"fake_index\":1}", "score.onnx", text);
 }
 
 Test(detector_open, info_tells_a_networks_sizes_and_cost)
@@ -156,8 +152,7 @@ Test(detector_open, info_tells_a_networks_sizes_and_cost)
 }
 
 /* Writes an array beside the card and gives its path. */
-static const char *npy(const char *name, enum tensor_type type, const struct tensor_shape *shape,
-                       const void *values)
+static const char *npy(const char *name, enum tensor_type type, const struct tensor_shape *shape, const void *values)
 {
     static char path[256];
     struct error e;
@@ -219,8 +214,7 @@ Test(detector_open, further_outputs_go_to_numbered_files)
 
     for (int i = 0; i < 3 * 64 * 64; i++)
         ones[i] = 1;
-    cr_assert_eq(run_npy("two_outputs.onnx", npy("x.npy", TENSOR_F32, &shape, ones), &e), STATUS_OK, "%s",
-                 e.text);
+    cr_assert_eq(run_npy("two_outputs.onnx", npy("x.npy", TENSOR_F32, &shape, ones), &e), STATUS_OK, "%s", e.text);
     expect_output("y.npy", 1, 1, wanted);
     expect_output("y.1.npy", 1, 1, wanted);
     free(ones);

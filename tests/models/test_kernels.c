@@ -16,8 +16,7 @@ static const struct kernels *kernel_at(size_t i)
         return &kernels_openblas;
 #if defined(__x86_64__)
     case 2:
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &kernels_avx2
-                                                                               : &kernels_portable;
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &kernels_avx2 : &kernels_portable;
     case 3:
         return __builtin_cpu_supports("avx512f") ? &kernels_avx512 : &kernels_portable;
 #endif
@@ -88,8 +87,7 @@ static void check_rows(const struct kernels *k, size_t m, size_t depth, size_t n
         single.m = 1;
         single.row_bias = accumulate ? NULL : bias + r;
         k->rows(&single);
-        cr_assert_eq(memcmp(one, y + r * (n + BORDER), n * sizeof(float)), 0, "%s: row %zu of %zu", k->name,
-                     r, m);
+        cr_assert_eq(memcmp(one, y + r * (n + BORDER), n * sizeof(float)), 0, "%s: row %zu of %zu", k->name, r, m);
     }
     free(x);
     free(b);
@@ -134,16 +132,14 @@ Test(kernels, avx2_and_avx512_give_the_same_bits)
 }
 #endif
 
-static double conv_at(const struct conv_geometry *g, const float *x, const float *w, int64_t f,
-                      const int64_t o[3])
+static double conv_at(const struct conv_geometry *g, const float *x, const float *w, int64_t f, const int64_t o[3])
 {
     int64_t per = g->channels_in / g->groups, group = f / (g->channels_out / g->groups);
     double sum = 0;
 
     for (int64_t c = 0; c < per; c++) {
         for (int64_t k = 0; k < g->kernel[0] * g->kernel[1] * g->kernel[2]; k++) {
-            int64_t tap[3] = {k / (g->kernel[1] * g->kernel[2]), k / g->kernel[2] % g->kernel[1],
-                              k % g->kernel[2]};
+            int64_t tap[3] = {k / (g->kernel[1] * g->kernel[2]), k / g->kernel[2] % g->kernel[1], k % g->kernel[2]};
             int64_t at = group * per + c;
             bool inside = true;
 
@@ -154,8 +150,7 @@ static double conv_at(const struct conv_geometry *g, const float *x, const float
                 at = at * g->in[d] + i;
             }
             if (inside)
-                sum +=
-                    (double)x[at] * (double)w[(f * per + c) * g->kernel[0] * g->kernel[1] * g->kernel[2] + k];
+                sum += (double)x[at] * (double)w[(f * per + c) * g->kernel[0] * g->kernel[1] * g->kernel[2] + k];
         }
     }
     return sum;
@@ -187,8 +182,8 @@ static void check_conv(const struct kernels *kernels, const struct conv_geometry
         double want = conv_at(g, x, w, i / positions, o) + (double)bias[i / positions];
 
         want = want < 0 ? want * 0.25 : want;
-        cr_assert(fabs((double)y[i] - want) < 2e-4, "%s: %g, not %g, at %lld", kernels->name, (double)y[i],
-                  want, (long long)i);
+        cr_assert(fabs((double)y[i] - want) < 2e-4, "%s: %g, not %g, at %lld", kernels->name, (double)y[i], want,
+                  (long long)i);
     }
     for (int64_t i = 0; i < BORDER; i++)
         cr_assert(isnan(y[g->channels_out * positions + i]), "%s wrote past its end", kernels->name);
@@ -253,8 +248,7 @@ Test(memory_plan, blocks_that_live_together_do_not_overlap)
 
         seed = seed * 1664525u + 1013904223u;
         first = (seed >> 8) % 100;
-        b[i] =
-            (struct memory_block){.bytes = (seed >> 4) % 5000, .first = first, .last = first + (seed >> 28)};
+        b[i] = (struct memory_block){.bytes = (seed >> 4) % 5000, .first = first, .last = first + (seed >> 28)};
         sum += b[i].bytes + 64;
     }
     cr_assert_eq(memory_plan(b, N, SIZE_MAX / 2, &total, &e), STATUS_OK);
@@ -264,8 +258,7 @@ Test(memory_plan, blocks_that_live_together_do_not_overlap)
         for (size_t k = 0; k < i; k++) {
             bool together = b[i].first <= b[k].last && b[k].first <= b[i].last;
 
-            cr_assert(!together || b[i].offset >= b[k].offset + b[k].bytes ||
-                      b[k].offset >= b[i].offset + b[i].bytes);
+            cr_assert(!together || b[i].offset >= b[k].offset + b[k].bytes || b[k].offset >= b[i].offset + b[i].bytes);
         }
     }
     cr_assert_lt(total, sum / 3);

@@ -78,9 +78,8 @@ static void check_golden(const char *name, enum network_backend backend)
             cr_assert_eq(shape.rank, wanted_shape.rank);
             cr_assert_eq(memcmp(shape.dims, wanted_shape.dims, shape.rank * sizeof(shape.dims[0])), 0);
             for (int64_t k = 0; k < tensor_shape_count(&shape); k++)
-                cr_assert(fabsf(got[k] - wanted[k]) <= 1e-5f + 1e-4f * fabsf(wanted[k]),
-                          "%s %zu[%lld]: %g, not %g", name, i, (long long)k, (double)got[k],
-                          (double)wanted[k]);
+                cr_assert(fabsf(got[k] - wanted[k]) <= 1e-5f + 1e-4f * fabsf(wanted[k]), "%s %zu[%lld]: %g, not %g",
+                          name, i, (long long)k, (double)got[k], (double)wanted[k]);
             free(wanted);
         }
     }
@@ -340,8 +339,7 @@ Test(network, refuses_files_that_are_not_onnx)
     struct error e;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        cr_assert_eq(network_open_memory(cases[i].bytes, strlen(cases[i].bytes), "x.onnx", &n, &e),
-                     STATUS_CORRUPT);
+        cr_assert_eq(network_open_memory(cases[i].bytes, strlen(cases[i].bytes), "x.onnx", &n, &e), STATUS_CORRUPT);
         cr_assert_eq(strncmp(e.text, "x.onnx: not an ONNX file: ", 26), 0, "%s", e.text);
         cr_assert_not_null(strstr(e.text, cases[i].word), "%s", e.text);
     }
@@ -379,8 +377,7 @@ Test(network, refuses_every_truncation)
 
             cr_assert_not_null(part);
             memcpy(part, data, cut);
-            cr_assert(status_failed(network_open_memory(part, cut, "cut.onnx", &n, &e)), "%s at %zu",
-                      names[i], cut);
+            cr_assert(status_failed(network_open_memory(part, cut, "cut.onnx", &n, &e)), "%s at %zu", names[i], cut);
             cr_assert_null(n);
             cr_assert_eq(strncmp(e.text, "cut.onnx: ", 10), 0, "%s", e.text);
             free(part);

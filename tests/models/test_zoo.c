@@ -15,28 +15,27 @@
 
 #define SHA256_OF_ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define HEAD(name)    "\"name\":\"" name "\",\"licence\":\"MIT\",\"provenance\":\"made here\""
-#define FINDER(name)                                                                                         \
-    "{\"kind\":\"face_detector\"," HEAD(name) ",\"title\":\"A finder\",\"architecture\":\"yunet\","          \
+#define FINDER(name)                                                                                                   \
+    "{\"kind\":\"face_detector\"," HEAD(name) ",\"title\":\"A finder\",\"architecture\":\"yunet\","                    \
                                               "\"face_networks\":[{\"file\":\"net.onnx\"}]}"
-#define DETECTOR(name)                                                                                       \
-    "{\"kind\":\"detector\",\"input\":\"faces\"," HEAD(                                                      \
-        name) ",\"title\":\"A detector\",\"worth\":\"none\","                                                \
-              "\"sampling\":{\"frames\":8},\"face\":{\"detector\":\"finder\"},\"crop\":{\"width_px\":64,"    \
-              "\"height_px\":64},"                                                                           \
-              "\"tensor\":{\"layout\":\"nchw\",\"order\":\"rgb\"},\"networks\":{\"frame\":{\"file\":"        \
-              "\"frame.onnx\"}},"                                                                            \
+#define DETECTOR(name)                                                                                                 \
+    "{\"kind\":\"detector\",\"input\":\"faces\"," HEAD(                                                                \
+        name) ",\"title\":\"A detector\",\"worth\":\"none\","                                                          \
+              "\"sampling\":{\"frames\":8},\"face\":{\"detector\":\"finder\"},\"crop\":{\"width_px\":64,"              \
+              "\"height_px\":64},"                                                                                     \
+              "\"tensor\":{\"layout\":\"nchw\",\"order\":\"rgb\"},\"networks\":{\"frame\":{\"file\":"                  \
+              "\"frame.onnx\"}},"                                                                                      \
               "\"output\":{\"meaning\":\"logit\"}}"
 #define COPIER               "import sys, shutil\nshutil.copy(sys.argv[4], sys.argv[2] + '/frame.onnx')\n"
 #define FILE_ABC(name, more) "{\"name\":\"" name "\",\"sha256\":\"" SHA256_OF_ABC "\",\"bytes\":3," more "}"
 #define FINDER_ENTRY         "{\"name\":\"finder\",\"files\":[" FILE_ABC("net.onnx", "\"mirror\":\"a/abc\"") "]}"
-#define MINE_ENTRY                                                                                           \
-    "{\"name\":\"mine\",\"converter\":\"copy.py\",\"files\":[" FILE_ABC(                                     \
+#define MINE_ENTRY                                                                                                     \
+    "{\"name\":\"mine\",\"converter\":\"copy.py\",\"files\":[" FILE_ABC(                                               \
         "w.bin", "\"option\":\"--in\",\"mirror\":\"a/abc\"") "]}"
-#define PACKED_ENTRY                                                                                         \
-    "{\"name\":\"packed\",\"npm_package\":\"a-package\",\"npm_version\":\"1.2.3\",\"files\":[" FILE_ABC(     \
+#define PACKED_ENTRY                                                                                                   \
+    "{\"name\":\"packed\",\"npm_package\":\"a-package\",\"npm_version\":\"1.2.3\",\"files\":[" FILE_ABC(               \
         "net.onnx", "\"npm\":\"weights/abc\"") "]}"
-#define URL_ENTRY                                                                                            \
-    "{\"name\":\"distant\",\"files\":[" FILE_ABC("net.onnx", "\"url\":\"https://example.org/abc\"") "]}"
+#define URL_ENTRY      "{\"name\":\"distant\",\"files\":[" FILE_ABC("net.onnx", "\"url\":\"https://example.org/abc\"") "]}"
 #define INDEX(entries) "{\"format\":1,\"models\":[" entries "]}"
 
 static char root[64];
@@ -231,9 +230,8 @@ Test(zoo, wrong_bytes_are_refused_with_both_sums)
 Test(zoo, a_model_of_the_mirror_alone_says_that_the_mirror_is_not_set_or_lacks_it)
 {
     unlink(at("mirror/a/abc"));
-    expect_failure(
-        "finder", STATUS_NOT_FOUND,
-        "finder: net.onnx comes from a mirror only, and $FAKESIFT_ZOO_MIRROR (ROOT/mirror) lacks a/abc");
+    expect_failure("finder", STATUS_NOT_FOUND,
+                   "finder: net.onnx comes from a mirror only, and $FAKESIFT_ZOO_MIRROR (ROOT/mirror) lacks a/abc");
     unsetenv("FAKESIFT_ZOO_MIRROR");
     expect_failure("finder", STATUS_NOT_FOUND,
                    "finder: net.onnx comes from a mirror only, and $FAKESIFT_ZOO_MIRROR is not set (a folder "
@@ -244,8 +242,7 @@ Test(zoo, a_converter_that_fails_is_told_with_its_last_line)
 {
     free(fetch("finder"));
     put("data/convert/copy.py", "import sys\nprint('reading')\nsys.exit('w.bin: not a model\\n')\n");
-    expect_failure("mine", STATUS_IO,
-                   "mine: copy.py failed: /usr/bin/python3: exit status 1: w.bin: not a model");
+    expect_failure("mine", STATUS_IO, "mine: copy.py failed: /usr/bin/python3: exit status 1: w.bin: not a model");
     put("data/convert/copy.py", "");
     expect_failure("mine", STATUS_NOT_FOUND,
                    "ROOT/cache/mine.partial-PID/made/frame.onnx: cannot open: No such file or directory");
@@ -262,13 +259,11 @@ static void use_own_programs(void)
 
 Test(zoo, an_npm_package_is_packed_checked_and_installed)
 {
-    put_program(
-        "npm",
-        "#!/bin/sh\n"
-        "test \"$1\" = pack && mkdir -p package/weights && printf abc > package/weights/abc || exit 9\n"
-        "for last; do :; done\n"
-        "test \"$last\" = a-package@1.2.3 || exit 8\n"
-        "tar -czf a-package-1.2.3.tgz package && rm -r package\n");
+    put_program("npm", "#!/bin/sh\n"
+                       "test \"$1\" = pack && mkdir -p package/weights && printf abc > package/weights/abc || exit 9\n"
+                       "for last; do :; done\n"
+                       "test \"$last\" = a-package@1.2.3 || exit 8\n"
+                       "tar -czf a-package-1.2.3.tgz package && rm -r package\n");
     use_own_programs();
     expect_fetch("packed", "packed: npm package a-package@1.2.3\npacked: installed in ROOT/cache/packed\n");
 }
@@ -285,12 +280,10 @@ Test(zoo, what_npm_lacks_or_says_is_told_in_one_line)
                    "packed: cannot unpack a-package@1.2.3: tar: exit status 2: tar: package/weights/abc: Not "
                    "found in archive");
     put_program("npm", "#!/bin/sh\n");
-    expect_failure("packed", STATUS_NOT_FOUND,
-                   "ROOT/cache/packed.partial-PID/source/npm: npm pack left no .tgz");
+    expect_failure("packed", STATUS_NOT_FOUND, "ROOT/cache/packed.partial-PID/source/npm: npm pack left no .tgz");
     setenv("PATH", at("empty"), 1);
-    expect_failure(
-        "packed", STATUS_NOT_FOUND,
-        "packed: npm is not found in PATH, and the files come from the npm package a-package@1.2.3");
+    expect_failure("packed", STATUS_NOT_FOUND,
+                   "packed: npm is not found in PATH, and the files come from the npm package a-package@1.2.3");
 }
 
 Test(zoo, a_url_is_got_with_curl_and_checked)
@@ -315,8 +308,8 @@ Test(zoo, all_fetches_what_has_a_source_and_goes_on_after_a_failure)
     setenv("PATH", at("empty"), 1);
     cr_assert_eq(zoo_fetch("all", out, &e), STATUS_NOT_FOUND);
     fclose(out);
-    cr_assert_not_null(strstr(e.text, "2 of 4 could not be fetched, the first: packed: npm is not found"),
-                       "%s", e.text);
+    cr_assert_not_null(strstr(e.text, "2 of 4 could not be fetched, the first: packed: npm is not found"), "%s",
+                       e.text);
     cr_assert_eq(access(at("cache/mine/card.json"), F_OK), 0);
     cr_assert_eq(access(at("cache/finder/card.json"), F_OK), 0);
     free(text);
@@ -347,15 +340,13 @@ Test(zoo, two_fetches_at_once_leave_one_whole_installation)
 
 Test(zoo, names_that_nobody_knows_and_models_that_need_no_fetch_are_told)
 {
-    expect_failure("nobody", STATUS_NOT_FOUND,
-                   "nobody: not in the zoo's index; `fakesift models list` names what is");
+    expect_failure("nobody", STATUS_NOT_FOUND, "nobody: not in the zoo's index; `fakesift models list` names what is");
     expect_failure("../finder", STATUS_NOT_FOUND,
                    "../finder: not in the zoo's index; `fakesift models list` names what is");
     put("data/cards/own/card.json", FINDER("own"));
     put("data/cards/own/net.onnx", "abc");
-    expect_fetch(
-        "own",
-        "own: there already (ROOT/data/cards/own/card.json), and not in the zoo's index: nothing to fetch\n");
+    expect_fetch("own",
+                 "own: there already (ROOT/data/cards/own/card.json), and not in the zoo's index: nothing to fetch\n");
 }
 
 Test(zoo, an_index_that_breaks_a_rule_is_told)
@@ -426,7 +417,7 @@ Test(zoo, the_shipped_index_has_a_card_and_a_converter_for_each_entry)
     cr_assert_eq(zoo_index_load(FAKESIFT_SOURCE_DIR "/models", &index, &e), STATUS_OK, "%s", e.text);
     cr_assert_geq(index->n_models, 7);
     for (unsigned i = 0; i < index->n_models; i++)
-        cr_assert_eq(zoo_model_hash(&index->models[i], FAKESIFT_SOURCE_DIR "/models", hex, &e), STATUS_OK,
-                     "%s", e.text);
+        cr_assert_eq(zoo_model_hash(&index->models[i], FAKESIFT_SOURCE_DIR "/models", hex, &e), STATUS_OK, "%s",
+                     e.text);
     free(index);
 }

@@ -101,8 +101,7 @@ static void close_job(struct job *job)
 
 static void write_crop(const struct job *job, const struct face *face, unsigned frame, size_t index)
 {
-    struct card_crop crop = {
-        .alignment = CROP_SIMILARITY, .margin = 1, .width_px = CROP_PX, .height_px = CROP_PX};
+    struct card_crop crop = {.alignment = CROP_SIMILARITY, .margin = 1, .width_px = CROP_PX, .height_px = CROP_PX};
     static uint8_t rgb[CROP_PX * CROP_PX * 3];
     char path[4096];
     FILE *f;

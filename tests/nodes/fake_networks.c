@@ -76,8 +76,7 @@ static void output_shape(const struct network *n, const struct tensor_shape *inp
 
         *ret = (struct tensor_shape){3, {1, height / stride * (width / stride), values_yunet[index / 3]}};
     } else if (n->role == FAKE_PNET) {
-        *ret = (struct tensor_shape){
-            4, {1, values_mtcnn[index], (height - 12 + 1) / 2 + 1, (width - 12 + 1) / 2 + 1}};
+        *ret = (struct tensor_shape){4, {1, values_mtcnn[index], (height - 12 + 1) / 2 + 1, (width - 12 + 1) / 2 + 1}};
     } else {
         *ret = (struct tensor_shape){2, {input->dims[0], values_mtcnn[index]}};
     }
@@ -85,8 +84,8 @@ static void output_shape(const struct network *n, const struct tensor_shape *inp
         ret->dims[1]++;
 }
 
-enum status session_open(const struct network *n, const struct session_settings *settings,
-                         struct session **ret_s, struct error *e)
+enum status session_open(const struct network *n, const struct session_settings *settings, struct session **ret_s,
+                         struct error *e)
 {
     struct session *s;
 
@@ -144,8 +143,8 @@ enum tensor_type session_output_type(const struct session *s, size_t index)
 
 /* The painted face that the window [x0, x0 + side) x [y0, y0 + side) lies in, in pixels; false: none. Reads
  * the colours at a quarter and three quarters of the window. */
-static bool read_painted(const float *chw, unsigned width, unsigned height, unsigned x0, unsigned y0,
-                         unsigned side, float ret_box[4])
+static bool read_painted(const float *chw, unsigned width, unsigned height, unsigned x0, unsigned y0, unsigned side,
+                         float ret_box[4])
 {
     size_t plane = (size_t)width * height;
     unsigned near = side / 4, far = side - 1 - side / 4;
@@ -175,8 +174,8 @@ static float next_random(struct session *s)
 }
 
 /* What one window of MTCNN says. */
-static void answer(struct session *s, const float *chw, unsigned width, unsigned height, unsigned x0,
-                   unsigned y0, unsigned side, float ret_reg[4], float *ret_prob, float ret_points[10])
+static void answer(struct session *s, const float *chw, unsigned width, unsigned height, unsigned x0, unsigned y0,
+                   unsigned side, float ret_reg[4], float *ret_prob, float ret_points[10])
 {
     enum fake_mood mood = s->network->mood;
     float box[4] = {0, 0, 0, 0}, ratio;
@@ -234,8 +233,7 @@ static void run_crops(struct session *s)
     for (int64_t n = 0; n < s->input_shape.dims[0]; n++) {
         float points[10], prob;
 
-        answer(s, s->input + n * 3 * side * side, side, side, 0, 0, side, s->outputs[0] + 4 * n, &prob,
-               points);
+        answer(s, s->input + n * 3 * side * side, side, side, 0, 0, side, s->outputs[0] + 4 * n, &prob, points);
         s->outputs[1][2 * n] = 1 - prob;
         s->outputs[1][2 * n + 1] = prob;
         if (s->outputs[2])

@@ -26,8 +26,7 @@ static void expect_point(const struct image_transform *t, double u, double v, do
 
 Test(crop, box_is_squared_by_its_longer_side_and_enlarged_about_its_centre)
 {
-    struct card_crop crop = {
-        .alignment = CROP_BOX, .margin = 1.5, .square = true, .width_px = 100, .height_px = 100};
+    struct card_crop crop = {.alignment = CROP_BOX, .margin = 1.5, .square = true, .width_px = 100, .height_px = 100};
     struct face face = {.x0 = 10, .y0 = 20, .x1 = 30, .y1 = 60};
     struct image_transform t;
 
@@ -39,8 +38,7 @@ Test(crop, box_is_squared_by_its_longer_side_and_enlarged_about_its_centre)
 
 Test(crop, box_that_is_not_squared_keeps_its_own_sides)
 {
-    struct card_crop crop = {
-        .alignment = CROP_BOX, .margin = 1, .square = false, .width_px = 50, .height_px = 200};
+    struct card_crop crop = {.alignment = CROP_BOX, .margin = 1, .square = false, .width_px = 50, .height_px = 200};
     struct face face = {.x0 = 10, .y0 = 20, .x1 = 30, .y1 = 60};
     struct image_transform t;
 
@@ -91,8 +89,8 @@ Test(crop, similarity_is_umeyamas)
         for (unsigned i = 0; i < 6; i++) {
             double want = strtod(at, &at);
 
-            cr_assert_float_eq(t.m[i], want, 1e-9 * fmax(1, fabs(want)), "case %u, m[%u]: %.17g, not %.17g",
-                               n, i, t.m[i], want);
+            cr_assert_float_eq(t.m[i], want, 1e-9 * fmax(1, fabs(want)), "case %u, m[%u]: %.17g, not %.17g", n, i,
+                               t.m[i], want);
         }
         n++;
     }
@@ -120,8 +118,7 @@ Test(crop, points_that_allow_no_transform_fall_back_to_the_box)
 
 Test(crop, a_face_without_area_gives_a_crop_of_one_pixel)
 {
-    struct card_crop crop = {
-        .alignment = CROP_BOX, .margin = 1, .square = true, .width_px = 4, .height_px = 4};
+    struct card_crop crop = {.alignment = CROP_BOX, .margin = 1, .square = true, .width_px = 4, .height_px = 4};
     struct face face = {.x0 = 5, .y0 = 5, .x1 = 5, .y1 = 5};
     struct image_transform t;
 
@@ -145,8 +142,7 @@ static void paint(uint8_t *rgb)
 
 Test(crop, pixels_come_from_the_face_and_are_black_outside_the_frame)
 {
-    struct card_crop crop = {
-        .alignment = CROP_BOX, .margin = 1, .square = true, .width_px = 8, .height_px = 8};
+    struct card_crop crop = {.alignment = CROP_BOX, .margin = 1, .square = true, .width_px = 8, .height_px = 8};
     struct face face = {.x0 = -4, .y0 = 12, .x1 = 4, .y1 = 20}; /* over the lower left corner */
     uint8_t frame[SIDE * SIDE * 3], got[8 * 8 * 3];
     struct image image = {frame, SIDE, SIDE, 3 * SIDE};
@@ -181,8 +177,7 @@ Test(crop, tensor_is_planar_rgb_with_scale_mean_and_deviation)
     crop_to_tensor(&tensor, rgb, 3, 2, got, 10);
     for (unsigned c = 0; c < 3; c++) {
         for (unsigned i = 0; i < 10; i++) {
-            float want =
-                i < 6 ? (float)((rgb[3 * i + c] / 255.0 - tensor.mean[c]) / tensor.deviation[c]) : -99;
+            float want = i < 6 ? (float)((rgb[3 * i + c] / 255.0 - tensor.mean[c]) / tensor.deviation[c]) : -99;
 
             cr_assert_float_eq(got[10 * c + i], want, 1e-6f);
         }

@@ -139,8 +139,8 @@ Test(decoder, gives_every_frame_at_the_times_that_ffprobe_states)
                 continue;
             if (n == 0)
                 first = time;
-            cr_assert_float_eq((double)film.frames[n].pts_us, (time - first) * 1e6, 2.5,
-                               "%s: frame %u at %lld us", clips[i], n, (long long)film.frames[n].pts_us);
+            cr_assert_float_eq((double)film.frames[n].pts_us, (time - first) * 1e6, 2.5, "%s: frame %u at %lld us",
+                               clips[i], n, (long long)film.frames[n].pts_us);
         }
         fclose(f);
         cr_assert_eq(n, film.n, "%s: %u frames, ffprobe has %u", clips[i], film.n, n);
@@ -155,8 +155,7 @@ static uint32_t next_random(uint32_t *state)
 }
 
 /* Asks for some times, ascending, and compares with what the whole film has there. */
-static void expect_same_frames(const char *name, const struct film *film, const int64_t *wanted_us,
-                               unsigned n)
+static void expect_same_frames(const char *name, const struct film *film, const int64_t *wanted_us, unsigned n)
 {
     int fd = open_file(name);
     struct decoder *d = open_fd(fd, name);
@@ -169,16 +168,14 @@ static void expect_same_frames(const char *name, const struct film *film, const 
         while (k < film->n && film->frames[k].pts_us + 1 < wanted_us[i])
             k++;
         if (k == film->n) {
-            cr_assert_eq(status, STATUS_END, "%s at %lld us: %s", name, (long long)wanted_us[i],
-                         status_name(status));
+            cr_assert_eq(status, STATUS_END, "%s at %lld us: %s", name, (long long)wanted_us[i], status_name(status));
             continue;
         }
-        cr_assert_eq(status, STATUS_OK, "%s at %lld us: %s", name, (long long)wanted_us[i],
-                     status_name(status));
+        cr_assert_eq(status, STATUS_OK, "%s at %lld us: %s", name, (long long)wanted_us[i], status_name(status));
         cr_assert_eq(f.pts_us, film->frames[k].pts_us, "%s at %lld us: frame of %lld us, want %lld us", name,
                      (long long)wanted_us[i], (long long)f.pts_us, (long long)film->frames[k].pts_us);
-        cr_assert_eq(hash_image(&f.image), film->frames[k].hash, "%s at %lld us: frame %u has other pixels",
-                     name, (long long)wanted_us[i], k);
+        cr_assert_eq(hash_image(&f.image), film->frames[k].hash, "%s at %lld us: frame %u has other pixels", name,
+                     (long long)wanted_us[i], k);
     }
     cr_assert_eq(decoder_error_count(d), 0, "%s: %s", name, decoder_last_words(d));
     decoder_close(&d);
@@ -237,11 +234,10 @@ static uint64_t packets_for(const char *name, int64_t wanted_us)
 
 Test(decoder, seeks_where_a_key_frame_makes_it_cheaper)
 {
-    static const char *const seeking[] = {"h264.mp4",     "h264.mkv",      "faststart.mp4", "offset.mp4",
-                                          "pyramid.mp4",  "edit_list.mp4", "vp9.webm",      "vp8.webm",
-                                          "vp9.mp4",      "av1.mp4",       "hevc.mp4",      "hevc_open.mkv",
-                                          "mpeg4.mp4",    "mpeg4_b.mp4",   "mjpeg.mov",     "vfr.mp4",
-                                          "rotate90.mp4", "live.mkv",      "dash.mp4",      "fragmented.mp4"};
+    static const char *const seeking[] = {
+        "h264.mp4",  "h264.mkv", "faststart.mp4", "offset.mp4", "pyramid.mp4",   "edit_list.mp4", "vp9.webm",
+        "vp8.webm",  "vp9.mp4",  "av1.mp4",       "hevc.mp4",   "hevc_open.mkv", "mpeg4.mp4",     "mpeg4_b.mp4",
+        "mjpeg.mov", "vfr.mp4",  "rotate90.mp4",  "live.mkv",   "dash.mp4",      "fragmented.mp4"};
 
     for (unsigned i = 0; i < sizeof(seeking) / sizeof(seeking[0]); i++) {
         uint64_t n = packets_for(seeking[i], 3000000);
@@ -293,8 +289,7 @@ Test(decoder, pictures_are_those_of_the_ffmpeg_program)
         cr_assert_not_null(file, "%s", path);
         for (; fread(rgb, sizeof(rgb), 1, file) == 1; n++) {
             cr_assert_eq(decoder_frame_at(d, wanted_us, &f, NULL), STATUS_OK, "%s: frame %u", names[i], n);
-            cr_assert(distance(&f.image, rgb) < limit, "%s: frame %u is %f off", names[i], n,
-                      distance(&f.image, rgb));
+            cr_assert(distance(&f.image, rgb) < limit, "%s: frame %u is %f off", names[i], n, distance(&f.image, rgb));
             wanted_us = f.pts_us + 2;
         }
         cr_assert(n > 80);
@@ -316,8 +311,8 @@ Test(decoder, colour_matrix_and_range_are_honoured)
 
         cr_assert_eq(decoder_frame_at(d, 200000, &f, NULL), STATUS_OK);
         p = f.image.rgb_hwc_u8 + 30 * f.image.stride_bytes + 90;
-        cr_assert(abs(p[0] - 0xC0) <= 3 && abs(p[1] - 0x40) <= 3 && abs(p[2] - 0x20) <= 3, "%s: %u %u %u",
-                  names[i], p[0], p[1], p[2]);
+        cr_assert(abs(p[0] - 0xC0) <= 3 && abs(p[1] - 0x40) <= 3 && abs(p[2] - 0x20) <= 3, "%s: %u %u %u", names[i],
+                  p[0], p[1], p[2]);
         decoder_close(&d);
         close(fd);
     }
@@ -379,8 +374,7 @@ Test(decoder, every_video_has_a_duration_from_its_first_frame)
         struct film film = film_of(clips[i]);
         int64_t end_us = film.frames[film.n - 1].pts_us + 40000;
 
-        if (strcmp(clips[i], "resized.ts") ==
-            0) /* the container's own view: two programmes at the same time */
+        if (strcmp(clips[i], "resized.ts") == 0) /* the container's own view: two programmes at the same time */
             continue;
         cr_assert(llabs(film.duration_us - end_us) <= (strncmp(clips[i], "vfr", 3) == 0 ? 250000 : 45000),
                   "%s: %lld us, the last frame ends at %lld us", clips[i], (long long)film.duration_us,

@@ -104,16 +104,14 @@ static uint32_t watch(const uint8_t *bytes, size_t n, uint32_t seed)
     cr_assert_eq(write(fd, bytes, n), (ssize_t)n);
     status = decoder_open(fd, &settings, &d, &facts, &outcome, &e);
     if (status != STATUS_OK) {
-        cr_assert(outcome == OUTCOME_NO_VIDEO || outcome == OUTCOME_DECODE_ERROR ||
-                  outcome == OUTCOME_UNSUPPORTED);
+        cr_assert(outcome == OUTCOME_NO_VIDEO || outcome == OUTCOME_DECODE_ERROR || outcome == OUTCOME_UNSUPPORTED);
         cr_assert(e.text[0] != '\0' && !strchr(e.text, '\n'));
         cr_assert_null(d);
         close(fd);
         return hash_crc32c(e.text, strlen(e.text));
     }
     cr_assert(facts.duration_us > 0);
-    cr_assert(facts.width_px >= 1 && facts.width_px <= 2048 && facts.height_px >= 1 &&
-              facts.height_px <= 2048);
+    cr_assert(facts.width_px >= 1 && facts.width_px <= 2048 && facts.height_px >= 1 && facts.height_px <= 2048);
     for (unsigned i = 0; i < 24; i++) {
         struct decoder_frame f;
 
@@ -126,8 +124,8 @@ static uint32_t watch(const uint8_t *bytes, size_t n, uint32_t seed)
         cr_assert(f.pts_us + 1 >= wanted_us);
         cr_assert(f.image.width_px == facts.width_px && f.image.height_px == facts.height_px);
         for (unsigned y = 0; y < f.image.height_px; y++)
-            digest = digest * 31 +
-                     hash_crc32c(f.image.rgb_hwc_u8 + y * f.image.stride_bytes, 3 * (size_t)f.image.width_px);
+            digest =
+                digest * 31 + hash_crc32c(f.image.rgb_hwc_u8 + y * f.image.stride_bytes, 3 * (size_t)f.image.width_px);
         digest = digest * 31 + (uint32_t)f.pts_us;
         wanted_us += next_random(&state) % 500000;
     }
@@ -152,8 +150,7 @@ static void damage_clips(unsigned first, unsigned step)
 
             memcpy(bytes, whole, whole_bytes);
             n = damage(bytes, whole_bytes, m, seed);
-            cr_assert_eq(watch(bytes, n, seed), watch(bytes, n, seed), "%s, mutation %u: two runs differ",
-                         clips[c], m);
+            cr_assert_eq(watch(bytes, n, seed), watch(bytes, n, seed), "%s, mutation %u: two runs differ", clips[c], m);
         }
     }
     free(whole);
@@ -216,15 +213,12 @@ Test(key_frame, reads_only_what_it_is_given)
             uint8_t *config = malloc(config_bytes + 1), *packet = malloc(packet_bytes + 1);
 
             for (size_t k = 0; k < config_bytes; k++)
-                config[k + 1] =
-                    (uint8_t)(next_random(&state) % 3 ? next_random(&state) % 4 : next_random(&state));
+                config[k + 1] = (uint8_t)(next_random(&state) % 3 ? next_random(&state) % 4 : next_random(&state));
             for (size_t k = 0; k < packet_bytes; k++)
-                packet[k + 1] =
-                    (uint8_t)(next_random(&state) % 3 ? next_random(&state) % 4 : next_random(&state));
+                packet[k + 1] = (uint8_t)(next_random(&state) % 3 ? next_random(&state) % 4 : next_random(&state));
             if (config_bytes >= 23 && i % 2)
                 config[1] = 1;
-            (void)key_frame_is_clean((enum bitstream)kind, config + 1, config_bytes, packet + 1,
-                                     packet_bytes);
+            (void)key_frame_is_clean((enum bitstream)kind, config + 1, config_bytes, packet + 1, packet_bytes);
             (void)key_frame_may_skip((enum bitstream)kind, config + 1, config_bytes);
             free(config);
             free(packet);
@@ -237,10 +231,8 @@ Test(key_frame, tells_clean_pictures_from_others)
     static const uint8_t idr[] = {0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x65, 0x88}, slice[] = {0, 0, 1, 0x41, 0x9a};
     static const uint8_t avcc[] = {1, 100, 0, 30, 0xff, 0xe1, 0}, idr_avcc[] = {0, 0, 0, 2, 0x65, 0x88};
     static const uint8_t cra[] = {0, 0, 1, 21 << 1, 1, 0xaf}, trail[] = {0, 0, 1, 1 << 1, 1, 0xaf};
-    static const uint8_t one_layer[] = {0, 0, 1, 33 << 1, 1, 0x01, 0},
-                         two_layers[] = {0, 0, 1, 33 << 1, 1, 0x03, 0};
-    static const uint8_t vp9_key[] = {0x82}, vp9_inter[] = {0x86}, vp9_shown_again[] = {0x88},
-                         vp9_3_key[] = {0xb0};
+    static const uint8_t one_layer[] = {0, 0, 1, 33 << 1, 1, 0x01, 0}, two_layers[] = {0, 0, 1, 33 << 1, 1, 0x03, 0};
+    static const uint8_t vp9_key[] = {0x82}, vp9_inter[] = {0x86}, vp9_shown_again[] = {0x88}, vp9_3_key[] = {0xb0};
     static const uint8_t av1_key[] = {0x12, 0, 0x32, 1, 0x10}, av1_inter[] = {0x12, 0, 0x32, 1, 0x30};
     static const uint8_t av1_hidden[] = {0x12, 0, 0x32, 1, 0x00};
     static const uint8_t i_vop[] = {0, 0, 1, 0xb6, 0x10, 0}, p_vop[] = {0, 0, 1, 0xb6, 0x50, 0};

@@ -63,8 +63,7 @@ static void begin(struct bench *b, enum face_architecture architecture)
     } else {
         b->nets[0].role = FAKE_YUNET;
     }
-    b->settings =
-        (struct card_face){.min_face_px = 40, .max_faces = ROOM, .threshold = 0.9, .search_side_px = 640};
+    b->settings = (struct card_face){.min_face_px = 40, .max_faces = ROOM, .threshold = 0.9, .search_side_px = 640};
 }
 
 static enum status open_finder(struct bench *b)
@@ -416,8 +415,7 @@ Test(yunet, a_network_that_is_not_yunets_is_refused_with_its_name)
     cr_assert_eq(open_finder(&b), STATUS_OK);
     blank(&b, 64, 64);
     cr_assert_eq(run(&b), STATUS_INVALID);
-    cr_assert_str_eq(b.e.text,
-                     "fake: YuNet: output \"bbox_16\" is float32 [1, 17, 4], not float32 [1, 16, 4]");
+    cr_assert_str_eq(b.e.text, "fake: YuNet: output \"bbox_16\" is float32 [1, 17, 4], not float32 [1, 16, 4]");
     end(&b);
     begin(&b, FACE_NONE);
     cr_assert_eq(open_finder(&b), STATUS_INVALID);
@@ -466,12 +464,8 @@ Test(yunet, overlapping_rows_are_one_face_and_weak_ones_none)
     begin(&b, FACE_YUNET);
     b.nets[0].n_cells = 4;
     for (unsigned i = 0; i < 4; i++)
-        b.nets[0].cells[i] = (struct fake_cell){.stride = 8,
-                                                .column = 20,
-                                                .row = 20,
-                                                .cls = 1,
-                                                .obj = 0.9f + 0.02f * (float)i,
-                                                .bbox = {0, 0, 2, 2}};
+        b.nets[0].cells[i] = (struct fake_cell){
+            .stride = 8, .column = 20, .row = 20, .cls = 1, .obj = 0.9f + 0.02f * (float)i, .bbox = {0, 0, 2, 2}};
     b.nets[0].cells[1].column = 21;
     b.nets[0].cells[2].row = 22;
     b.nets[0].cells[3].column = 45;
@@ -506,8 +500,8 @@ Test(yunet, the_picture_goes_in_as_bgr_with_black_right_and_below)
 
 static struct face_candidate candidate(float x, float side, float confidence, unsigned order)
 {
-    return (struct face_candidate){
-        .face = {.x0 = x, .x1 = x + side, .y0 = 0, .y1 = side, .confidence = confidence}, .order = order};
+    return (struct face_candidate){.face = {.x0 = x, .x1 = x + side, .y0 = 0, .y1 = side, .confidence = confidence},
+                                   .order = order};
 }
 
 Test(face_boxes, sorting_is_by_confidence_then_order)
@@ -547,8 +541,7 @@ Test(face_boxes, a_full_list_keeps_the_best)
 
 Test(face_boxes, suppression_by_union_or_by_the_smaller_box)
 {
-    struct face_candidate list[3] = {candidate(0, 10, 0.9f, 0), candidate(3, 4, 0.8f, 1),
-                                     candidate(20, 4, 0.7f, 2)};
+    struct face_candidate list[3] = {candidate(0, 10, 0.9f, 0), candidate(3, 4, 0.8f, 1), candidate(20, 4, 0.7f, 2)};
 
     /* The second lies inside the first: union .16, smaller 1. */
     cr_assert_eq(face_suppress(list, 3, FACE_SUPPRESS_UNION, 0.5), 3);
@@ -612,10 +605,9 @@ static void crop_plainly(const struct image *in, const struct face_crop_box *box
 Test(face_crop, area_average_is_that_of_the_plain_reference_at_awkward_boxes)
 {
     enum { WIDTH = 37, HEIGHT = 29, STRIDE = 3 * WIDTH + 5, SIDE = 24 };
-    static const struct face_crop_box boxes[] = {{3, 2, 24, 24},       {0, 0, 37, 29},     {5, 5, 1, 1},
-                                                 {5, 5, 7, 13},        {-4, -6, 20, 21},   {30, 20, 40, 41},
-                                                 {-50, -40, 130, 129}, {36, 28, 1, 2},     {-10, 3, 5, 5},
-                                                 {37, 0, 10, 10},      {-100, 10, 101, 3}, {2, -64, 9, 65}};
+    static const struct face_crop_box boxes[] = {
+        {3, 2, 24, 24},       {0, 0, 37, 29}, {5, 5, 1, 1},   {5, 5, 7, 13},   {-4, -6, 20, 21},   {30, 20, 40, 41},
+        {-50, -40, 130, 129}, {36, 28, 1, 2}, {-10, 3, 5, 5}, {37, 0, 10, 10}, {-100, 10, 101, 3}, {2, -64, 9, 65}};
     uint8_t rgb[STRIDE * HEIGHT], got[SIDE * SIDE * 3 + 2], want[SIDE * SIDE * 3];
     uint32_t sums[3 * WIDTH + 1], random = 3;
     struct image in = {rgb, WIDTH, HEIGHT, STRIDE};

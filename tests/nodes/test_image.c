@@ -99,8 +99,8 @@ Test(image, resize_equals_the_definition_on_awkward_sizes)
                 double want = resize_reference(&p.image, out_w, out_h, (unsigned)(i / 3 % out_w),
                                                (unsigned)(i / 3 / out_w), (unsigned)(i % 3));
 
-                cr_assert(fabs(out[i] - want) <= 0.5 + 1e-6, "%ux%u -> %ux%u at %zu: %u, want %f", in_w, in_h,
-                          out_w, out_h, i, out[i], want);
+                cr_assert(fabs(out[i] - want) <= 0.5 + 1e-6, "%ux%u -> %ux%u at %zu: %u, want %f", in_w, in_h, out_w,
+                          out_h, i, out[i], want);
             }
             free(out);
             free(p.bytes);
@@ -162,8 +162,7 @@ static double bilinear_reference(const struct image *in, double x, double y, uns
     return sum;
 }
 
-static void expect_warp_is_bilinear(const struct image *in, const struct image_transform *t, unsigned w,
-                                    unsigned h)
+static void expect_warp_is_bilinear(const struct image *in, const struct image_transform *t, unsigned w, unsigned h)
 {
     size_t n = 3 * (size_t)w * h;
     uint8_t *out = poisoned(n);
@@ -172,12 +171,11 @@ static void expect_warp_is_bilinear(const struct image *in, const struct image_t
     expect_poison(out, n);
     for (size_t i = 0; i < n; i++) {
         double u = (double)(i / 3 % w) + 0.5, v = (double)(i / 3 / w) + 0.5;
-        double want = bilinear_reference(in, t->m[0] * u + t->m[1] * v + t->m[2],
-                                         t->m[3] * u + t->m[4] * v + t->m[5], (unsigned)(i % 3));
+        double want = bilinear_reference(in, t->m[0] * u + t->m[1] * v + t->m[2], t->m[3] * u + t->m[4] * v + t->m[5],
+                                         (unsigned)(i % 3));
 
         /* Positions are rounded to 1/2048 pixel, a slope is at most 255 a pixel each way. */
-        cr_assert(fabs(out[i] - want) <= 0.5 + 2 * 255.0 / 4096 + 1e-6, "at %zu: %u, want %f", i, out[i],
-                  want);
+        cr_assert(fabs(out[i] - want) <= 0.5 + 2 * 255.0 / 4096 + 1e-6, "at %zu: %u, want %f", i, out[i], want);
     }
     free(out);
 }
@@ -191,8 +189,8 @@ Test(image, warp_is_bilinear_up_to_twice)
 
         for (unsigned a = 0; a < 12; a++) {
             double angle = a * 0.7, scale = 0.3 + 0.15 * a;
-            struct image_transform t = {{scale * cos(angle), -scale * sin(angle), 3.25 * a - 10,
-                                         scale * sin(angle), scale * cos(angle), 20 - 2.1 * a}};
+            struct image_transform t = {{scale * cos(angle), -scale * sin(angle), 3.25 * a - 10, scale * sin(angle),
+                                         scale * cos(angle), 20 - 2.1 * a}};
 
             expect_warp_is_bilinear(&p.image, &t, 13, 7);
         }
@@ -241,8 +239,7 @@ Test(image, warp_along_the_axes_that_shrinks_is_the_exact_area_average)
                 sum += wx > 0 ? wx * wy * pixel(&p.image, x, y, i % 3) : 0;
             }
         }
-        cr_assert(fabs(out[i] - sum / (9.3 * 7.9)) <= 0.5 + 0.05, "at %u: %u, want %f", i, out[i],
-                  sum / (9.3 * 7.9));
+        cr_assert(fabs(out[i] - sum / (9.3 * 7.9)) <= 0.5 + 0.05, "at %u: %u, want %f", i, out[i], sum / (9.3 * 7.9));
     }
     free(p.bytes);
 }

@@ -48,8 +48,8 @@ Test(landmarks, what_is_not_a_row_is_named_by_its_line)
 {
     static const struct {
         const char *text, *says;
-    } cases[] = {{"1 2 3 4\n1 2 3\n", "line 2"}, {"1 2 3 4 5\n", "line 1"}, {"1 2 x 4\n", "line 1"},
-                 {"1 2 nan 4\n", "line 1"},      {"1 2 inf 4\n", "line 1"}, {"<html>\n", "line 1"},
+    } cases[] = {{"1 2 3 4\n1 2 3\n", "line 2"},  {"1 2 3 4 5\n", "line 1"}, {"1 2 x 4\n", "line 1"},
+                 {"1 2 nan 4\n", "line 1"},       {"1 2 inf 4\n", "line 1"}, {"<html>\n", "line 1"},
                  {"1\n1\n1\n1\n1\n1\n", "line 1"}};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -112,8 +112,11 @@ Test(sandbox, breaking_out_is_death)
     static const struct {
         int (*act)(void);
         const char *what;
-    } cases[] = {{make_socket, "socket"}, {fork_child, "fork"},
-                 {run_program, "exec"},   {kill_parent, "kill"},   {write_elsewhere, "write"}};
+    } cases[] = {{make_socket, "socket"},
+                 {fork_child, "fork"},
+                 {run_program, "exec"},
+                 {kill_parent, "kill"},
+                 {write_elsewhere, "write"}};
 
     skip_if_sanitized();
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

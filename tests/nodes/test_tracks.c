@@ -13,8 +13,7 @@ static struct face at(float x, float y, float side, float confidence)
 
 Test(tracks, overlap_is_intersection_over_union)
 {
-    struct face a = at(0, 0, 10, 1), b = at(5, 0, 10, 1), far = at(100, 0, 10, 1),
-                touching = at(10, 0, 10, 1);
+    struct face a = at(0, 0, 10, 1), b = at(5, 0, 10, 1), far = at(100, 0, 10, 1), touching = at(10, 0, 10, 1);
     struct face empty = {.x0 = 3, .x1 = 3, .y0 = 0, .y1 = 9}, broken = at(NAN, 0, 10, 1);
 
     cr_assert_float_eq(face_overlap(&a, &a), 1, 1e-12);

@@ -42,7 +42,7 @@ expect_code 0 "$FAKESIFT" --help
 expect_code 0 "$FAKESIFT" run --help
 
 # Under mpirun the same errors, and no hang.
-expect_code 2 timeout 60 mpirun -n 2 "$FAKESIFT" run nowhere --detector "$DETECTOR" -o run
+expect_code 2 mpi -n 2 timeout 60 "$FAKESIFT" run nowhere --detector "$DETECTOR" -o run
 expect_text err 'nowhere'
 
 # Resuming with another detector is refused, and the field is named.

@@ -20,12 +20,12 @@ static bool fails(void)
     return countdown >= 0 && countdown-- == 0;
 }
 
-#define WRAP(type, name, parameters, arguments)                                                              \
-    type __real_##name parameters;                                                                           \
-    type __wrap_##name parameters;                                                                           \
-    type __wrap_##name parameters                                                                            \
-    {                                                                                                        \
-        return fails() ? NULL : __real_##name arguments;                                                     \
+#define WRAP(type, name, parameters, arguments)                                                                        \
+    type __real_##name parameters;                                                                                     \
+    type __wrap_##name parameters;                                                                                     \
+    type __wrap_##name parameters                                                                                      \
+    {                                                                                                                  \
+        return fails() ? NULL : __real_##name arguments;                                                               \
     }
 
 WRAP(void *, malloc, (size_t size), (size))
@@ -126,9 +126,8 @@ static enum status scan_dfdc(void)
 /* auto would read metadata.json twice. */
 Test(allocation, dfdc)
 {
-    put("metadata.json",
-        "{\"a.mp4\":{\"label\":\"REAL\"},\"b.mp4\":{\"label\":\"FAKE\",\"original\":\"a.mp4\"},"
-        "\"c.mp4\":{\"label\":\"FAKE\",\"split\":\"train\"}}");
+    put("metadata.json", "{\"a.mp4\":{\"label\":\"REAL\"},\"b.mp4\":{\"label\":\"FAKE\",\"original\":\"a.mp4\"},"
+                         "\"c.mp4\":{\"label\":\"FAKE\",\"split\":\"train\"}}");
     put("labels.csv", "filename,label\na.mp4,0\nc.mp4,1\n");
     fail_each(scan_dfdc);
 }

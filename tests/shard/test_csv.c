@@ -96,9 +96,9 @@ Test(csv, byte_order_mark_is_skipped_at_the_start_alone)
     expect("\xef\xbb", "1:[\xef\xbb]");
 }
 
-#define QUOTES                                                                                               \
-    ": a quote inside a field that is not quoted, or text after a closing quote (RFC 4180: quote the field " \
-    "and "                                                                                                   \
+#define QUOTES                                                                                                         \
+    ": a quote inside a field that is not quoted, or text after a closing quote (RFC 4180: quote the field "           \
+    "and "                                                                                                             \
     "double its quotes)"
 
 Test(csv, what_is_not_rfc_4180_is_an_error_with_its_line)

@@ -134,13 +134,13 @@ static void expect_noting(const char *layout, const char *want, const char *want
     free(got);
 }
 
-#define PUT(...)                                                                                             \
+#define PUT(...)                                                                                                       \
     put_all((const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
 Test(layout, dir_takes_labels_and_families_from_folders)
 {
-    PUT("real/a.mp4", "real/deep/er/b.mkv", "fake/c.avi", "fake/faceswap/d.mp4", "fake/lip-sync/x/e.mp4",
-        "other/f.mp4", "g.mp4");
+    PUT("real/a.mp4", "real/deep/er/b.mkv", "fake/c.avi", "fake/faceswap/d.mp4", "fake/lip-sync/x/e.mp4", "other/f.mp4",
+        "g.mp4");
     expect_noting("dir",
                   "dir{fake/c.avi FAKE|fake/faceswap/d.mp4 FAKE family=faceswap|fake/lip-sync/x/e.mp4 FAKE "
                   "family=lip-sync|g.mp4|other/f.mp4|real/a.mp4 REAL|real/deep/er/b.mkv REAL}",
@@ -159,8 +159,8 @@ Test(layout, dir_without_labels_is_any_tree)
     struct layout_summary summary;
     char *got;
 
-    PUT("b/real/x.mp4", "a.mp4", ".hidden.mp4", ".git/y.mp4", "notes.txt", "b/readme", "b/mp4", "b/.mp4",
-        "c.MP4", "d.mp4.part");
+    PUT("b/real/x.mp4", "a.mp4", ".hidden.mp4", ".git/y.mp4", "notes.txt", "b/readme", "b/mp4", "b/.mp4", "c.MP4",
+        "d.mp4.part");
     got = scan("", "auto", &summary);
     cr_assert_str_eq(got, "dir{a.mp4|b/real/x.mp4|c.MP4}");
     cr_assert_eq(summary.n_unlabelled, 3);
@@ -277,9 +277,8 @@ Test(layout, extensions_can_be_chosen)
     manifest_close(&m);
     settings.extensions = "mp4,.mkv";
     cr_assert_eq(layout_scan(root, &settings, &m, NULL, &e), STATUS_INVALID);
-    cr_assert_str_eq(
-        e.text, "extensions: must be words in lower case, without dots, between commas, such as mp4,mkv: "
-                "'mp4,.mkv'");
+    cr_assert_str_eq(e.text, "extensions: must be words in lower case, without dots, between commas, such as mp4,mkv: "
+                             "'mp4,.mkv'");
     settings.extensions = "";
     cr_assert_eq(layout_scan(root, &settings, &m, NULL, &e), STATUS_INVALID);
 }
@@ -296,8 +295,7 @@ Test(layout, corpus_without_a_video_says_what_was_looked_for)
     cr_assert_str_eq(e.text, want);
     PUT("notes.txt", "z/b", "z/c");
     cr_assert_eq(layout_scan(root, &settings, &m, NULL, &e), STATUS_INVALID);
-    snprintf(want, sizeof(want),
-             "%s: no video: looked for *.mp4, *.mkv; found 3 other files such as notes.txt", root);
+    snprintf(want, sizeof(want), "%s: no video: looked for *.mp4, *.mkv; found 3 other files such as notes.txt", root);
     cr_assert_str_eq(e.text, want);
     cr_assert_null(m);
 }
@@ -316,8 +314,7 @@ Test(layout, corpus_that_is_not_one_is_an_error)
     expect("b.md", "auto",
            "invalid: ROOT/b.md:1: no column 'path': a corpus file is CSV whose first row names its columns "
            "(path,label,split,family,original,identity,group; only path is needed)");
-    expect("empty.csv", "auto",
-           "invalid: ROOT/empty.csv: an empty file; its first row must name the columns");
+    expect("empty.csv", "auto", "invalid: ROOT/empty.csv: an empty file; its first row must name the columns");
     expect("head.csv", "auto", "invalid: ROOT/head.csv: no video: the file has column names and no row");
     expect("head.csv", "dfdc", "invalid: ROOT/head.csv: the layout dfdc needs a folder, and this is a file");
     expect("pipe", "auto", "invalid: ROOT/pipe: neither a folder nor a regular file");
@@ -449,8 +446,7 @@ Test(layout, dfdc_train_part)
 Test(layout, dfdc_test_set_with_its_videos_in_a_folder_below)
 {
     PUT("test_videos/a.mp4", "test_videos/b.mp4", "test_videos/c.mp4");
-    put("metadata.json",
-        "{\"a.mp4\":{\"is_fake\":1,\"augmentations\":{\"x\":[1]}},\"b.mp4\":{\"is_fake\":0}}");
+    put("metadata.json", "{\"a.mp4\":{\"is_fake\":1,\"augmentations\":{\"x\":[1]}},\"b.mp4\":{\"is_fake\":0}}");
     put("labels.csv", "filename,label\na.mp4,1\nb.mp4,0\nc.mp4,0\n");
     expect_noting("auto", "dfdc{test_videos/a.mp4 FAKE|test_videos/b.mp4 REAL|test_videos/c.mp4 REAL}",
                   "5 named videos were found in folders below their labels");
@@ -489,10 +485,8 @@ Test(layout, dfdc_metadata_that_breaks_a_rule_names_file_and_key)
     static const struct {
         const char *json, *want;
     } cases[] = {
-        {"{\"a.mp4\":{\"label\":\"real?\"}}",
-         "invalid: ROOT/metadata.json: 'a.mp4': label: not REAL or FAKE: 'real?'"},
-        {"{\"a.mp4\":{\"label\":1}}",
-         "invalid: ROOT/metadata.json: 'a.mp4': label: not REAL or FAKE: '(no text)'"},
+        {"{\"a.mp4\":{\"label\":\"real?\"}}", "invalid: ROOT/metadata.json: 'a.mp4': label: not REAL or FAKE: 'real?'"},
+        {"{\"a.mp4\":{\"label\":1}}", "invalid: ROOT/metadata.json: 'a.mp4': label: not REAL or FAKE: '(no text)'"},
         {"{\"a.mp4\":{\"label\":\"REAL\"},\"b.mp4\":{}}",
          "invalid: ROOT/metadata.json: 'b.mp4': neither label nor is_fake"},
         {"{\"a.mp4\":{\"is_fake\":2}}", "invalid: ROOT/metadata.json: 'a.mp4': is_fake: not 0 or 1"},
@@ -502,13 +496,11 @@ Test(layout, dfdc_metadata_that_breaks_a_rule_names_file_and_key)
          "invalid: ROOT/metadata.json: 'a.mp4': original: neither a text nor a number nor null"},
         {"{\"a.mp4\":{\"label\":\"FAKE\"},\"a.mp4\":{\"label\":\"FAKE\"}}",
          "invalid: ROOT/metadata.json: path: stands twice: 'a.mp4'"},
-        {"{\"../a.mp4\":{\"label\":\"FAKE\"}}",
-         "invalid: ROOT/metadata.json: path: has a '..' component: '../a.mp4'"},
+        {"{\"../a.mp4\":{\"label\":\"FAKE\"}}", "invalid: ROOT/metadata.json: path: has a '..' component: '../a.mp4'"},
         {"{\"/a.mp4\":{\"label\":\"FAKE\"}}",
          "invalid: ROOT/metadata.json: path: must be relative to the root, not absolute: '/a.mp4'"},
-        {"{\n\"a.mp4\":{\"label\":\"FAKE\"},\n",
-         "corrupt: ROOT/metadata.json:3: not JSON from here on, or nested too "
-         "deep"},
+        {"{\n\"a.mp4\":{\"label\":\"FAKE\"},\n", "corrupt: ROOT/metadata.json:3: not JSON from here on, or nested too "
+                                                 "deep"},
     };
 
     PUT("a.mp4");
@@ -526,8 +518,7 @@ Test(layout, metadata_of_something_else_is_not_dfdc)
     put("metadata.json", "[{\"label\":\"FAKE\"}]");
     expect_noting("auto", "dir{real/a.mp4 REAL}", "metadata.json is not read: it is not DFDC's");
     put("p/metadata.json", "{\"b.mp4\":{\"label\":\"FAKE\"}}");
-    expect_noting("auto", "dfdc{p/b.mp4 FAKE gone|real/a.mp4}",
-                  "metadata.json is not read: it is not DFDC's");
+    expect_noting("auto", "dfdc{p/b.mp4 FAKE gone|real/a.mp4}", "metadata.json is not read: it is not DFDC's");
 }
 
 Test(layout, json_nested_without_end_is_refused)

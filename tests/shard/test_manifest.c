@@ -10,10 +10,10 @@
 #include "shard/file.h"
 #include "shard/text.h"
 
-#define COLUMNS                                                                                              \
-    "path,label,split,family,original,identity,group,size_bytes,mtime_ns,container,codec,pixel_format,"      \
-    "encoder,"                                                                                               \
-    "width_px,height_px,rotation_deg,fps_num,fps_den,duration_us,n_frames,bit_rate_bps,n_video_streams,"     \
+#define COLUMNS                                                                                                        \
+    "path,label,split,family,original,identity,group,size_bytes,mtime_ns,container,codec,pixel_format,"                \
+    "encoder,"                                                                                                         \
+    "width_px,height_px,rotation_deg,fps_num,fps_den,duration_us,n_frames,bit_rate_bps,n_video_streams,"               \
     "n_audio_streams\n"
 #define HEAD     "# fakesift manifest 1\n# root,/corpus\n# layout,dir\n" COLUMNS
 #define NO_FACTS ",,,,,,,,,,,,,,\n"
@@ -306,8 +306,7 @@ Test(manifest, path_that_leaves_the_root_is_refused_by_its_rule)
     cr_assert_eq(manifest_create("relative", "dir", &m, &e), STATUS_INVALID);
 }
 
-static void hash_of(const char *root, const struct manifest_entry *entry, bool facts,
-                    char ret_hex[SHA256_HEX_BYTES])
+static void hash_of(const char *root, const struct manifest_entry *entry, bool facts, char ret_hex[SHA256_HEX_BYTES])
 {
     struct manifest *m = empty(root);
     struct video_facts f = {.codec = "h264"};
@@ -390,34 +389,28 @@ Test(manifest, file_that_breaks_a_rule_is_refused_with_line_field_and_rule)
         {HEAD "b,,,,,,,1,1" NO_FACTS "a,,,,,,,1,1" NO_FACTS, ":6: path: not in the byte order of paths: 'a'"},
         {HEAD "b,,,,,,,1,1" NO_FACTS "b,,,,,,,1,1" NO_FACTS, ":6: path: stands twice: 'b'"},
         {HEAD "b,REAL\n", ":5: a row must have 23 fields and has 2"},
-        {HEAD "a,,,,,,,1,1,mov,h264,,,1,1,45,1,1,1,1,1,1,1\n",
-         ":5: rotation_deg: not one of 0, 90, 180, 270: '45'"},
-        {HEAD "a,,,,,,,1,1,mov,h264,,,1,1,0,1,0,1,1,1,1,1\n",
-         ":5: fps_den: must not be 0 where fps_num is not: '0'"},
+        {HEAD "a,,,,,,,1,1,mov,h264,,,1,1,45,1,1,1,1,1,1,1\n", ":5: rotation_deg: not one of 0, 90, 180, 270: '45'"},
+        {HEAD "a,,,,,,,1,1,mov,h264,,,1,1,0,1,0,1,1,1,1,1\n", ":5: fps_den: must not be 0 where fps_num is not: '0'"},
         {HEAD "a,,,,,,,1,1,mov,h264,,,4294967296,1,0,1,1,1,1,1,1,1\n",
          ":5: width_px: not a whole number in 0..4294967295: '4294967296'"},
         {HEAD "a,,,,,,,1,1,mov,h264,,,1,1,0,1,1,1,1,1,1,\n",
          ":5: n_audio_streams: not a whole number in 0..4294967295: ''"},
         {HEAD "a,,,,,,,1,1,0123456789012345678901234567890x,,,,1,1,0,1,1,1,1,1,1,1\n",
          ":5: container: longer than its limit: '0123456789012345678901234567890x'"},
-        {"# fakesift manifest 1\n# root,here\n# layout,dir\n" COLUMNS,
-         ":2: root: not an absolute folder: 'here'"},
-        {"# fakesift manifest 1\n# root,/a\n# layout,dir\npath,labels\n",
-         ":4: column 2: must be 'label': 'labels'"},
+        {"# fakesift manifest 1\n# root,here\n# layout,dir\n" COLUMNS, ":2: root: not an absolute folder: 'here'"},
+        {"# fakesift manifest 1\n# root,/a\n# layout,dir\npath,labels\n", ":4: column 2: must be 'label': 'labels'"},
         {"# fakesift manifest 1\n# root,/a\n# layout,dir\npath,label\n", ":4: column 3: must be 'split': ''"},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         expect_refusal(cases[i].content, STATUS_INVALID, cases[i].text);
-    expect_refusal("path,label\n", STATUS_INVALID,
-                   ": not a manifest: its first line must be '# fakesift manifest 1'");
+    expect_refusal("path,label\n", STATUS_INVALID, ": not a manifest: its first line must be '# fakesift manifest 1'");
     expect_refusal("", STATUS_INVALID, ": not a manifest: its first line must be '# fakesift manifest 1'");
     expect_refusal("# fakesift manifest 2\n", STATUS_UNSUPPORTED,
                    ":1: version: this build reads manifests of version 1: '2'");
     expect_refusal("# fakesift manifest 1\n", STATUS_CORRUPT,
                    ": not a whole manifest: no record '# root,...' under the first line");
-    expect_refusal(HEAD "\"a,,,,,,,1,1" NO_FACTS, STATUS_CORRUPT,
-                   ":5: a quote is opened in this row and never closed");
+    expect_refusal(HEAD "\"a,,,,,,,1,1" NO_FACTS, STATUS_CORRUPT, ":5: a quote is opened in this row and never closed");
 }
 
 Test(manifest, only_a_manifest_is_one)
