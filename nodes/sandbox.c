@@ -130,16 +130,23 @@ static const int allowed_calls[] = {
     SCMP_SYS(mbind), /* OpenBLAS, when it takes a buffer */
 };
 
+/* The call is allowed when its first argument is value. */
+static bool allow_first(scmp_filter_ctx filter, int call, uint32_t value)
+{
+    const struct scmp_arg_cmp equal = {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = value};
+
+    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &equal) == 0;
+}
+
 static bool allow_on(scmp_filter_ctx filter, int call, int fd)
 {
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)fd)) == 0;
+    return allow_first(filter, call, (uint32_t)fd);
 }
 
 static bool allow_signal_to_self(scmp_filter_ctx filter)
 {
     /* abort(): tgkill(getpid(), gettid(), SIGABRT). */
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)getpid())) ==
-           0;
+    return allow_first(filter, SCMP_SYS(tgkill), (uint32_t)getpid());
 }
 
 static bool filter_calls(int keep_fd)

@@ -298,10 +298,11 @@ static enum status reduce_clips(struct work *w, struct error *e)
     struct result *r = w->result;
     size_t n_tracks = 0;
     double *values = malloc(2 * r->n_clips * sizeof(*values));
-    double *tracks = values + r->n_clips;
+    double *tracks;
 
     if (!values)
         return error_no_memory(e);
+    tracks = values + r->n_clips;
     qsort(r->clips, r->n_clips, sizeof(*r->clips), by_track_and_clip);
     for (size_t first = 0, end; first < r->n_clips; first = end) {
         for (end = first; end < r->n_clips && r->clips[end].track == r->clips[first].track; end++)

@@ -14,7 +14,7 @@ verdict() {
 
 verdict shellcheck run .ci/run
 while IFS= read -r file; do
-    verdict shellcheck -x "$file"
+    verdict shellcheck -x -P SCRIPTDIR "$file"
 done < <(find slurm tests bench docs -type f \( -name '*.sh' -o -name '*.sbatch' \) 2>/dev/null | sort)
 while IFS= read -r file; do
     # Compiled in memory: nothing is written beside the source.

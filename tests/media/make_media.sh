@@ -3,6 +3,7 @@
 # frames' times by ffprobe, in seconds) and for some a NAME.rgb (the frames by ffmpeg, packed RGB).
 # usage: make_media.sh FOLDER
 # Nothing is done when the folder already holds the clips of this very script.
+# shellcheck disable=SC2086 # lists of options are split on purpose
 set -eu
 
 out=$1

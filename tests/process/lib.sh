@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034 # what the scripts that source this use
 # lib.sh: what the process tests share. Sourced by bash scripts that ctest starts as: SCRIPT FAKESIFT SOURCE_FOLDER.
 # Each test works in a folder of its own, which is removed when it passes, and kept and named when it fails.
 set -euo pipefail
@@ -16,7 +17,7 @@ at_end() {
     local code=$?
 
     # Whatever a failed test left running.
-    if [ -n "${PIDS:-}" ]; then kill -9 $PIDS 2>/dev/null || true; fi
+    if [ -n "${PIDS:-}" ]; then kill -9 "$PIDS" 2>/dev/null || true; fi
     if [ $code -eq 0 ] || [ $code -eq 77 ]; then rm -rf "$WORK"; else echo "kept: $WORK"; fi
 }
 trap at_end EXIT

@@ -27,18 +27,18 @@ expect_text out '28 of 28 videos decided'
 ! grep -q crashed out || fail "one crash was taken for the video's outcome"
 
 for signal in TERM USR1; do
-    "$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o drained$signal --lanes 1 >drain.out 2>drain.err &
+    "$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o "drained$signal" --lanes 1 >drain.out 2>drain.err &
     PIDS=$!
-    records() { [ "$(cat drained$signal/journal/*.journal 2>/dev/null | wc -c)" -gt 200 ]; }
+    records() { [ "$(cat "drained$signal"/journal/*.journal 2>/dev/null | wc -c)" -gt 200 ]; }
     wait_for 30 records
-    kill -$signal "$PIDS"
+    kill -"$signal" "$PIDS"
     code=0
     wait "$PIDS" || code=$?
     PIDS=
     [ $code -eq 75 ] || { cat drain.err; fail "SIG$signal: exit code $code, not 75"; }
     expect_text drain.err 'the same command goes on'
-    expect_code 0 "$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o drained$signal
-    cmp run/scores.csv drained$signal/scores.csv || fail "a drained and resumed run gives other scores"
+    expect_code 0 "$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o "drained$signal"
+    cmp run/scores.csv "drained$signal/scores.csv" || fail "a drained and resumed run gives other scores"
 done
 
 # A unit that never answers is killed at its deadline and gets its outcome.
