@@ -106,7 +106,7 @@ def main():
         r = metrics(cross[chosen], label[chosen])
         r["auc"] = metrics(z[chosen], label[chosen])["auc"]
         r["auc_frames"] = metrics(yf[chosen], label[chosen])["auc"]
-        report["rows"].append({"what": name, **r})
+        report["rows"].append({"what": name, "index": np.flatnonzero(chosen).tolist(), **r})
         print(f"{name:44s} AUC {r['auc']:.3f} (frame head's mean {r['auc_frames']:.3f})  fakes {r['n_fake']:3d} reals {r['n_real']:3d}  "
               f"reals >= .5: {r['fpr']:.2f}  fakes >= .5: {r['tpr']:.2f}")
 
@@ -122,6 +122,7 @@ def main():
     line("SadTalker GIFs (variants of one clip)", real_clips | (kind == "gif"))
     line("unseen blends, portraits in motion", kind == "still")
     line("unseen blends, real videos", kind == "video")
+    line("unseen blends, all", np.isin(kind, ["still", "video"]))
     for f in sorted(set(method[np.isin(kind, ["still", "video"]) & (label == 1)])):
         line(f"  {f}", np.isin(kind, ["still", "video"]) & ((label == 0) | (method == f)))
     line("rendered as the demonstration's clips", kind == "demo")

@@ -37,14 +37,19 @@ def train_frames(a, d):
         s = torch.load(path)
         net.load_state_dict(s["net"]), average.load_state_dict(s["average"]), optimiser.load_state_dict(s["optimiser"])
         begin, spent = s["epoch"], s["spent"]
-    for epoch in range(begin, a.epochs):
+    first, more = a.epochs * per_epoch, a.more * per_epoch
+
+    def rate(step):
+        return a.rate * (cosine(step, first, 60) if step < first else 0.6 * cosine(step - first, more, 30))
+
+    for epoch in range(begin, a.epochs + a.more):
         rng, t0, total, right = np.random.default_rng([a.seed, epoch]), time.time(), 0.0, 0.0
         torch.manual_seed(a.seed * 1000 + epoch)
         net.train()
         for b in range(per_epoch):
             step = epoch * per_epoch + b
             for g in optimiser.param_groups:
-                g["lr"] = a.rate * cosine(step, a.epochs * per_epoch, 60)
+                g["lr"] = rate(step)
             chosen = rng.choice(len(labels), BATCH // PER_CLIP, p=weight, replace=False)
             x = []
             for i in chosen:
@@ -66,7 +71,7 @@ def train_frames(a, d):
         spent += time.time() - t0
         keep(path, {"net": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
                     "epoch": epoch + 1, "spent": spent})
-        print(f"frame epoch {epoch + 1}/{a.epochs}: loss {total / per_epoch:.4f} right {right / per_epoch:.4f} "
+        print(f"frame epoch {epoch + 1}/{a.epochs + a.more}: loss {total / per_epoch:.4f} right {right / per_epoch:.4f} "
               f"{time.time() - t0:.0f} s", flush=True)
     return average.eval(), spent
 
@@ -129,11 +134,12 @@ def main():
     p.add_argument("--imagenet", required=True)
     p.add_argument("--work", required=True)
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--epochs", type=int, default=16)
-    p.add_argument("--epoch-clips", type=int, default=3200)
+    p.add_argument("--epochs", type=int, default=14)
+    p.add_argument("--more", type=int, default=0, help="epochs of a second fall of the rate, from 0.6 of it")
+    p.add_argument("--epoch-clips", type=int, default=1600)
     p.add_argument("--rate", type=float, default=1.5e-3)
-    p.add_argument("--passes", type=int, default=3)
-    p.add_argument("--temporal-steps", type=int, default=1000)
+    p.add_argument("--passes", type=int, default=1)
+    p.add_argument("--temporal-steps", type=int, default=800)
     a = p.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
