@@ -1,4 +1,5 @@
-"""The model card's table, in Markdown, from evaluate.py's report, with 95 % intervals of AUC by bootstrap over groups.
+"""The model card's table, in Markdown, from evaluate.py's report, with 95 % intervals of AUC by bootstrap over groups
+(none for fewer than 5 fakes).
 Usage: table.py REPORT.json"""
 import json
 import sys
@@ -26,5 +27,6 @@ for r in report["rows"]:
     pick = [scores[i] for i in r["index"]]
     low, high = interval(np.array([int(s["label"]) for s in pick]), np.array([s["logit"] for s in pick]),
                          np.array([s["group"] for s in pick]))
+    spread = f" ({low:.2f} to {high:.2f})" if r["n_fake"] >= 5 else ""
     indent = "&nbsp;&nbsp;" if r["what"].startswith(" ") else ""
-    print(f"| {indent}{r['what'].strip()} | {r['n_fake']} | {r['n_real']} | {r['auc']:.2f} ({low:.2f} to {high:.2f}) | {r['fpr']:.2f} | {r['tpr']:.2f} |")
+    print(f"| {indent}{r['what'].strip()} | {r['n_fake']} | {r['n_real']} | {r['auc']:.2f}{spread} | {r['fpr']:.2f} | {r['tpr']:.2f} |")

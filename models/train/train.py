@@ -37,12 +37,12 @@ def train_frames(a, d):
         s = torch.load(path)
         net.load_state_dict(s["net"]), average.load_state_dict(s["average"]), optimiser.load_state_dict(s["optimiser"])
         begin, spent = s["epoch"], s["spent"]
-    first, more = a.epochs * per_epoch, a.more * per_epoch
+    cycle, epochs = a.epochs * per_epoch, a.epochs * a.cycles
 
     def rate(step):
-        return a.rate * (cosine(step, first, 60) if step < first else 0.6 * cosine(step - first, more, 30))
+        return a.rate * (cosine(step, cycle, 60) if step < cycle else 0.6 * cosine(step % cycle, cycle, 30))
 
-    for epoch in range(begin, a.epochs + a.more):
+    for epoch in range(begin, epochs):
         rng, t0, total, right = np.random.default_rng([a.seed, epoch]), time.time(), 0.0, 0.0
         torch.manual_seed(a.seed * 1000 + epoch)
         net.train()
@@ -71,7 +71,7 @@ def train_frames(a, d):
         spent += time.time() - t0
         keep(path, {"net": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
                     "epoch": epoch + 1, "spent": spent})
-        print(f"frame epoch {epoch + 1}/{a.epochs + a.more}: loss {total / per_epoch:.4f} right {right / per_epoch:.4f} "
+        print(f"frame epoch {epoch + 1}/{epochs}: loss {total / per_epoch:.4f} right {right / per_epoch:.4f} "
               f"{time.time() - t0:.0f} s", flush=True)
     return average.eval(), spent
 
@@ -134,8 +134,8 @@ def main():
     p.add_argument("--imagenet", required=True)
     p.add_argument("--work", required=True)
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--epochs", type=int, default=14)
-    p.add_argument("--more", type=int, default=0, help="epochs of a second fall of the rate, from 0.6 of it")
+    p.add_argument("--epochs", type=int, default=14, help="of a cycle")
+    p.add_argument("--cycles", type=int, default=3, help="falls of the rate, each over --epochs; from the second on at 0.6 of it")
     p.add_argument("--epoch-clips", type=int, default=1600)
     p.add_argument("--rate", type=float, default=1.5e-3)
     p.add_argument("--passes", type=int, default=1)
