@@ -22,7 +22,7 @@ mkdir -p "$work"
 "$python" "$here/lists.py" "$corpus" "$work"
 "$python" "$here/extract.py" "$work/val.tsv" "$work/valcrops" --mtcnn "$zoo/mtcnn" --side 128 --margin 1.2 --frames 16
 "$python" "$here/train.py" --clips "$work/clips" --imagenet "$zoo/mobilenet/mobilenetV1X0.25_pretrain.tar" \
-    --work "$work/model" --epochs 14 --cycles 3
+    --work "$work/model"
 "$python" "$here/evaluate.py" --labelled "$corpus/labelled" --cache "$work/valcrops" --model "$work/model/model.pt" \
     --out "$work/report.json"
 "$python" "$here/export.py" --model "$work/model/model.pt" --report "$work/report.json" --out "$card" \
