@@ -260,6 +260,7 @@ static enum status run_clip(struct work *w, struct decoder *decoder, struct trac
                             unsigned n_wanted, struct error *e)
 {
     struct result *r = w->result;
+    int64_t last_us = -1;
     enum status s = STATUS_OK;
 
     for (unsigned i = 0; s == STATUS_OK && i < n_wanted; i++) {
@@ -276,6 +277,12 @@ static enum status run_clip(struct work *w, struct decoder *decoder, struct trac
         if (st != STATUS_OK)
             break;
         note_message(w, decoder_last_words(decoder));
+        /* A clip with fewer frames than times: each frame counts once. */
+        if (frame.pts_us == last_us) {
+            r->n_frames_wanted--;
+            continue;
+        }
+        last_us = frame.pts_us;
         r->n_frames_decoded++;
         s = tracker ? take_faces(w, tracker, &frame, e) : take_whole(w, &frame, e);
     }
