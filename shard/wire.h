@@ -54,7 +54,7 @@ struct message {
     enum outcome outcome; /* RESULT; FAILED: what the attempt would be */
     int64_t wall_us;      /* RESULT */
     uint64_t n_frames;    /* RESULT: decoded frames, for progress */
-    bool drain;           /* STOP: drop what is in flight at once */
+    bool drain; /* STOP to an agent: drop what is in flight at once; from an agent: no leased unit was begun */
 };
 
 /* Frees what m owns and zeroes it. */
