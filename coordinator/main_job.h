@@ -39,7 +39,7 @@ int job_catch_signals(void);
 enum status job_run(const struct job_settings *settings, struct channel *channel, int signal_fd, struct zygote **z,
                     struct job_end *ret_end, struct error *e);
 
-/* Rank 0, when it cannot begin: sends everybody home. */
-void job_refuse(struct channel *channel, int64_t silence_us);
+/* Rank 0, when it cannot begin: sends everybody home. True when all have left, so that MPI may be finalised. */
+bool job_refuse(struct channel *channel, int64_t silence_us);
 
 #endif

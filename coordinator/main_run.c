@@ -397,12 +397,14 @@ static int join(const struct start *x, struct zygote **z)
         s = open_whole(x, n_ranks, &whole, &e);
     if (s != STATUS_OK) {
         code = main_fail("run", &e);
-        end.orderly = true;
-        job_refuse(channel, SILENCE_S * INT64_C(1000000));
+        end.orderly = job_refuse(channel, SILENCE_S * INT64_C(1000000));
     } else if (work(x, channel, signal_fd, z, &whole, &end, &e) != STATUS_OK) {
         code = main_fail("run", &e);
     }
     channel_close(&channel, end.orderly);
+    /* mpirun must not take the end of a rank that lost its coordinator for a success. */
+    if (!leads && code == EXIT_DONE && !end.orderly)
+        code = EXIT_RESUMABLE;
     if (leads && code == EXIT_DONE)
         code = finish(x, &whole, &end, n_ranks);
     whole_close(&whole);
