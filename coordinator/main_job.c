@@ -281,6 +281,23 @@ static void release_all(struct channel *channel)
         send_to(channel, FOR_AGENT, i, &bye);
 }
 
+void job_beat_until(struct channel *channel, const atomic_bool *done)
+{
+    const struct message beat = {.kind = MESSAGE_HEARTBEAT};
+    int64_t told_us = now_us();
+    int wait_ms = 1;
+
+    while (!atomic_load(done)) {
+        if (now_us() - told_us >= DISPATCH_HEARTBEAT_US) {
+            for (unsigned i = 1; i < channel_size(channel); i++)
+                send_to(channel, FOR_AGENT, i, &beat);
+            told_us = now_us();
+        }
+        poll(NULL, 0, wait_ms);
+        wait_ms = wait_ms >= JOB_MAX_WAIT_MS / 2 ? JOB_MAX_WAIT_MS : 2 * wait_ms;
+    }
+}
+
 static enum status open_agent(struct job *j, struct zygote **z, struct error *e)
 {
     char host[128] = "?";

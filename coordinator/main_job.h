@@ -7,6 +7,8 @@
 #ifndef FAKESIFT_COORDINATOR_MAIN_JOB_H
 #define FAKESIFT_COORDINATOR_MAIN_JOB_H
 
+#include <stdatomic.h>
+
 #include "coordinator/dispatch.h"
 #include "nodes/agent.h"
 #include "shard/channel.h"
@@ -33,6 +35,9 @@ struct job_end {
 
 /* A descriptor that SIGTERM, SIGINT and SIGUSR1 arrive on from now on, or -1. After the zygote is forked. */
 int job_catch_signals(void);
+
+/* Rank 0, while another thread prepares the run (a scan may take long): lets the others know that it lives, until done. */
+void job_beat_until(struct channel *channel, const atomic_bool *done);
 
 /* Rank 0: dispatches and works until all is done, drained, or no agent is left. Other ranks: work until rank 0 lets
  * them go. Takes over *z. */

@@ -34,7 +34,7 @@ struct agent {
     struct lane_pool *pool;
     int root_fd;             /* the corpus; -1 before WELCOME */
     struct error root_error; /* set when it cannot be opened here */
-    bool said_hello, stopping, broken;
+    bool stepped, said_hello, stopping, broken;
     bool cut_off; /* told to drop what is in work */
     uint64_t next_token;
     struct queue waiting;    /* leased, not started */
@@ -446,6 +446,9 @@ enum status agent_step(struct agent *a, int64_t now_us, struct error *e)
 
     if (a->broken)
         return error_set(e, STATUS_BUG, "a broken agent was asked to go on");
+    if (!a->stepped)
+        a->heard_us = now_us; /* whatever was or was not said before */
+    a->stepped = true;
     s = work(a, now_us, e);
     if (s != STATUS_OK) {
         struct error ignored;
@@ -468,7 +471,7 @@ enum status agent_step(struct agent *a, int64_t now_us, struct error *e)
 
         say(a, &m, now_us);
     }
-    if (a->heard_us > 0 && now_us - a->heard_us >= a->settings.silence_us) {
+    if (now_us - a->heard_us >= a->settings.silence_us) {
         a->broken = true;
         return error_set(e, STATUS_TIMEOUT, "no word from the coordinator for %.0f s",
                          (double)(now_us - a->heard_us) / 1e6);
