@@ -40,7 +40,7 @@ struct job {
     struct pollfd *fds;
     int signal_fd;
     bool released;  /* the coordinator said BYE: every rank is well */
-    bool abandoned; /* the coordinator fell silent */
+    bool abandoned; /* the coordinator fell silent, or a rank is lost */
     bool drained;
     unsigned sandbox_layers;
     int64_t heard_us;
@@ -178,6 +178,8 @@ static void deliver(struct job *j, const uint8_t *letter, size_t len, unsigned f
         j->heard_us = now;
         if (m.kind == MESSAGE_BYE)
             j->released = true;
+        else if (m.kind == MESSAGE_ABANDON)
+            j->abandoned = true;
         else if (j->agent) {
             agent_take(j->agent, &m, now);
             return;
@@ -243,9 +245,11 @@ static bool is_over(struct job *j, int64_t now)
 {
     if (j->dispatch)
         return dispatch_step(j->dispatch, now) == STATUS_END;
+    if (j->abandoned)
+        return true;
     if (j->agent)
         return false;
-    return j->released || j->abandoned || now - j->heard_us >= LINGER_SILENCES * j->settings->silence_us;
+    return j->released || now - j->heard_us >= LINGER_SILENCES * j->settings->silence_us;
 }
 
 static void loop(struct job *j)
@@ -361,7 +365,7 @@ enum status job_run(const struct job_settings *settings, struct channel *channel
         dispatch_get_progress(j.dispatch, &end.progress);
         if (end.trouble.status == STATUS_OK && dispatch_trouble(j.dispatch)[0] != '\0')
             error_set(&end.trouble, STATUS_IO, "%s", dispatch_trouble(j.dispatch));
-        /* With a rank lost nobody can finalise; the others then wait for the end of this one. */
+        /* With a rank lost nobody can finalise; the others then wait until the report is written (job_abandon). */
         if (end.orderly)
             release_all(channel);
     }
@@ -373,6 +377,18 @@ end:
     journal_writer_close(&j.journal);
     free(j.fds);
     return s;
+}
+
+void job_abandon(struct channel *channel)
+{
+    enum { PATIENCE_MS = 500 };
+    const struct message m = {.kind = MESSAGE_ABANDON};
+
+    for (unsigned i = 1; i < channel_size(channel); i++)
+        send_to(channel, FOR_AGENT, i, &m);
+    /* What goes to a lost rank stays for ever. */
+    for (int ms = 0; ms < PATIENCE_MS && channel_pending(channel) > 0; ms += 10)
+        poll(NULL, 0, 10);
 }
 
 bool job_refuse(struct channel *channel, int64_t silence_us)

@@ -44,6 +44,9 @@ void job_beat_until(struct channel *channel, const atomic_bool *done);
 enum status job_run(const struct job_settings *settings, struct channel *channel, int signal_fd, struct zygote **z,
                     struct job_end *ret_end, struct error *e);
 
+/* Rank 0, last of all, when the end is not orderly: the other ranks end as well. */
+void job_abandon(struct channel *channel);
+
 /* Rank 0, when it cannot begin: sends everybody home. True when all have left, so that MPI may be finalised. */
 bool job_refuse(struct channel *channel, int64_t silence_us);
 

@@ -439,12 +439,15 @@ static int join(const struct start *x, struct zygote **z)
     } else if (work(x, channel, signal_fd, z, whole, &end, &e) != STATUS_OK) {
         code = main_fail("run", &e);
     }
-    channel_close(&channel, end.orderly);
-    /* mpirun must not take the end of a rank that lost its coordinator for a success. */
-    if (!leads && code == EXIT_DONE && !end.orderly)
-        code = EXIT_RESUMABLE;
+    if (end.orderly)
+        channel_close(&channel, true);
     if (leads && code == EXIT_DONE)
         code = finish(x, whole, &end, n_ranks);
+    else if (code == EXIT_DONE && end.trouble.status == STATUS_TIMEOUT)
+        code = EXIT_RESUMABLE; /* mpirun must not take the loss of rank 0 for a success */
+    if (leads && channel)
+        job_abandon(channel);
+    channel_close(&channel, false);
     whole_close(whole);
     if (!end.orderly) {
         fflush(NULL);

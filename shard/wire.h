@@ -36,6 +36,7 @@ enum message_kind {
     MESSAGE_STOP,      /* coordinator -> agent: take no more, finish; agent -> coordinator: cannot go on */
     MESSAGE_BYE,       /* agent -> coordinator: the last message; coordinator -> agent: all is over */
     MESSAGE_WELCOME,   /* coordinator -> agent: the corpus, in answer to HELLO */
+    MESSAGE_ABANDON,   /* coordinator -> agent: all is over but a rank is lost, so nobody can finalise MPI */
     MESSAGE_KIND_COUNT
 };
 
