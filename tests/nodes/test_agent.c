@@ -377,7 +377,7 @@ Test(agent, a_silent_coordinator_ends_it)
 
     open_agent(LANE_PROBE);
     cr_assert_eq(agent_step(stage.agent, stage.now_us, &e), STATUS_OK);
-    cr_assert_gt(count_said(MESSAGE_HEARTBEAT), 0);
+    cr_assert_gt(stage.n_said, 0, "a hello or a heartbeat");
     stage.now_us += SILENCE_US / 2;
     tell((struct message){.kind = MESSAGE_HEARTBEAT});
     cr_assert_eq(agent_step(stage.agent, stage.now_us + SILENCE_US - 1, &e), STATUS_OK);
