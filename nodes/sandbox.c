@@ -134,16 +134,21 @@ static const int allowed_calls[] = {
     SCMP_SYS(mbind), /* OpenBLAS, when it takes a buffer */
 };
 
+/* As SCMP_A0_32, whose macro clang finds pedantic fault with. */
+static struct scmp_arg_cmp first_is(uint32_t value)
+{
+    return (struct scmp_arg_cmp){.arg = 0, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
 static bool allow_on(scmp_filter_ctx filter, int call, int fd)
 {
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)fd)) == 0;
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, first_is((uint32_t)fd)) == 0;
 }
 
 static bool allow_signal_to_self(scmp_filter_ctx filter)
 {
     /* abort(): tgkill(getpid(), gettid(), SIGABRT). */
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)getpid())) ==
-           0;
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, first_is((uint32_t)getpid())) == 0;
 }
 
 static bool filter_calls(int keep_fd)
