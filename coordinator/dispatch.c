@@ -160,7 +160,11 @@ void dispatch_take(struct dispatch *d, uint32_t from, struct message *m, int64_t
         break;
     case MESSAGE_STOP:
         note_trouble(d, from, m->text);
-        ledger_agent_lost(d->settings.ledger, from);
+        /* Nodes that cannot work at all must not use up the patience with the units that they were leased. */
+        if (m->drain)
+            ledger_agent_left(d->settings.ledger, from);
+        else
+            ledger_agent_lost(d->settings.ledger, from);
         p->state = AGENT_STOPPING;
         break;
     case MESSAGE_BYE:
@@ -267,9 +271,10 @@ static void look_after_peers(struct dispatch *d, int64_t now_us)
     for (uint32_t i = 0; i < d->settings.n_agents; i++) {
         struct peer *p = &d->peers[i];
 
-        if (!is_here(p))
+        /* One that has left waits, without a lease, for the end of the others. */
+        if (!is_here(p) && p->state != AGENT_LEFT)
             continue;
-        if (now_us - p->heard_us >= d->settings.silence_us)
+        if (is_here(p) && now_us - p->heard_us >= d->settings.silence_us)
             lose(d, i, "fell silent");
         else if (now_us - p->told_us >= DISPATCH_HEARTBEAT_US)
             tell(d, i, &beat, now_us);
@@ -288,21 +293,23 @@ static void look_after_peers(struct dispatch *d, int64_t now_us)
  * starts again from the records. */
 enum status dispatch_step(struct dispatch *d, int64_t now_us)
 {
-    bool all_done, anybody = false;
+    bool over, anybody = false;
 
     look_after_peers(d, now_us);
     ledger_expire(d->settings.ledger, now_us);
     record_given_up(d);
-    all_done = ledger_done(d->settings.ledger) == manifest_count(d->settings.manifest);
-    if (!d->draining && !all_done)
+    /* A unit that was given up and could not be recorded is not done, and nobody works on it either. */
+    over = ledger_waiting(d->settings.ledger) == 0 && ledger_leased(d->settings.ledger) == 0;
+    if (!d->draining && !over)
         lease_out(d, now_us);
     if (d->draining && !d->cut_off && now_us - d->drain_us >= d->settings.grace_us)
         cut_off(d, now_us);
     for (uint32_t i = 0; i < d->settings.n_agents; i++) {
         struct peer *p = &d->peers[i];
 
-        if (all_done && (p->state == AGENT_WORKING || p->state == AGENT_LOADING))
-            stop(d, i, true, now_us);
+        /* In a drain these are agents that were taken for lost and came back. */
+        if ((over || d->draining) && (p->state == AGENT_WORKING || p->state == AGENT_LOADING))
+            stop(d, i, over || d->cut_off, now_us);
         anybody = anybody || is_here(p);
     }
     return anybody ? STATUS_OK : STATUS_END;

@@ -57,6 +57,21 @@ static enum status append_bytes(struct journal_writer *w, const void *bytes, siz
     return STATUS_OK;
 }
 
+/* A file's own sync need not make its name durable. */
+static enum status sync_folder(const char *folder, struct error *e)
+{
+    enum status s = STATUS_OK;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return error_set_errno(e, errno, "%s: cannot open", folder);
+    /* EINVAL: a file system without such a thing. */
+    if (fsync(fd) != 0 && errno != EINVAL)
+        s = error_set_errno(e, errno, "%s: cannot sync", folder);
+    close(fd);
+    return s;
+}
+
 enum status journal_writer_open(const char *folder, const char fingerprint[SHA256_HEX_BYTES], unsigned rank,
                                 int64_t time_ns, struct journal_writer **ret_w, struct error *e)
 {
@@ -85,6 +100,8 @@ enum status journal_writer_open(const char *folder, const char fingerprint[SHA25
         goto error;
     }
     s = journal_writer_flush(w, e);
+    if (s == STATUS_OK)
+        s = sync_folder(folder, e);
     if (s != STATUS_OK)
         goto error;
     *ret_w = w;
@@ -195,8 +212,12 @@ static enum status read_records(struct reader *r, const uint8_t *bytes, size_t l
             r->summary->n_torn++;
             break;
         }
-        if (hash_crc32c(bytes + at + 4, FRAME_BYTES - 4 + payload) != get_u32(bytes + at) ||
-            result_unpack(bytes + at + FRAME_BYTES, payload, &result) != STATUS_OK) {
+        s = STATUS_CORRUPT;
+        if (hash_crc32c(bytes + at + 4, FRAME_BYTES - 4 + payload) == get_u32(bytes + at))
+            s = result_unpack(bytes + at + FRAME_BYTES, payload, &result);
+        if (s == STATUS_NO_MEMORY)
+            return error_no_memory(e);
+        if (s != STATUS_OK) {
             note_corrupt(r, at);
             at += FRAME_BYTES + payload;
             continue;

@@ -307,17 +307,36 @@ static void lose_lease(struct ledger *l, uint32_t slot)
     heap_push(l, unit);
 }
 
-size_t ledger_agent_lost(struct ledger *l, uint32_t agent)
+static void return_lease(struct ledger *l, uint32_t slot)
+{
+    uint32_t unit = l->leases[slot].unit;
+
+    drop_lease(l, slot);
+    l->units[unit].state = UNIT_WAITING;
+    heap_push(l, unit);
+}
+
+static size_t take_back(struct ledger *l, uint32_t agent, void (*end)(struct ledger *l, uint32_t slot))
 {
     size_t n = 0;
 
     for (size_t i = 0; i < l->n_lease_slots; i++) {
         if (l->leases[i].number != 0 && l->leases[i].agent == agent) {
-            lose_lease(l, (uint32_t)i);
+            end(l, (uint32_t)i);
             n++;
         }
     }
     return n;
+}
+
+size_t ledger_agent_lost(struct ledger *l, uint32_t agent)
+{
+    return take_back(l, agent, lose_lease);
+}
+
+size_t ledger_agent_left(struct ledger *l, uint32_t agent)
+{
+    return take_back(l, agent, return_lease);
 }
 
 size_t ledger_expire(struct ledger *l, int64_t now_us)

@@ -55,6 +55,8 @@ void ledger_failed(struct ledger *l, uint64_t lease_number, uint32_t unit);
 
 /* Takes back every lease of an agent that is gone. Returns how many. */
 size_t ledger_agent_lost(struct ledger *l, uint32_t agent);
+/* The same for an agent that leaves by its own word, without having begun any: it costs the units nothing. */
+size_t ledger_agent_left(struct ledger *l, uint32_t agent);
 /* Takes back the leases that are older than lease_us. Returns how many. */
 size_t ledger_expire(struct ledger *l, int64_t now_us);
 

@@ -2,9 +2,11 @@
  * In: a command and its arguments. Out: what that command writes, and an exit code (coordinator/main.h). */
 #include "coordinator/main.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shard/channel.h"
 
@@ -52,8 +54,23 @@ int main_fail(const char *command, const struct error *e)
     return EXIT_FAILED;
 }
 
+/* A journal that got a standard stream's number would receive what is logged. */
+static bool occupy_standard_descriptors(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (!occupy_standard_descriptors())
+        return EXIT_FAILED;
     if (argc < 2) {
         fputs("fakesift: no command; `fakesift --help` lists them\n", stderr);
         return EXIT_USAGE;

@@ -14,6 +14,19 @@
 #include "coordinator/main_progress.h"
 #include "shard/log.h"
 
+enum {
+    /* A rank without an agent waits this many silences for the end, since rank 0 says nothing while it writes the report,
+     * and mpirun ends everybody when one rank ends by itself. */
+    LINGER_SILENCES = 20,
+    MAX_TICK_US = 2000000, /* of the job's clock */
+};
+
+/* Time as this process lived it. While it is stopped (Ctrl-Z, a debugger) or stuck in a sync, it cannot hear anybody; that
+ * silence is its own and must not be held against the others. So a pause counts MAX_TICK_US at most. */
+struct job_clock {
+    int64_t real_us, now_us;
+};
+
 /* The first byte of every message between ranks: whom it is for. */
 enum addressee { FOR_COORDINATOR = 'C', FOR_AGENT = 'A' };
 
@@ -26,10 +39,12 @@ struct job {
     struct progress_line *progress;
     struct pollfd *fds;
     int signal_fd;
-    bool released; /* the coordinator said BYE, or there is none any more */
+    bool released;  /* the coordinator said BYE: every rank is well */
+    bool abandoned; /* the coordinator fell silent, or a rank is lost */
     bool drained;
     unsigned sandbox_layers;
     int64_t heard_us;
+    struct job_clock clock;
     struct error trouble;
 };
 
@@ -39,6 +54,15 @@ static int64_t now_us(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int64_t tick(struct job_clock *c)
+{
+    int64_t real = now_us(), gap = real - c->real_us;
+
+    c->real_us = real;
+    c->now_us += gap < MAX_TICK_US ? gap : MAX_TICK_US;
+    return c->now_us;
 }
 
 int job_catch_signals(void)
@@ -154,6 +178,8 @@ static void deliver(struct job *j, const uint8_t *letter, size_t len, unsigned f
         j->heard_us = now;
         if (m.kind == MESSAGE_BYE)
             j->released = true;
+        else if (m.kind == MESSAGE_ABANDON)
+            j->abandoned = true;
         else if (j->agent) {
             agent_take(j->agent, &m, now);
             return;
@@ -185,7 +211,7 @@ static void step_agent(struct job *j, int64_t now)
     if (s == STATUS_OK)
         return;
     if (s == STATUS_TIMEOUT)
-        j->released = true;
+        j->abandoned = true;
     if (s != STATUS_END)
         note_trouble(j, &e);
     agent_close(&j->agent);
@@ -219,18 +245,20 @@ static bool is_over(struct job *j, int64_t now)
 {
     if (j->dispatch)
         return dispatch_step(j->dispatch, now) == STATUS_END;
+    if (j->abandoned)
+        return true;
     if (j->agent)
         return false;
-    return j->released || now - j->heard_us >= j->settings->silence_us;
+    return j->released || now - j->heard_us >= LINGER_SILENCES * j->settings->silence_us;
 }
 
 static void loop(struct job *j)
 {
     int timeout_ms = 1;
 
-    j->heard_us = now_us();
+    j->heard_us = j->clock.now_us;
     for (;;) {
-        int64_t now = now_us();
+        int64_t now = tick(&j->clock);
         bool busy = receive(j, now);
 
         if (signalled(j) && j->dispatch) {
@@ -255,6 +283,23 @@ static void release_all(struct channel *channel)
 
     for (unsigned i = 1; i < channel_size(channel); i++)
         send_to(channel, FOR_AGENT, i, &bye);
+}
+
+void job_beat_until(struct channel *channel, const atomic_bool *done)
+{
+    const struct message beat = {.kind = MESSAGE_HEARTBEAT};
+    int64_t told_us = now_us();
+    int wait_ms = 1;
+
+    while (!atomic_load(done)) {
+        if (now_us() - told_us >= DISPATCH_HEARTBEAT_US) {
+            for (unsigned i = 1; i < channel_size(channel); i++)
+                send_to(channel, FOR_AGENT, i, &beat);
+            told_us = now_us();
+        }
+        poll(NULL, 0, wait_ms);
+        wait_ms = wait_ms >= JOB_MAX_WAIT_MS / 2 ? JOB_MAX_WAIT_MS : 2 * wait_ms;
+    }
 }
 
 static enum status open_agent(struct job *j, struct zygote **z, struct error *e)
@@ -287,10 +332,10 @@ static enum status open_dispatch(struct job *j, struct error *e)
         .record_given_up = record_given_up,
         .context = j,
     };
-    enum status s = dispatch_open(&settings, now_us(), &j->dispatch, e);
+    enum status s = dispatch_open(&settings, j->clock.now_us, &j->dispatch, e);
 
     if (s == STATUS_OK)
-        s = progress_open(manifest_count(j->settings->manifest), j->settings->ledger, now_us(), &j->progress, e);
+        s = progress_open(manifest_count(j->settings->manifest), j->settings->ledger, j->clock.now_us, &j->progress, e);
     return s;
 }
 
@@ -301,6 +346,7 @@ enum status job_run(const struct job_settings *settings, struct channel *channel
     struct job_end end = {0};
     enum status s = STATUS_OK;
 
+    j.clock.real_us = j.clock.now_us = now_us();
     j.fds = calloc(LANE_POOL_MAX_LANES + 2, sizeof(*j.fds));
     if (!j.fds)
         return error_no_memory(e);
@@ -319,7 +365,9 @@ enum status job_run(const struct job_settings *settings, struct channel *channel
         dispatch_get_progress(j.dispatch, &end.progress);
         if (end.trouble.status == STATUS_OK && dispatch_trouble(j.dispatch)[0] != '\0')
             error_set(&end.trouble, STATUS_IO, "%s", dispatch_trouble(j.dispatch));
-        release_all(channel);
+        /* With a rank lost nobody can finalise; the others then wait until the report is written (job_abandon). */
+        if (end.orderly)
+            release_all(channel);
     }
     *ret_end = end;
 end:
@@ -331,7 +379,19 @@ end:
     return s;
 }
 
-void job_refuse(struct channel *channel, int64_t silence_us)
+void job_abandon(struct channel *channel)
+{
+    enum { PATIENCE_MS = 500 };
+    const struct message m = {.kind = MESSAGE_ABANDON};
+
+    for (unsigned i = 1; i < channel_size(channel); i++)
+        send_to(channel, FOR_AGENT, i, &m);
+    /* What goes to a lost rank stays for ever. */
+    for (int ms = 0; ms < PATIENCE_MS && channel_pending(channel) > 0; ms += 10)
+        poll(NULL, 0, 10);
+}
+
+bool job_refuse(struct channel *channel, int64_t silence_us)
 {
     const struct message stop = {.kind = MESSAGE_STOP, .drain = true};
     int64_t start = now_us();
@@ -354,5 +414,8 @@ void job_refuse(struct channel *channel, int64_t silence_us)
             message_clear(&m);
         }
     }
+    if (n_left < channel_size(channel))
+        return false;
     release_all(channel);
+    return true;
 }

@@ -7,6 +7,8 @@
 #ifndef FAKESIFT_COORDINATOR_MAIN_JOB_H
 #define FAKESIFT_COORDINATOR_MAIN_JOB_H
 
+#include <stdatomic.h>
+
 #include "coordinator/dispatch.h"
 #include "nodes/agent.h"
 #include "shard/channel.h"
@@ -34,12 +36,18 @@ struct job_end {
 /* A descriptor that SIGTERM, SIGINT and SIGUSR1 arrive on from now on, or -1. After the zygote is forked. */
 int job_catch_signals(void);
 
+/* Rank 0, while another thread prepares the run (a scan may take long): lets the others know that it lives, until done. */
+void job_beat_until(struct channel *channel, const atomic_bool *done);
+
 /* Rank 0: dispatches and works until all is done, drained, or no agent is left. Other ranks: work until rank 0 lets
  * them go. Takes over *z. */
 enum status job_run(const struct job_settings *settings, struct channel *channel, int signal_fd, struct zygote **z,
                     struct job_end *ret_end, struct error *e);
 
-/* Rank 0, when it cannot begin: sends everybody home. */
-void job_refuse(struct channel *channel, int64_t silence_us);
+/* Rank 0, last of all, when the end is not orderly: the other ranks end as well. */
+void job_abandon(struct channel *channel);
+
+/* Rank 0, when it cannot begin: sends everybody home. True when all have left, so that MPI may be finalised. */
+bool job_refuse(struct channel *channel, int64_t silence_us);
 
 #endif

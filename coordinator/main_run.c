@@ -2,7 +2,9 @@
  * Every rank comes through here with the same arguments; rank 0 also coordinates. */
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -374,11 +376,50 @@ static enum status work(const struct start *x, struct channel *channel, int sign
     return job_run(&settings, channel, signal_fd, z, ret_end, e);
 }
 
+/* What rank 0 does before the others can work. */
+struct preparation {
+    const struct start *start;
+    struct zygote *zygote;
+    unsigned n_ranks;
+    struct whole whole;
+    enum status status;
+    struct error e;
+    atomic_bool done;
+};
+
+static void *prepare_whole(void *context)
+{
+    struct preparation *p = context;
+
+    /* A detector that does not load must not begin a run. */
+    p->status = zygote_wait(p->zygote, &p->e);
+    if (p->status == STATUS_OK)
+        p->status = open_whole(p->start, p->n_ranks, &p->whole, &p->e);
+    atomic_store(&p->done, true);
+    return NULL;
+}
+
+static enum status prepare_and_beat(struct preparation *p, struct channel *channel, struct error *e)
+{
+    pthread_t thread;
+    int failed = p->n_ranks > 1 ? pthread_create(&thread, NULL, prepare_whole, p) : EAGAIN;
+
+    if (failed) {
+        prepare_whole(p);
+    } else {
+        job_beat_until(channel, &p->done);
+        pthread_join(thread, NULL);
+    }
+    *e = p->e;
+    return p->status;
+}
+
 /* From MPI_Init to the exit code. */
 static int join(const struct start *x, struct zygote **z)
 {
     struct channel *channel = NULL;
-    struct whole whole = {0};
+    struct preparation preparation = {.start = x, .zygote = *z};
+    struct whole *whole = &preparation.whole;
     struct job_end end = {0};
     struct error e = {0};
     unsigned n_ranks;
@@ -388,24 +429,26 @@ static int join(const struct start *x, struct zygote **z)
 
     if (s != STATUS_OK)
         return main_fail("run", &e);
-    n_ranks = channel_size(channel);
+    preparation.n_ranks = n_ranks = channel_size(channel);
     leads = channel_rank(channel) == 0;
-    /* A detector that does not load must not begin a run. */
     if (leads)
-        s = zygote_wait(*z, &e);
-    if (leads && s == STATUS_OK)
-        s = open_whole(x, n_ranks, &whole, &e);
+        s = prepare_and_beat(&preparation, channel, &e);
     if (s != STATUS_OK) {
         code = main_fail("run", &e);
-        end.orderly = true;
-        job_refuse(channel, SILENCE_S * INT64_C(1000000));
-    } else if (work(x, channel, signal_fd, z, &whole, &end, &e) != STATUS_OK) {
+        end.orderly = job_refuse(channel, SILENCE_S * INT64_C(1000000));
+    } else if (work(x, channel, signal_fd, z, whole, &end, &e) != STATUS_OK) {
         code = main_fail("run", &e);
     }
-    channel_close(&channel, end.orderly);
+    if (end.orderly)
+        channel_close(&channel, true);
     if (leads && code == EXIT_DONE)
-        code = finish(x, &whole, &end, n_ranks);
-    whole_close(&whole);
+        code = finish(x, whole, &end, n_ranks);
+    else if (code == EXIT_DONE && end.trouble.status == STATUS_TIMEOUT)
+        code = EXIT_RESUMABLE; /* mpirun must not take the loss of rank 0 for a success */
+    if (leads && channel)
+        job_abandon(channel);
+    channel_close(&channel, false);
+    whole_close(whole);
     if (!end.orderly) {
         fflush(NULL);
         _exit(code);

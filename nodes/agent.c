@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shard/log.h"
+
 /* A unit from its lease to its report. */
 struct task {
     struct task *next;
@@ -32,7 +34,8 @@ struct agent {
     struct lane_pool *pool;
     int root_fd;             /* the corpus; -1 before WELCOME */
     struct error root_error; /* set when it cannot be opened here */
-    bool said_hello, stopping, broken;
+    bool stepped, said_hello, stopping, broken;
+    bool cut_off; /* told to drop what is in work */
     uint64_t next_token;
     struct queue waiting;    /* leased, not started */
     struct queue running;    /* on a lane */
@@ -48,6 +51,15 @@ static void put(struct queue *q, struct task *t)
     else
         q->first = t;
     q->last = t;
+    q->n++;
+}
+
+static void put_first(struct queue *q, struct task *t)
+{
+    t->next = q->first;
+    q->first = t;
+    if (!q->last)
+        q->last = t;
     q->n++;
 }
 
@@ -163,8 +175,10 @@ void agent_take(struct agent *a, struct message *m, int64_t now_us)
     case MESSAGE_STOP:
         a->stopping = true;
         drop_all(&a->waiting);
-        if (m->drain)
+        if (m->drain) {
+            a->cut_off = true;
             lane_pool_kill_all(a->pool);
+        }
         break;
     default:
         break;
@@ -236,46 +250,86 @@ static enum status attempt_failed(struct agent *a, struct task *t, const struct 
     return STATUS_OK;
 }
 
-/* Opens the video, or says what its outcome is instead; OUTCOME_UNDECIDED: the fault is ours. A name cannot leave the
- * corpus: manifests have no "..". */
-static int open_video(const struct agent *a, const char *path, enum outcome *ret_outcome, struct error *e)
+/* What an open that failed says: of the file, of this machine, or nothing certain. */
+enum open_fault { OPEN_FAULT_FILE, OPEN_FAULT_MACHINE, OPEN_FAULT_UNCERTAIN };
+
+static enum open_fault open_fault_of(int errno_value)
+{
+    switch (errno_value) {
+    case ENOENT:
+    case ENOTDIR:
+    case EACCES:
+    case EPERM:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case ENXIO:
+    case ENODEV:
+        return OPEN_FAULT_FILE;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EBADF: /* leased before the corpus was opened */
+    case ENOTCONN:
+        return OPEN_FAULT_MACHINE;
+    default: /* EIO, ESTALE, ETIMEDOUT and the like: a file server's bad moment, or a bad disk */
+        return OPEN_FAULT_UNCERTAIN;
+    }
+}
+
+/* -1: cannot, as *ret_event and *ret_fault say. A name cannot leave the corpus: manifests have no "..". */
+static int open_video(const struct agent *a, const char *path, enum open_fault *ret_fault,
+                      struct lane_pool_event *ret_event)
 {
     struct stat st;
     /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
     int fd = openat(a->root_fd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 
-    *ret_outcome = OUTCOME_MISSING;
+    *ret_event = (struct lane_pool_event){.kind = LANE_POOL_FAILED, .outcome = OUTCOME_MISSING};
     if (fd < 0) {
-        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-            *ret_outcome = OUTCOME_UNDECIDED;
-        error_set(e, STATUS_IO, "cannot open: %s", strerror(errno));
+        *ret_fault = open_fault_of(errno);
+        snprintf(ret_event->message, sizeof(ret_event->message), "cannot open: %s", strerror(errno));
         return -1;
     }
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        *ret_outcome = OUTCOME_NO_VIDEO;
-        error_set(e, STATUS_INVALID, "not a regular file");
+        *ret_fault = OPEN_FAULT_FILE;
+        ret_event->outcome = OUTCOME_NO_VIDEO;
+        snprintf(ret_event->message, sizeof(ret_event->message), "not a regular file");
         close(fd);
         return -1;
     }
     return fd;
 }
 
+/* The unit has no descriptor. Takes over t. */
+static enum status not_opened(struct agent *a, struct task *t, enum open_fault fault,
+                              const struct lane_pool_event *event, int64_t now_us, struct error *e)
+{
+    enum status s;
+
+    switch (fault) {
+    case OPEN_FAULT_FILE:
+        return record_without_lane(a, t, event->outcome, event->message, 0, now_us, e);
+    case OPEN_FAULT_UNCERTAIN:
+        return attempt_failed(a, t, event, now_us, e);
+    case OPEN_FAULT_MACHINE:
+        break;
+    }
+    s = error_set(e, STATUS_IO, "%s: %s", t->lease.text, event->message);
+    task_close(t);
+    return s;
+}
+
 static enum status start_units(struct agent *a, int64_t now_us, struct error *e)
 {
     while (a->waiting.first && lane_pool_free(a->pool) > 0) {
         struct task *t = take_first(&a->waiting);
-        struct error why = {0};
-        enum outcome outcome;
+        struct lane_pool_event event;
+        enum open_fault fault;
         enum status s;
-        int fd = open_video(a, t->lease.text, &outcome, &why);
+        int fd = open_video(a, t->lease.text, &fault, &event);
 
-        if (fd < 0 && outcome == OUTCOME_UNDECIDED) {
-            s = error_set(e, why.status, "%s: %s", t->lease.text, why.text);
-            task_close(t);
-            return s;
-        }
         if (fd < 0) {
-            s = record_without_lane(a, t, outcome, why.text, 0, now_us, e);
+            s = not_opened(a, t, fault, &event, now_us, e);
             if (s != STATUS_OK)
                 return s;
             continue;
@@ -289,6 +343,17 @@ static enum status start_units(struct agent *a, int64_t now_us, struct error *e)
         put(&a->running, t);
     }
     return STATUS_OK;
+}
+
+/* The unit did nothing wrong, so it costs no attempt; lanes that never begin break the pool soon enough. */
+static void start_again(struct agent *a, struct task *t, const struct lane_pool_event *event)
+{
+    if (a->stopping) {
+        task_close(t);
+        return;
+    }
+    log_warning("%s: its lane died before it could begin: %s", t->lease.text, event->message);
+    put_first(&a->waiting, t);
 }
 
 static enum status take_events(struct agent *a, int64_t now_us, struct error *e)
@@ -307,6 +372,8 @@ static enum status take_events(struct agent *a, int64_t now_us, struct error *e)
             return error_set(e, STATUS_BUG, "a lane answered for a unit that nobody started");
         if (event.kind == LANE_POOL_RESULT)
             s = record(a, t, &event.result, event.wall_us, now_us, e);
+        else if (event.kind == LANE_POOL_NOT_BEGUN)
+            start_again(a, t, &event);
         else
             s = attempt_failed(a, t, &event, now_us, e);
         if (s != STATUS_OK)
@@ -342,7 +409,7 @@ static enum status flush(struct agent *a, int64_t now_us, struct error *e)
 
 static bool flush_is_due(const struct agent *a, int64_t now_us)
 {
-    return a->unreported.n >= AGENT_FLUSH_RECORDS || now_us - a->oldest_record_us >= AGENT_FLUSH_US ||
+    return a->unreported.n >= AGENT_FLUSH_RECORDS || now_us - a->oldest_record_us >= AGENT_FLUSH_US || a->cut_off ||
            (!a->running.first && !a->waiting.first);
 }
 
@@ -379,10 +446,13 @@ enum status agent_step(struct agent *a, int64_t now_us, struct error *e)
 
     if (a->broken)
         return error_set(e, STATUS_BUG, "a broken agent was asked to go on");
+    if (!a->stepped)
+        a->heard_us = now_us; /* whatever was or was not said before */
+    a->stepped = true;
     s = work(a, now_us, e);
     if (s != STATUS_OK) {
         struct error ignored;
-        const struct message stop = {.kind = MESSAGE_STOP, .text = e->text};
+        const struct message stop = {.kind = MESSAGE_STOP, .text = e->text, .drain = lane_pool_begun(a->pool) == 0};
 
         a->broken = true;
         /* What is finished may still be kept; if the sink itself broke, nobody was told, so it will be done again. */
@@ -391,7 +461,8 @@ enum status agent_step(struct agent *a, int64_t now_us, struct error *e)
         say(a, &last, now_us);
         return s;
     }
-    if (a->stopping && agent_is_idle(a)) {
+    /* At a cut-off nobody waits for the deaths of lanes: one in a file system's uninterruptible wait may not die. */
+    if (a->stopping && (agent_is_idle(a) || (a->cut_off && !a->unreported.first))) {
         say(a, &last, now_us);
         return STATUS_END;
     }
@@ -400,7 +471,7 @@ enum status agent_step(struct agent *a, int64_t now_us, struct error *e)
 
         say(a, &m, now_us);
     }
-    if (a->heard_us > 0 && now_us - a->heard_us >= a->settings.silence_us) {
+    if (now_us - a->heard_us >= a->settings.silence_us) {
         a->broken = true;
         return error_set(e, STATUS_TIMEOUT, "no word from the coordinator for %.0f s",
                          (double)(now_us - a->heard_us) / 1e6);

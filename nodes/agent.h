@@ -38,7 +38,7 @@ struct agent_settings {
     uint32_t rank;
     const char *host_name;   /* copied */
     const char *fingerprint; /* of what decides scores, SHA-256 hex; outlives the agent */
-    int64_t silence_us;      /* a coordinator that says nothing for this long is gone; > 0 */
+    int64_t silence_us;      /* a coordinator that says nothing for this long is gone, also at the start; > 0 */
     struct agent_sink sink;
     struct agent_mouth mouth;
 };

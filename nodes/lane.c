@@ -1,5 +1,6 @@
 #include "nodes/lane.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ static enum status probe(int fd, struct result *ret_result, struct error *e)
     }
     if (outcome == OUTCOME_UNDECIDED)
         return s;
+    ret_result->p_fake = NAN;
     ret_result->outcome = outcome;
     result_set_message(ret_result, "%s", e->text);
     return STATUS_OK;
@@ -36,7 +38,7 @@ static enum status work(const struct lane_settings *settings, const struct lane_
     return error_set(e, STATUS_BUG, "a job of kind %u for a lane that cannot do it", job->work);
 }
 
-static enum status answer(int socket_fd, struct result *r)
+static enum status answer(int socket_fd, struct result *r, struct error *e)
 {
     uint8_t *packed = NULL;
     size_t len = 0;
@@ -48,7 +50,7 @@ static enum status answer(int socket_fd, struct result *r)
     if (s == STATUS_OK)
         s = passing_send(socket_fd, packed, len, NULL, 0);
     free(packed);
-    return s;
+    return s == STATUS_OK ? s : error_set(e, s, "a lane's answer (%s): %s", outcome_name(r->outcome), status_name(s));
 }
 
 static enum status serve(const struct lane_settings *settings, struct error *e)
@@ -67,7 +69,7 @@ static enum status serve(const struct lane_settings *settings, struct error *e)
         s = work(settings, &job, fds[0], &result, e);
         close(fds[0]);
         if (s == STATUS_OK)
-            s = answer(settings->socket_fd, &result);
+            s = answer(settings->socket_fd, &result, e);
         result_clear(&result);
         if (s != STATUS_OK)
             return s;

@@ -30,6 +30,7 @@ struct lane {
     bool greeted;
     bool has_unit; /* an event is owed for token */
     bool timed_out, killed;
+    bool kill_owed;  /* the zygote had no room for the order */
     uint32_t number; /* of the process; never used twice */
     int fd;
     struct lane_notes *notes;
@@ -71,6 +72,12 @@ enum status lane_pool_open(const struct lane_pool_settings *settings, struct zyg
     *z = NULL;
     *ret_p = p;
     return STATUS_OK;
+}
+
+static void kill_lane(struct lane_pool *p, struct lane *l)
+{
+    l->state = LANE_ENDING;
+    l->kill_owed = zygote_kill(p->zygote, l->number) == STATUS_AGAIN;
 }
 
 /* Closes our ends; the process, if there is one, ends when it sees that. */
@@ -120,7 +127,7 @@ static unsigned count(const struct lane_pool *p, enum lane_state a, enum lane_st
 
 unsigned lane_pool_free(const struct lane_pool *p)
 {
-    return zygote_is_ready(p->zygote) ? count(p, LANE_NONE, LANE_IDLE) : 0;
+    return zygote_is_ready(p->zygote) && zygote_has_room(p->zygote) ? count(p, LANE_NONE, LANE_IDLE) : 0;
 }
 
 unsigned lane_pool_busy(const struct lane_pool *p)
@@ -129,6 +136,15 @@ unsigned lane_pool_busy(const struct lane_pool *p)
 
     for (unsigned i = 0; i < p->settings.n_lanes; i++)
         n += p->lanes[i].has_unit;
+    return n;
+}
+
+unsigned lane_pool_begun(const struct lane_pool *p)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < p->settings.n_lanes; i++)
+        n += p->lanes[i].has_unit && p->lanes[i].greeted;
     return n;
 }
 
@@ -155,7 +171,7 @@ static enum status spawn(struct lane_pool *p, struct lane *l, struct error *e)
     }
     s = zygote_spawn(p->zygote, p->next_number, pair[1], notes_fd);
     if (s != STATUS_OK) {
-        error_set(e, s, "the zygote died");
+        error_set(e, s, s == STATUS_AGAIN ? "the zygote takes no order" : "the zygote died");
         goto end;
     }
     *l = (struct lane){.state = LANE_IDLE, .number = p->next_number++, .fd = pair[0], .notes = page};
@@ -200,12 +216,15 @@ enum status lane_pool_start(struct lane_pool *p, uint64_t token, int video_fd, i
         return l ? s : error_set(e, STATUS_BUG, "a unit was started without a free lane");
     }
     /* A lane that died in the meantime cannot take it; its death is the unit's failed attempt, as for any other. */
-    passing_send(l->fd, &job, sizeof(job), &video_fd, 1);
+    s = passing_send(l->fd, &job, sizeof(job), &video_fd, 1);
     close(video_fd);
     l->state = LANE_BUSY;
     l->has_unit = true;
     l->token = token;
     l->start_us = now_us;
+    /* One that lives and was not told would keep the unit until its deadline. */
+    if (s != STATUS_OK)
+        kill_lane(p, l);
     return STATUS_OK;
 }
 
@@ -214,8 +233,7 @@ void lane_pool_kill_all(struct lane_pool *p)
     for (unsigned i = 0; i < p->settings.n_lanes; i++) {
         if (p->lanes[i].state == LANE_BUSY) {
             p->lanes[i].killed = true;
-            zygote_kill(p->zygote, p->lanes[i].number);
-            p->lanes[i].state = LANE_ENDING;
+            kill_lane(p, &p->lanes[i]);
         }
     }
 }
@@ -227,7 +245,8 @@ size_t lane_pool_poll_set(const struct lane_pool *p, struct pollfd *fds, size_t 
     if (n < room)
         fds[n++] = (struct pollfd){.fd = zygote_fd(p->zygote), .events = POLLIN};
     for (unsigned i = 0; i < p->settings.n_lanes && n < room; i++) {
-        if (p->lanes[i].fd >= 0)
+        /* An ending lane is not read any more; its death comes from the zygote. */
+        if (p->lanes[i].fd >= 0 && p->lanes[i].state != LANE_ENDING)
             fds[n++] = (struct pollfd){.fd = p->lanes[i].fd, .events = POLLIN};
     }
     return n;
@@ -268,53 +287,6 @@ static void describe_death(const struct lane_pool *p, const struct lane *l, int 
     memcpy(event->message, made.message, sizeof(event->message));
 }
 
-static enum status lane_died(struct lane_pool *p, const struct zygote_event *death, int64_t now_us,
-                             struct lane_pool_event *ret_event, struct error *e)
-{
-    struct lane *l = NULL;
-    enum status s = STATUS_AGAIN;
-
-    for (unsigned i = 0; i < p->settings.n_lanes; i++) {
-        if (p->lanes[i].state != LANE_NONE && p->lanes[i].number == death->lane)
-            l = &p->lanes[i];
-    }
-    if (!l)
-        return STATUS_AGAIN;
-    if (WIFEXITED(death->wait_status) && WEXITSTATUS(death->wait_status) == LANE_EXIT_SANDBOX)
-        return error_set(e, STATUS_UNSUPPORTED, "--require-sandbox: this machine lacks a layer of the sandbox");
-    p->n_stillborn = l->greeted ? 0 : p->n_stillborn + 1;
-    if (l->has_unit) {
-        *ret_event = (struct lane_pool_event){.kind = LANE_POOL_FAILED, .token = l->token};
-        ret_event->wall_us = now_us - l->start_us;
-        describe_death(p, l, death->wait_status, ret_event);
-        s = STATUS_OK;
-    }
-    forget(l);
-    if (p->n_stillborn >= MAX_STILLBORN)
-        return error_set(e, STATUS_IO, "%d lanes in a row died before they could begin", MAX_STILLBORN);
-    return s;
-}
-
-static enum status from_zygote(struct lane_pool *p, int64_t now_us, struct lane_pool_event *ret_event, struct error *e)
-{
-    for (;;) {
-        struct zygote_event event;
-        enum status s = zygote_next_event(p->zygote, &event);
-
-        if (s == STATUS_AGAIN)
-            return s;
-        if (s != STATUS_OK)
-            return error_set(e, STATUS_IO, "the zygote died");
-        if (event.kind == ZYGOTE_FAILED)
-            return error_set(e, STATUS_INVALID, "%s", event.text);
-        if (event.kind == ZYGOTE_READY)
-            continue;
-        s = lane_died(p, &event, now_us, ret_event, e);
-        if (s != STATUS_AGAIN)
-            return s;
-    }
-}
-
 static void greet(struct lane_pool *p, struct lane *l, size_t len)
 {
     struct lane_greeting greeting;
@@ -329,8 +301,7 @@ static void greet(struct lane_pool *p, struct lane *l, size_t len)
 /* A lane that says something else than it should is not to be trusted with another unit. */
 static void distrust(struct lane_pool *p, struct lane *l)
 {
-    zygote_kill(p->zygote, l->number);
-    l->state = LANE_ENDING;
+    kill_lane(p, l);
     let_go(l);
 }
 
@@ -360,11 +331,66 @@ static enum status from_lane(struct lane_pool *p, struct lane *l, int64_t now_us
         ret_event->wall_us = now_us - l->start_us;
         l->has_unit = false;
         l->state = LANE_IDLE;
-        if (++l->n_units >= LANE_POOL_UNITS) {
-            let_go(l);
-            l->state = LANE_ENDING;
-        }
+        if (++l->n_units >= LANE_POOL_UNITS)
+            distrust(p, l);
         return STATUS_OK;
+    }
+}
+
+static enum status lane_died(struct lane_pool *p, const struct zygote_event *death, int64_t now_us,
+                             struct lane_pool_event *ret_event, struct error *e)
+{
+    struct lane *l = NULL;
+    enum status s = STATUS_AGAIN;
+
+    for (unsigned i = 0; i < p->settings.n_lanes; i++) {
+        if (p->lanes[i].state != LANE_NONE && p->lanes[i].number == death->lane)
+            l = &p->lanes[i];
+    }
+    if (!l)
+        return STATUS_AGAIN;
+    /* It may have answered since its socket was last read; what it said counts. */
+    if (l->fd >= 0 && l->state != LANE_ENDING)
+        s = from_lane(p, l, now_us, ret_event);
+    if (!l->greeted && WIFEXITED(death->wait_status) && WEXITSTATUS(death->wait_status) == LANE_EXIT_SANDBOX)
+        return error_set(e, STATUS_UNSUPPORTED, "--require-sandbox: this machine lacks a layer of the sandbox");
+    if (!l->killed)
+        p->n_stillborn = l->greeted ? 0 : p->n_stillborn + 1;
+    if (l->has_unit) {
+        bool begun = l->greeted || l->timed_out || l->killed;
+
+        *ret_event = (struct lane_pool_event){
+            .kind = begun ? LANE_POOL_FAILED : LANE_POOL_NOT_BEGUN,
+            .token = l->token,
+        };
+        ret_event->wall_us = now_us - l->start_us;
+        describe_death(p, l, death->wait_status, ret_event);
+        s = STATUS_OK;
+    }
+    forget(l);
+    if (p->n_stillborn >= MAX_STILLBORN)
+        return error_set(e, STATUS_IO, "%d lanes in a row died before they could begin, the last %s", MAX_STILLBORN,
+                         s == STATUS_OK ? ret_event->message : "without a unit");
+    return s;
+}
+
+static enum status from_zygote(struct lane_pool *p, int64_t now_us, struct lane_pool_event *ret_event, struct error *e)
+{
+    for (;;) {
+        struct zygote_event event;
+        enum status s = zygote_next_event(p->zygote, &event);
+
+        if (s == STATUS_AGAIN)
+            return s;
+        if (s != STATUS_OK)
+            return error_set(e, STATUS_IO, "the zygote died");
+        if (event.kind == ZYGOTE_FAILED)
+            return error_set(e, STATUS_INVALID, "%s", event.text);
+        if (event.kind == ZYGOTE_READY)
+            continue;
+        s = lane_died(p, &event, now_us, ret_event, e);
+        if (s != STATUS_AGAIN)
+            return s;
     }
 }
 
@@ -375,8 +401,9 @@ static void watch_clock(struct lane_pool *p, int64_t now_us)
 
         if (l->state == LANE_BUSY && now_us - l->start_us >= p->settings.timeout_us) {
             l->timed_out = true;
-            l->state = LANE_ENDING;
-            zygote_kill(p->zygote, l->number);
+            kill_lane(p, l);
+        } else if (l->kill_owed) {
+            kill_lane(p, l);
         }
     }
 }

@@ -26,7 +26,8 @@ struct lane_pool_settings {
 
 enum lane_pool_event_kind {
     LANE_POOL_RESULT = 1,
-    LANE_POOL_FAILED, /* outcome: OUTCOME_TIMEOUT or OUTCOME_CRASHED */
+    LANE_POOL_FAILED,   /* outcome: OUTCOME_TIMEOUT or OUTCOME_CRASHED */
+    LANE_POOL_NOT_BEGUN /* the lane died before it could look at the unit, which bears no blame */
 };
 
 struct lane_pool_event {
@@ -35,7 +36,7 @@ struct lane_pool_event {
     int64_t wall_us;
     struct result result; /* RESULT: the taker clears it. Its path and timings of the agent are not set. */
     enum outcome outcome; /* FAILED */
-    char message[RESULT_MESSAGE_BYTES];
+    char message[RESULT_MESSAGE_BYTES]; /* FAILED, NOT_BEGUN */
 };
 
 /* Takes over *z on success (and sets it NULL). Non-blocking from here on. */
@@ -49,10 +50,13 @@ bool lane_pool_is_ready(const struct lane_pool *p);
 /* Units that could be started now. */
 unsigned lane_pool_free(const struct lane_pool *p);
 unsigned lane_pool_busy(const struct lane_pool *p);
+/* Of those that are busy, the ones whose lane has surely begun to live: they may have to do with what breaks a pool. */
+unsigned lane_pool_begun(const struct lane_pool *p);
 /* The layers of the lanes' sandbox (nodes/sandbox.h), 0 before the first lane greeted. */
 unsigned lane_pool_sandbox_layers(const struct lane_pool *p);
 
-/* Takes over video_fd (closes it in every case). lane_pool_free() must be > 0. STATUS_NO_MEMORY: no lane could be had now. */
+/* Takes over video_fd (closes it in every case). lane_pool_free() must be > 0. Not STATUS_OK: no lane
+ * could be had. */
 enum status lane_pool_start(struct lane_pool *p, uint64_t token, int video_fd, int64_t now_us, struct error *e);
 /* Kills every unit in work; each still gives its event. */
 void lane_pool_kill_all(struct lane_pool *p);

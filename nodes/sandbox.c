@@ -62,12 +62,16 @@ static bool set_limits(const struct sandbox_settings *settings)
 static bool leave_namespaces(void)
 {
     int death_signal = 0;
+    pid_t parent = getppid();
     bool left;
 
     prctl(PR_GET_PDEATHSIG, &death_signal);
     left = unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC) == 0;
     /* New credentials may clear the signal that ends this process with its parent. */
     prctl(PR_SET_PDEATHSIG, death_signal);
+    /* A parent that died between gave no signal. */
+    if (death_signal != 0 && getppid() != parent)
+        _exit(0);
     return left;
 }
 

@@ -325,8 +325,17 @@ enum status zygote_wait(struct zygote *z, struct error *e)
 static enum status order(struct zygote *z, enum order_kind kind, uint32_t lane, const int *fds, size_t n_fds)
 {
     const struct order o = {.kind = kind, .lane = lane};
+    enum status s = passing_send(z->fd, &o, sizeof(o), fds, n_fds);
 
-    return passing_send(z->fd, &o, sizeof(o), fds, n_fds) == STATUS_OK ? STATUS_OK : STATUS_END;
+    return s == STATUS_OK || s == STATUS_AGAIN ? s : STATUS_END;
+}
+
+/* Linux calls a socket writable while three quarters of its buffer are free, so one order then surely fits. */
+bool zygote_has_room(const struct zygote *z)
+{
+    struct pollfd fd = {.fd = z->fd, .events = POLLOUT};
+
+    return poll(&fd, 1, 0) == 1 && (fd.revents & (POLLOUT | POLLHUP | POLLERR));
 }
 
 enum status zygote_spawn(struct zygote *z, uint32_t lane, int socket_fd, int notes_fd)

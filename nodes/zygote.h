@@ -47,7 +47,10 @@ int zygote_fd(const struct zygote *z);
 /* STATUS_AGAIN: nothing now. STATUS_END: the zygote is dead. */
 enum status zygote_next_event(struct zygote *z, struct zygote_event *ret_event);
 
-/* socket_fd and notes_fd are passed on and stay the caller's to close. STATUS_END: the zygote is dead. */
+/* Whether an order would be taken now; a zygote that is busy forking may have a full socket for a while. */
+bool zygote_has_room(const struct zygote *z);
+/* socket_fd and notes_fd are passed on and stay the caller's to close. STATUS_END: the zygote is dead. STATUS_AGAIN: it
+ * takes no order now. */
 enum status zygote_spawn(struct zygote *z, uint32_t lane, int socket_fd, int notes_fd);
 enum status zygote_kill(struct zygote *z, uint32_t lane);
 

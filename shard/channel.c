@@ -72,7 +72,10 @@ enum status channel_open(bool launched, struct channel **ret_c, struct error *e)
     if (!c)
         return error_no_memory(e);
     if (launched) {
-        if (MPI_Init(NULL, NULL) != MPI_SUCCESS) {
+        int provided;
+
+        /* Other threads may live beside the one that owns the channel. */
+        if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
             free(c);
             return error_set(e, STATUS_IO, "MPI_Init failed");
         }

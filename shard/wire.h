@@ -36,6 +36,7 @@ enum message_kind {
     MESSAGE_STOP,      /* coordinator -> agent: take no more, finish; agent -> coordinator: cannot go on */
     MESSAGE_BYE,       /* agent -> coordinator: the last message; coordinator -> agent: all is over */
     MESSAGE_WELCOME,   /* coordinator -> agent: the corpus, in answer to HELLO */
+    MESSAGE_ABANDON,   /* coordinator -> agent: all is over but a rank is lost, so nobody can finalise MPI */
     MESSAGE_KIND_COUNT
 };
 
@@ -54,7 +55,7 @@ struct message {
     enum outcome outcome; /* RESULT; FAILED: what the attempt would be */
     int64_t wall_us;      /* RESULT */
     uint64_t n_frames;    /* RESULT: decoded frames, for progress */
-    bool drain;           /* STOP: drop what is in flight at once */
+    bool drain; /* STOP to an agent: drop what is in flight at once; from an agent: no leased unit was begun */
 };
 
 /* Frees what m owns and zeroes it. */

@@ -283,3 +283,73 @@ Test(dispatch, a_given_up_unit_that_cannot_be_recorded_is_not_done)
     dispatch_step(stage.dispatch, 3);
     cr_assert_eq(ledger_done(stage.ledger), 0);
 }
+
+Test(dispatch, a_unit_that_was_given_up_and_cannot_be_recorded_does_not_keep_the_others_waiting)
+{
+    unsigned n = 0;
+
+    stage.given_up_fails = true;
+    hello(0, "abc");
+    dispatch_step(stage.dispatch, 1);
+    ledger_agent_lost(stage.ledger, 0);
+    dispatch_step(stage.dispatch, 2);
+    ledger_agent_lost(stage.ledger, 0);
+    for (int64_t now = 3; count_said(0, MESSAGE_STOP) == 0; now++) {
+        cr_assert_lt(now, 20, "it waits for a unit that nobody has");
+        for (; n < count_said(0, MESSAGE_LEASE); n++) {
+            struct message lease = lease_said(0, n);
+
+            if (lease.unit > 1)
+                answer(0, &lease, now);
+        }
+        say(1, (struct message){.kind = MESSAGE_HEARTBEAT}, now);
+        dispatch_step(stage.dispatch, now);
+    }
+    cr_assert_eq(ledger_done(stage.ledger), N_UNITS - 2);
+    cr_assert_str_eq(dispatch_trouble(stage.dispatch), "disk full");
+}
+
+Test(dispatch, an_agent_that_left_hears_that_the_coordinator_lives)
+{
+    hello(0, "abc");
+    say(1, (struct message){.kind = MESSAGE_BYE}, 1);
+    say(0, (struct message){.kind = MESSAGE_HEARTBEAT}, DISPATCH_HEARTBEAT_US);
+    dispatch_step(stage.dispatch, DISPATCH_HEARTBEAT_US);
+    cr_assert_eq(count_said(1, MESSAGE_HEARTBEAT), 1);
+    say(0, (struct message){.kind = MESSAGE_HEARTBEAT}, DISPATCH_HEARTBEAT_US + SILENCE_US);
+    dispatch_step(stage.dispatch, DISPATCH_HEARTBEAT_US + SILENCE_US);
+    say(0, (struct message){.kind = MESSAGE_BYE}, DISPATCH_HEARTBEAT_US + SILENCE_US);
+    cr_assert(dispatch_all_left_orderly(stage.dispatch), "its silence is no loss");
+}
+
+Test(dispatch, an_agent_that_comes_back_after_the_cut_off_is_told_to_stop)
+{
+    hello(0, "abc");
+    hello(1, "abc");
+    dispatch_step(stage.dispatch, 1);
+    say(0, (struct message){.kind = MESSAGE_HEARTBEAT}, SILENCE_US);
+    dispatch_step(stage.dispatch, SILENCE_US);
+    dispatch_drain(stage.dispatch, SILENCE_US);
+    say(0, (struct message){.kind = MESSAGE_HEARTBEAT}, SILENCE_US + GRACE_US);
+    dispatch_step(stage.dispatch, SILENCE_US + GRACE_US);
+    cr_assert_eq(count_said(1, MESSAGE_STOP), 0);
+    say(1, (struct message){.kind = MESSAGE_HEARTBEAT}, SILENCE_US + GRACE_US + 1);
+    dispatch_step(stage.dispatch, SILENCE_US + GRACE_US + 1);
+    cr_assert_eq(count_said(1, MESSAGE_STOP), 1);
+}
+
+Test(dispatch, agents_that_cannot_begin_do_not_use_up_the_patience_with_a_unit)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        struct lease lease;
+
+        cr_assert_eq(ledger_lease(stage.ledger, 1, 1, &lease), STATUS_OK);
+        cr_assert_eq(lease.unit, 0);
+        cr_assert_eq(lease.attempt, 1);
+        say(1, (struct message){.kind = MESSAGE_STOP, .text = (char *)"no corpus", .drain = true}, 2);
+        cr_assert_eq(ledger_waiting(stage.ledger), N_UNITS);
+        cr_assert(ledger_is_consistent(stage.ledger));
+    }
+    cr_assert_eq(dispatch_step(stage.dispatch, 3), STATUS_OK);
+    cr_assert_eq(stage.n_given_up, 0);
+}

@@ -8,7 +8,12 @@ lanes_of() { for zygote in $(pgrep -P "$1"); do pgrep -P "$zygote" || true; done
 
 "$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o run --lanes 1 >run.out 2>run.err &
 PIDS=$!
-have_lane() { [ -n "$(lanes_of "$PIDS")" ]; }
+# A lane that has entered its sandbox and so has greeted: one that dies before costs its video no attempt.
+have_lane() {
+    local lane
+    lane=$(lanes_of "$PIDS" | head -1)
+    [ -n "$lane" ] && grep -qE '^Seccomp:.*[12]$' "/proc/$lane/status" 2>/dev/null
+}
 wait_for 30 have_lane
 lane=$(lanes_of "$PIDS" | head -1)
 
