@@ -41,7 +41,6 @@ struct work {
     struct lane_notes *notes;
     uint32_t clip;
     size_t room_clips;
-    bool saw_face;
     unsigned longest_track; /* frames, for the message of a video without a long enough track */
 };
 
@@ -228,7 +227,6 @@ static enum status take_faces(struct work *w, struct tracker *tracker, const str
     if (st != STATUS_OK)
         return st;
     w->result->n_frames_with_face += n_faces > 0;
-    w->saw_face = w->saw_face || n_faces > 0;
     n_alive = tracker_push(tracker, faces, n_faces, alive);
     w->result->face_us += now_us() - start;
     st = finish_ended_slots(w, alive, n_alive, e);
@@ -260,6 +258,7 @@ static enum status run_clip(struct work *w, struct decoder *decoder, struct trac
                             unsigned n_wanted, struct error *e)
 {
     struct result *r = w->result;
+    int64_t last_us = -1;
     enum status s = STATUS_OK;
 
     for (unsigned i = 0; s == STATUS_OK && i < n_wanted; i++) {
@@ -276,6 +275,12 @@ static enum status run_clip(struct work *w, struct decoder *decoder, struct trac
         if (st != STATUS_OK)
             break;
         note_message(w, decoder_last_words(decoder));
+        /* A clip with fewer frames than times: each frame counts once. */
+        if (frame.pts_us == last_us) {
+            r->n_frames_wanted--;
+            continue;
+        }
+        last_us = frame.pts_us;
         r->n_frames_decoded++;
         s = tracker ? take_faces(w, tracker, &frame, e) : take_whole(w, &frame, e);
     }
@@ -298,10 +303,11 @@ static enum status reduce_clips(struct work *w, struct error *e)
     struct result *r = w->result;
     size_t n_tracks = 0;
     double *values = malloc(2 * r->n_clips * sizeof(*values));
-    double *tracks = values + r->n_clips;
+    double *tracks;
 
     if (!values)
         return error_no_memory(e);
+    tracks = values + r->n_clips;
     qsort(r->clips, r->n_clips, sizeof(*r->clips), by_track_and_clip);
     for (size_t first = 0, end; first < r->n_clips; first = end) {
         for (end = first; end < r->n_clips && r->clips[end].track == r->clips[first].track; end++)
@@ -349,14 +355,15 @@ static void decide(struct work *w, const struct decoder *d)
         r->outcome = errors ? OUTCOME_DECODE_ERROR : OUTCOME_TOO_SHORT;
         result_set_message(r, "%u frames, the detector needs %u%s%s", r->n_frames_decoded, card->sampling.min_frames,
                            separator_before(words), words);
+    } else if (w->longest_track > 0) {
+        /* There is a face, or there are frames, and in no clip enough of them. */
+        r->outcome = OUTCOME_TOO_SHORT;
+        result_set_message(r, "the longest %s has %u frame%s, the detector needs %u",
+                           w->scorer->finder ? "track" : "clip", w->longest_track, w->longest_track == 1 ? "" : "s",
+                           card->sampling.min_frames);
     } else {
         r->outcome = OUTCOME_NO_FACE;
-        if (w->saw_face)
-            result_set_message(r, "the longest track has %u frames, the detector needs %u", w->longest_track,
-                               card->sampling.min_frames);
-        else
-            result_set_message(r, "no face of at least %u px in %u frames", card->face.min_face_px,
-                               r->n_frames_decoded);
+        result_set_message(r, "no face of at least %u px in %u frames", card->face.min_face_px, r->n_frames_decoded);
     }
 }
 
