@@ -23,6 +23,7 @@ mkdir texts && echo hello > texts/notes.txt
 one_line 2 'notes.txt' "$FAKESIFT" run texts --layout dir --detector "$DETECTOR" -o run
 one_line 2 'no-such-detector' "$FAKESIFT" run videos --detector no-such-detector -o run
 one_line 2 'frame.onnx: a network, not a detector' "$FAKESIFT" run videos --detector card/frame.onnx -o run
+one_line 2 'notes.txt: neither a card' "$FAKESIFT" run videos --detector texts/notes.txt -o run
 rm card/frame.onnx && mkfifo card/frame.onnx
 one_line 2 'frame.onnx: not a regular file' timeout 20 "$FAKESIFT" run videos --detector card/card.json -o run
 rm card/frame.onnx && mkdir card/frame.onnx
