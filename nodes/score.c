@@ -253,6 +253,14 @@ static enum status take_whole(struct work *w, const struct decoder_frame *frame,
     return STATUS_OK;
 }
 
+/* The time of the last frame, as far as the container tells: a time after it has no frame. */
+static int64_t last_frame_us(const struct video_facts *facts)
+{
+    int64_t step_us = facts->fps_num > 0 ? INT64_C(1000000) * facts->fps_den / facts->fps_num : 0;
+
+    return facts->duration_us > step_us ? facts->duration_us - step_us : 1;
+}
+
 /* Reads the frames of one clip. Frames that cannot be had are counted by their absence. */
 static enum status run_clip(struct work *w, struct decoder *decoder, struct tracker *tracker, const int64_t *wanted_us,
                             unsigned n_wanted, struct error *e)
@@ -272,6 +280,11 @@ static enum status run_clip(struct work *w, struct decoder *decoder, struct trac
         r->decode_us += now_us() - start;
         if (st == STATUS_NO_MEMORY)
             return error_no_memory(e);
+        if (st == STATUS_END) {
+            /* With a stride, a clip that is longer than the video asks past its end: nothing is lost there. */
+            for (; i < n_wanted; i++)
+                r->n_frames_wanted -= wanted_us[i] > last_frame_us(decoder_facts(decoder));
+        }
         if (st != STATUS_OK)
             break;
         note_message(w, decoder_last_words(decoder));
@@ -353,8 +366,9 @@ static void decide(struct work *w, const struct decoder *d)
         result_set_message(r, "no frame could be decoded%s%s", separator_before(words), words);
     } else if (r->n_frames_decoded < card->sampling.min_frames) {
         r->outcome = errors ? OUTCOME_DECODE_ERROR : OUTCOME_TOO_SHORT;
-        result_set_message(r, "%u frames, the detector needs %u%s%s", r->n_frames_decoded, card->sampling.min_frames,
-                           separator_before(words), words);
+        result_set_message(r, "%u frame%s, the detector needs %u%s%s", r->n_frames_decoded,
+                           r->n_frames_decoded == 1 ? "" : "s", card->sampling.min_frames, separator_before(words),
+                           words);
     } else if (w->longest_track > 0) {
         /* There is a face, or there are frames, and in no clip enough of them. */
         r->outcome = OUTCOME_TOO_SHORT;
@@ -365,14 +379,6 @@ static void decide(struct work *w, const struct decoder *d)
         r->outcome = OUTCOME_NO_FACE;
         result_set_message(r, "no face of at least %u px in %u frames", card->face.min_face_px, r->n_frames_decoded);
     }
-}
-
-/* The time of the last frame, as far as the container tells: a time after it has no frame. */
-static int64_t last_frame_us(const struct video_facts *facts)
-{
-    int64_t step_us = facts->fps_num > 0 ? INT64_C(1000000) * facts->fps_den / facts->fps_num : 0;
-
-    return facts->duration_us > step_us ? facts->duration_us - step_us : 1;
 }
 
 static enum status run_clips(struct work *w, struct decoder *decoder, struct error *e)

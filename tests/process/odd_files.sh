@@ -136,6 +136,17 @@ expect_text out "${#expected[@]} of ${#expected[@]} videos decided"
 expect_code 0 mpi -n 2 timeout 120 "$FAKESIFT" run videos --detector "$DETECTOR" -o run2
 cmp run/scores.csv run2/scores.csv || fail "two ranks give other scores"
 
+# With a stride a clip may be longer than the video: what lies past its end is not lost.
+cp -r "$SOURCE/tests/data/detectors/tiny-gru" stride
+sed -i 's/"frames": 8,/"frames": 8, "stride_s": 0.1,/' stride/card.json
+mkdir short
+ff -f lavfi -i "$(picture 128x96 0.5)" "${x264[@]}" short/whole.mp4
+ff -i short/whole.mp4 -c copy -movflags +faststart elsewhere/fast.mp4
+head -c $(($(stat -c %s elsewhere/fast.mp4) * 8 / 10)) elsewhere/fast.mp4 > short/cut.mp4
+expect_code 0 "$FAKESIFT" run short --detector stride/card.json -o run-short
+grep -E '^whole.mp4,,,,scored,[0-9.]+,,,,,5,5,' run-short/scores.csv || fail "a whole short video: $(cat run-short/scores.csv)"
+[ "$(outcome run-short cut.mp4)" = partial_decode ] || fail "a cut short video is $(outcome run-short cut.mp4)"
+
 for name in "${!expected[@]}"; do printf '%s\0%s\0' "$name" "${expected[$name]}"; done > expected
 /usr/bin/python3 - <<'PYTHON'
 import collections, csv, io, json, re, sqlite3, sys
