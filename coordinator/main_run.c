@@ -77,6 +77,8 @@ static void check_complete(struct argp_state *state, const struct options *o)
         argp_error(state, "--detector is missing");
     if (!o->output)
         argp_error(state, "--output is missing");
+    if (o->corpus[0] == '\0' || o->output[0] == '\0')
+        argp_error(state, "%s is empty", o->corpus[0] == '\0' ? "CORPUS" : "--output");
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -246,8 +248,13 @@ static enum status fill_ledger(struct whole *w, const struct options *o, unsigne
 
 static void describe_corpus(const struct options *o, const struct whole *w, const struct layout_summary *summary)
 {
-    log_info("%s: %zu videos (layout %s), %zu without a label, %zu missing, %zu other files left out", o->corpus,
-             summary->n_files, summary->layout, summary->n_unlabelled, summary->n_missing, summary->n_other_files);
+    struct text found = {0};
+
+    layout_describe(summary, &found);
+    log_info("%s: %s", o->corpus, found.failed ? "out of memory" : found.data);
+    text_clear(&found);
+    if (summary->notes[0] != '\0')
+        log_warning("%s: %s", o->corpus, summary->notes);
     if (w->before.n_decided > 0)
         log_info("%s: resuming, %zu of %zu videos are decided", o->output, w->before.n_decided, w->before.count);
 }
@@ -261,9 +268,15 @@ static enum status open_whole(const struct start *x, unsigned n_ranks, struct wh
     if (s == STATUS_OK)
         s = run_folder_open(x->output, &x->identity, &w.folder, e);
     if (s == STATUS_OK)
-        s = manifest_write(w.manifest, run_folder_manifest_path(w.folder), e);
-    if (s == STATUS_OK)
         s = reduce(run_folder_journal_path(w.folder), x->fingerprint, w.manifest, &w.before, e);
+    /* A corpus may grow, shrink and change; that nothing at all is left is a slip of the hand. */
+    if (s == STATUS_OK && w.before.n_decided == 0 && w.before.n_foreign > 0)
+        s = error_set(e, STATUS_MISMATCH,
+                      "%s: holds results of %llu other videos and none of a file that %s has now: choose another run "
+                      "folder",
+                      x->output, (unsigned long long)w.before.n_foreign, x->options.corpus);
+    if (s == STATUS_OK)
+        s = manifest_write(w.manifest, run_folder_manifest_path(w.folder), e);
     if (s == STATUS_OK)
         s = fill_ledger(&w, &x->options, n_ranks, e);
     if (s != STATUS_OK) {

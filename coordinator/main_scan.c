@@ -159,6 +159,7 @@ int main_scan(int argc, char **argv)
     struct layout_summary summary = {0};
     struct manifest *m = NULL;
     struct error e = {0};
+    struct text found = {0};
     size_t n_unreadable = 0;
     enum status s;
 
@@ -171,9 +172,11 @@ int main_scan(int argc, char **argv)
     manifest_close(&m);
     if (s != STATUS_OK)
         return main_fail("scan", &e);
-    printf("%s: %zu videos (layout %s), %zu without a label, %zu missing, %zu other files left out%s%s\n", o.output,
-           summary.n_files, summary.layout, summary.n_unlabelled, summary.n_missing, summary.n_other_files,
-           summary.other_example[0] ? ", such as " : "", summary.other_example);
+    layout_describe(&summary, &found);
+    printf("%s: %s\n", o.output, found.failed ? "out of memory" : found.data);
+    text_clear(&found);
+    if (summary.notes[0] != '\0')
+        printf("warning: %s\n", summary.notes);
     if (n_unreadable > 0)
         printf("%zu of them could not be probed; a run says why\n", n_unreadable);
     return EXIT_DONE;

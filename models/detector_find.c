@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "models/detector.h"
@@ -39,7 +40,15 @@ static enum status find_card(const char *name, char **ret_path, bool *ret_shippe
 {
     enum status s = STATUS_OK;
     char *cache = NULL, *data = NULL, *cards = NULL, *installed = NULL, *shipped = NULL;
+    struct stat st;
 
+    if (ends_with(name, ".onnx"))
+        return error_set(e, STATUS_INVALID,
+                         "%s: a network, not a detector: a card (.json) beside it says how it is used "
+                         "(docs/DETECTORS.md)",
+                         name);
+    if (strchr(name, '/') && !ends_with(name, ".json") && stat(name, &st) == 0 && !S_ISDIR(st.st_mode))
+        return error_set(e, STATUS_INVALID, "%s: neither a card (.json) nor a folder that holds one", name);
     if (strchr(name, '/') || ends_with(name, ".json")) {
         char *path = ends_with(name, ".json") ? strdup(name) : file_join(name, "card.json");
 

@@ -100,9 +100,17 @@ static enum status open_frame(struct inference *x, const struct detector *d, str
 {
     const struct card *card = d->card;
     struct tensor_shape shape;
+    int64_t fixed = network_input_count(d->frame) == 1 ? network_input(d->frame, 0)->shape.dims[0] : 0;
     enum status s;
 
+    /* An exporter that was not told otherwise fixes the batch, mostly at 1. */
+    if (fixed > CARD_MAX_FRAMES)
+        return error_set(e, STATUS_INVALID,
+                         "%s: networks.frame takes batches of %lld frames; at most %d are run at once", card->name,
+                         (long long)fixed, CARD_MAX_FRAMES);
     x->frame_batch = card->sampling.frames < FRAME_BATCH_MAX ? card->sampling.frames : FRAME_BATCH_MAX;
+    if (fixed > 0)
+        x->frame_batch = (unsigned)fixed;
     shape = picture_shape(card, x->frame_batch);
     s = prepare(d->frame, &shape, "frame", card, &x->frame, e);
     if (s != STATUS_OK)

@@ -41,7 +41,6 @@ struct work {
     struct lane_notes *notes;
     uint32_t clip;
     size_t room_clips;
-    bool saw_face;
     unsigned longest_track; /* frames, for the message of a video without a long enough track */
 };
 
@@ -228,7 +227,6 @@ static enum status take_faces(struct work *w, struct tracker *tracker, const str
     if (st != STATUS_OK)
         return st;
     w->result->n_frames_with_face += n_faces > 0;
-    w->saw_face = w->saw_face || n_faces > 0;
     n_alive = tracker_push(tracker, faces, n_faces, alive);
     w->result->face_us += now_us() - start;
     st = finish_ended_slots(w, alive, n_alive, e);
@@ -255,6 +253,14 @@ static enum status take_whole(struct work *w, const struct decoder_frame *frame,
     return STATUS_OK;
 }
 
+/* The time of the last frame, as far as the container tells: a time after it has no frame. */
+static int64_t last_frame_us(const struct video_facts *facts)
+{
+    int64_t step_us = facts->fps_num > 0 ? INT64_C(1000000) * facts->fps_den / facts->fps_num : 0;
+
+    return facts->duration_us > step_us ? facts->duration_us - step_us : 1;
+}
+
 /* Reads the frames of one clip. Frames that cannot be had are counted by their absence. */
 static enum status run_clip(struct work *w, struct decoder *decoder, struct tracker *tracker, const int64_t *wanted_us,
                             unsigned n_wanted, struct error *e)
@@ -274,6 +280,11 @@ static enum status run_clip(struct work *w, struct decoder *decoder, struct trac
         r->decode_us += now_us() - start;
         if (st == STATUS_NO_MEMORY)
             return error_no_memory(e);
+        if (st == STATUS_END) {
+            /* With a stride, a clip that is longer than the video asks past its end: nothing is lost there. */
+            for (; i < n_wanted; i++)
+                r->n_frames_wanted -= wanted_us[i] > last_frame_us(decoder_facts(decoder));
+        }
         if (st != STATUS_OK)
             break;
         note_message(w, decoder_last_words(decoder));
@@ -355,25 +366,19 @@ static void decide(struct work *w, const struct decoder *d)
         result_set_message(r, "no frame could be decoded%s%s", separator_before(words), words);
     } else if (r->n_frames_decoded < card->sampling.min_frames) {
         r->outcome = errors ? OUTCOME_DECODE_ERROR : OUTCOME_TOO_SHORT;
-        result_set_message(r, "%u frames, the detector needs %u%s%s", r->n_frames_decoded, card->sampling.min_frames,
-                           separator_before(words), words);
+        result_set_message(r, "%u frame%s, the detector needs %u%s%s", r->n_frames_decoded,
+                           r->n_frames_decoded == 1 ? "" : "s", card->sampling.min_frames, separator_before(words),
+                           words);
+    } else if (w->longest_track > 0) {
+        /* There is a face, or there are frames, and in no clip enough of them. */
+        r->outcome = OUTCOME_TOO_SHORT;
+        result_set_message(r, "the longest %s has %u frame%s, the detector needs %u",
+                           w->scorer->finder ? "track" : "clip", w->longest_track, w->longest_track == 1 ? "" : "s",
+                           card->sampling.min_frames);
     } else {
         r->outcome = OUTCOME_NO_FACE;
-        if (w->saw_face)
-            result_set_message(r, "the longest track has %u frames, the detector needs %u", w->longest_track,
-                               card->sampling.min_frames);
-        else
-            result_set_message(r, "no face of at least %u px in %u frames", card->face.min_face_px,
-                               r->n_frames_decoded);
+        result_set_message(r, "no face of at least %u px in %u frames", card->face.min_face_px, r->n_frames_decoded);
     }
-}
-
-/* The time of the last frame, as far as the container tells: a time after it has no frame. */
-static int64_t last_frame_us(const struct video_facts *facts)
-{
-    int64_t step_us = facts->fps_num > 0 ? INT64_C(1000000) * facts->fps_den / facts->fps_num : 0;
-
-    return facts->duration_us > step_us ? facts->duration_us - step_us : 1;
 }
 
 static enum status run_clips(struct work *w, struct decoder *decoder, struct error *e)

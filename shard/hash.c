@@ -1,12 +1,15 @@
 #include "shard/hash.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <isa-l/crc.h>
 #include <limits.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct hasher {
     struct sha256_ctx ctx;
@@ -79,10 +82,22 @@ enum status hash_file(const char *path, char ret_hex[SHA256_HEX_BYTES], struct e
     char *block = NULL;
     struct hasher *h = NULL;
     enum { BLOCK_BYTES = 1 << 16 };
-    FILE *f = fopen(path, "rbe");
+    struct stat st;
+    /* O_NONBLOCK: a FIFO must not hang us; it has no effect on a regular file. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *f;
 
-    if (!f)
+    if (fd < 0)
         return error_set_errno(e, errno, "%s: cannot open", path);
+    if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+        close(fd);
+        return error_set(e, STATUS_INVALID, "%s: not a regular file", path);
+    }
+    f = fdopen(fd, "rb");
+    if (!f) {
+        close(fd);
+        return error_no_memory(e);
+    }
     block = malloc(BLOCK_BYTES);
     h = hasher_open();
     if (!block || !h) {

@@ -120,6 +120,16 @@ static enum status is_dfdc_folder(const char *folder, bool *ret_is, struct layou
     return s;
 }
 
+/* A link to a video is no folder. */
+static bool is_folder(DIR *dir, const struct dirent *d)
+{
+    struct stat st;
+
+    if (d->d_type != DT_LNK && d->d_type != DT_UNKNOWN)
+        return d->d_type == DT_DIR;
+    return fstatat(dirfd(dir), d->d_name, &st, 0) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* Archives nest (dfdc_train_part_00/dfdc_train_part_0/metadata.json), so depth levels below folder are looked
  * at. Any folder will do: only whether one is found counts, and that does not hang on the order. */
 static enum status holds_dfdc(const char *folder, unsigned depth, bool *ret_holds, struct layout_summary *summary,
@@ -135,7 +145,7 @@ static enum status holds_dfdc(const char *folder, unsigned depth, bool *ret_hold
     while (s == STATUS_OK && !*ret_holds && (d = readdir(dir))) {
         char *below;
 
-        if (d->d_name[0] == '.' || (d->d_type != DT_DIR && d->d_type != DT_LNK && d->d_type != DT_UNKNOWN))
+        if (d->d_name[0] == '.' || !is_folder(dir, d))
             continue;
         below = file_join(folder, d->d_name);
         s = below ? holds_dfdc(below, depth - 1, ret_holds, NULL, e) : error_no_memory(e);
@@ -343,4 +353,17 @@ enum status layout_scan(const char *corpus, const struct layout_settings *settin
     }
     manifest_close(&scan.m);
     return s;
+}
+
+void layout_describe(const struct layout_summary *summary, struct text *t)
+{
+    text_append_format(t, "%zu video%s (layout %s), %zu without a label, %zu missing, %zu other file%s left out%s%s",
+                       summary->n_files, summary->n_files == 1 ? "" : "s", summary->layout, summary->n_unlabelled,
+                       summary->n_missing, summary->n_other_files, summary->n_other_files == 1 ? "" : "s",
+                       summary->other_example[0] ? ", such as " : "", summary->other_example);
+    if (summary->n_hidden > 0)
+        text_append_format(t, ", %zu hidden video%s left out", summary->n_hidden, summary->n_hidden == 1 ? "" : "s");
+    if (summary->n_skipped_links > 0)
+        text_append_format(t, ", %zu linked folder%s not followed again", summary->n_skipped_links,
+                           summary->n_skipped_links == 1 ? "" : "s");
 }

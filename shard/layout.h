@@ -21,6 +21,7 @@
 #include <stdio.h>
 
 #include "shard/manifest.h"
+#include "shard/text.h"
 
 struct layout_settings {
     const char *layout;     /* "auto" (default when NULL), "dir", "csv", "dfdc" */
@@ -34,6 +35,7 @@ struct layout_summary {
     size_t n_missing;        /* named by labels, or a dead link: not there */
     size_t n_unlabelled;     /* entries without a label */
     size_t n_other_files;    /* left out because of their extension */
+    size_t n_hidden;         /* videos whose name begins with a dot, left out */
     size_t n_skipped_links;  /* linked folders that hold the link, or were followed before */
     char other_example[256]; /* one of n_other_files, "" when none */
     char notes[512];         /* what a user should know, "; " between; "" when nothing. One line */
@@ -45,5 +47,8 @@ struct layout_summary {
  * *ret_m is the caller's. ret_summary may be NULL. */
 enum status layout_scan(const char *corpus, const struct layout_settings *settings, struct manifest **ret_m,
                         struct layout_summary *ret_summary, struct error *e);
+
+/* What was found and what was left out, in one line: "27 videos (layout dir), 0 without a label, ...". */
+void layout_describe(const struct layout_summary *summary, struct text *t);
 
 #endif

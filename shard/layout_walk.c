@@ -133,8 +133,10 @@ static enum status read_items(struct walk *w, struct level *level)
                 s = error_set_errno(w->scan->e, errno, "%s: cannot read the folder '%.300s'", w->scan->corpus, w->path);
             break;
         }
-        if (d->d_name[0] == '.')
+        if (d->d_name[0] == '.') {
+            w->scan->summary->n_hidden += layout_is_video(w->scan, d->d_name + 1);
             continue;
+        }
         if (level->n_items == level->room) {
             size_t room = level->room ? level->room * 2 : 64;
             struct item *bigger = reallocarray(level->items, room, sizeof(*bigger));

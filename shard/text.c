@@ -187,7 +187,8 @@ void text_append_double(struct text *t, double value)
         return;
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(made, sizeof(made), "%.*g", digits, value);
-        if (strtod(made, NULL) == value)
+        /* With more digits %g writes 30, and not 3e+01. */
+        if (strtod(made, NULL) == value && (!strstr(made, "e+") || fabs(value) >= 1e15))
             break;
     }
     text_append_string(t, made);

@@ -80,6 +80,12 @@ static void find_top(const struct report_model *m, double (*weigh)(const struct 
     }
 }
 
+/* A score without a frame that shows a face comes from a detector of whole frames. */
+static bool looked_for_faces(const struct result *r)
+{
+    return r->n_frames_with_face > 0 || !outcome_has_score(r->outcome);
+}
+
 static void top_table(struct text *t, const struct report_model *m, const char *title, const char *none,
                       double (*weigh)(const struct manifest_entry *, double), size_t n_wanted)
 {
@@ -111,7 +117,10 @@ static void top_table(struct text *t, const struct report_model *m, const char *
         text_append_html(t, entry->family);
         text_append_format(t, "</td><td class=\"score\">%.4f", r->p_fake);
         page_score_bar(t, r->p_fake);
-        text_append_format(t, "</td><td>%u of %u</td></tr>", r->n_frames_with_face, r->n_frames_decoded);
+        if (looked_for_faces(r))
+            text_append_format(t, "</td><td>%u of %u</td></tr>", r->n_frames_with_face, r->n_frames_decoded);
+        else
+            text_append_string(t, "</td><td>not looked for</td></tr>");
     }
     table_close(t);
 }
@@ -216,7 +225,7 @@ static void append_row(struct text *t, const struct report_model *m, size_t i)
         text_append_format(t, "%.6g,", r->p_fake);
     else
         text_append_string(t, "null,");
-    if (r->outcome != OUTCOME_UNDECIDED)
+    if (r->outcome != OUTCOME_UNDECIDED && looked_for_faces(r))
         text_append_format(t, "%u,", r->n_frames_with_face);
     else
         text_append_string(t, "null,");

@@ -22,6 +22,13 @@ one_line 2 'empty: ' "$FAKESIFT" run empty --layout dir --detector "$DETECTOR" -
 mkdir texts && echo hello > texts/notes.txt
 one_line 2 'notes.txt' "$FAKESIFT" run texts --layout dir --detector "$DETECTOR" -o run
 one_line 2 'no-such-detector' "$FAKESIFT" run videos --detector no-such-detector -o run
+one_line 2 'frame.onnx: a network, not a detector' "$FAKESIFT" run videos --detector card/frame.onnx -o run
+one_line 2 'notes.txt: neither a card' "$FAKESIFT" run videos --detector texts/notes.txt -o run
+rm card/frame.onnx && mkfifo card/frame.onnx
+one_line 2 'frame.onnx: not a regular file' timeout 20 "$FAKESIFT" run videos --detector card/card.json -o run
+rm card/frame.onnx && mkdir card/frame.onnx
+one_line 2 'frame.onnx: not a regular file' "$FAKESIFT" run videos --detector card/card.json -o run
+rmdir card/frame.onnx
 echo '<html>404</html>' > card/frame.onnx
 one_line 2 'frame.onnx' "$FAKESIFT" run videos --detector card/card.json -o run
 sed 's/"sampling"/"samplign"/' "$DETECTOR" > card/card.json
@@ -36,10 +43,18 @@ expect_code 1 "$FAKESIFT" run videos --detector "$DETECTOR"
 expect_text err '--output is missing'
 expect_code 1 "$FAKESIFT" run videos --detector "$DETECTOR" -o run --lanes 0
 expect_text err '--lanes 0'
+expect_code 1 "$FAKESIFT" run videos --detector "$DETECTOR" -o ''
+expect_text err '--output is empty'
 expect_code 1 "$FAKESIFT" run videos --detecter x
 expect_code 1 "$FAKESIFT" fly
 expect_code 0 "$FAKESIFT" --help
 expect_code 0 "$FAKESIFT" run --help
+for command in list fetch info run check; do
+    expect_code 0 "$FAKESIFT" models $command --help
+    expect_text out "Usage: fakesift models $command"
+done
+expect_code 1 "$FAKESIFT" models fetch
+expect_code 1 "$FAKESIFT" models list everything
 
 # Under mpirun the same errors, and no hang.
 expect_code 2 mpi -n 2 timeout 60 "$FAKESIFT" run nowhere --detector "$DETECTOR" -o run
@@ -48,3 +63,16 @@ expect_text err 'nowhere'
 # Resuming with another detector is refused, and the field is named.
 expect_code 0 "$FAKESIFT" run videos --detector "$DETECTOR" -o run
 one_line 2 'detector = tiny-gru' "$FAKESIFT" run videos --detector "$SOURCE/tests/data/detectors/tiny-lstm/card.json" -o run
+
+# A run of one corpus is not overwritten by another's, not even by a slip of the hand.
+mkdir others && clip others/2.mp4 2
+one_line 2 'choose another run folder' "$FAKESIFT" run others --detector "$DETECTOR" -o run
+expect_code 0 "$FAKESIFT" status run
+expect_text out '1 of 1 videos decided'
+
+# Labels that nobody reads are told of.
+printf 'path;label\n2.mp4;FAKE\n' > others/labels.csv
+expect_code 0 "$FAKESIFT" run others --detector "$DETECTOR" -o run-others
+expect_text err "labels.csv is not read: it has no column 'path'"
+expect_code 0 "$FAKESIFT" scan others -o others.csv
+expect_text out "labels.csv is not read: it has no column 'path'"

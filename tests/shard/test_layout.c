@@ -250,6 +250,37 @@ Test(layout, what_is_not_a_plain_file_still_ends_with_an_outcome)
     free(got);
 }
 
+/* A link to a file is no folder in which labels could lie: <link>/metadata.json gives ENOTDIR, and not "not there". */
+Test(layout, auto_is_not_misled_by_links)
+{
+    struct layout_summary summary;
+    char *got;
+
+    PUT("pool/a.mp4");
+    cr_assert_eq(symlink("pool/a.mp4", at("link.mp4")), 0);
+    cr_assert_eq(symlink("nowhere", at("dead.mp4")), 0);
+    cr_assert_eq(symlink("round.mp4", at("round.mp4")), 0);
+    got = scan("", "auto", &summary);
+    cr_assert_str_eq(got, "dir{dead.mp4 gone|link.mp4|pool/a.mp4|round.mp4 gone}");
+    free(got);
+}
+
+Test(layout, what_is_left_out_is_told)
+{
+    struct layout_summary summary;
+    struct text t = {0};
+
+    PUT("a/x.mp4", "a/.y.mp4", "a/.notes", "b.txt");
+    cr_assert_eq(symlink(".", at("a/self")), 0);
+    free(scan("", "dir", &summary));
+    layout_describe(&summary, &t);
+    cr_assert_not(t.failed);
+    cr_assert_str_eq(t.data,
+                     "1 video (layout dir), 1 without a label, 0 missing, 1 other file left out, such as b.txt, "
+                     "1 hidden video left out, 1 linked folder not followed again");
+    text_clear(&t);
+}
+
 Test(layout, entries_carry_size_and_time_of_change)
 {
     struct manifest *m = NULL;

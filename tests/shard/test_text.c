@@ -61,7 +61,9 @@ Test(text, a_double_is_written_shortest_and_reads_back)
     static const struct {
         double value;
         const char *want;
-    } cases[] = {{0.1, "0.1"}, {1.0 / 3, "0.3333333333333333"}, {1, "1"}, {NAN, ""}, {1e-300, "1e-300"}};
+    } cases[] = {
+        {0.1, "0.1"}, {1.0 / 3, "0.3333333333333333"}, {1, "1"},        {NAN, ""},           {1e-300, "1e-300"},
+        {30, "30"},   {-1200000, "-1200000"},          {1e15, "1e+15"}, {30000.5, "30000.5"}};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct text t = {0};
