@@ -221,7 +221,8 @@ static enum status depth_to_space_infer(struct call *c, struct error *e)
     c->out[0]->type = c->in[0]->type;
     c->out[0]->shape = (struct tensor_shape){.rank = 4, .dims = {d[0], depth, d[2] * b, d[3] * b}};
     strided_push(&state->view, d[0], d[1] * image);
-    strided_push(&state->view, depth, columns_first ? area * image : image);
+    /* area is at most d[1], so the product is bounded, but where there are no channels at all. */
+    strided_push(&state->view, depth, columns_first && depth > 0 ? area * image : image);
     strided_push(&state->view, d[2], d[3]);
     strided_push(&state->view, b, (columns_first ? b : b * depth) * image);
     strided_push(&state->view, d[3], 1);
