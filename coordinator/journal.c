@@ -86,8 +86,8 @@ enum status journal_writer_open(const char *folder, const char fingerprint[SHA25
     w->fd = -1;
     if (asprintf(&w->path, "%s/%020lld-%ld-rank%u%s", folder, (long long)time_ns, (long)getpid(), rank, suffix) < 0) {
         w->path = NULL;
-        s = error_no_memory(e);
-        goto error;
+        journal_writer_close(&w);
+        return error_no_memory(e);
     }
     w->fd = open(w->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
     if (w->fd < 0) {

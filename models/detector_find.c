@@ -58,10 +58,11 @@ static enum status find_card(const char *name, char **ret_path, bool *ret_shippe
         *ret_shipped = false;
         return STATUS_OK;
     }
-    if (!card_name_is_plain(name))
-        return error_set(e, STATUS_INVALID,
-                         "\"%s\" is not a detector's name (a-z, 0-9, '.', '_', '-') nor the path of a card (.json)",
-                         name);
+    if (!card_name_is_plain(name)) {
+        error_set(e, STATUS_INVALID,
+                  "\"%s\" is not a detector's name (a-z, 0-9, '.', '_', '-') nor the path of a card (.json)", name);
+        return STATUS_INVALID;
+    }
     cache = zoo_cache_folder();
     data = zoo_data_folder();
     cards = data ? file_join(data, "cards") : NULL;
@@ -80,9 +81,9 @@ static enum status find_card(const char *name, char **ret_path, bool *ret_shippe
         *ret_shipped = true;
         shipped = NULL;
     } else {
-        s = error_set(e, STATUS_NOT_FOUND,
-                      "%s: no such detector (looked for %s and %s); `fakesift models list` names the known ones", name,
-                      installed, shipped);
+        s = STATUS_NOT_FOUND;
+        error_set(e, s, "%s: no such detector (looked for %s and %s); `fakesift models list` names the known ones",
+                  name, installed, shipped);
     }
 end:
     free(cache);
@@ -134,12 +135,14 @@ static enum status find_files(const char *name, bool shipped, struct found *f, s
 enum status detector_find(const char *name_or_path, unsigned kind, struct found *ret_f, struct error *e)
 {
     struct found f = {0};
+    char *card_path = NULL;
     bool shipped = false;
-    enum status s = find_card(name_or_path, &f.card_path, &shipped, e);
+    enum status s = find_card(name_or_path, &card_path, &shipped, e);
 
     if (s != STATUS_OK)
         return s;
-    s = card_load(f.card_path, &f.card, e);
+    s = card_load(card_path, &f.card, e);
+    f.card_path = card_path;
     if (s == STATUS_OK && kind != 0 && (unsigned)f.card->kind != kind)
         s = error_set(e, STATUS_INVALID, "%s: kind: a %s is wanted here, not a %s", f.card_path,
                       kind == CARD_DETECTOR ? "detector" : "face_detector",

@@ -231,7 +231,7 @@ static enum status check_tree(const char *path, const cJSON *node, const char *p
         if (cJSON_IsNumber(c) && !isfinite(c->valuedouble))
             return error_set(e, STATUS_CORRUPT, "%s: %s: a number beyond the range of a double", path, name);
         for (const cJSON *o = node->child; c->string && o != c; o = o->next) {
-            if (strcmp(o->string, c->string) == 0)
+            if (o->string && strcmp(o->string, c->string) == 0)
                 return error_set(e, STATUS_CORRUPT, "%s: %s: given twice", path, name);
         }
         json_key(below, "%s%s", name, cJSON_IsObject(c) ? "." : "");

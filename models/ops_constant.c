@@ -44,7 +44,7 @@ static enum status constant_value(const struct call *c, struct tensor *ret_t, st
 
 static enum status constant_infer(struct call *c, struct error *e)
 {
-    struct tensor t;
+    struct tensor t = {0};
     enum status s = constant_value(c, &t, e);
 
     if (s != STATUS_OK)
@@ -56,11 +56,11 @@ static enum status constant_infer(struct call *c, struct error *e)
 
 static enum status constant_run(struct call *c, struct error *e)
 {
-    struct tensor t;
+    struct tensor t = {0};
     enum status s = constant_value(c, &t, e);
     size_t bytes;
 
-    if (s == STATUS_OK && tensor_shape_bytes(&t.shape, t.type, &bytes) && bytes > 0)
+    if (s == STATUS_OK && t.data && tensor_shape_bytes(&t.shape, t.type, &bytes) && bytes > 0)
         memcpy(c->out[0]->data, t.data, bytes);
     return s;
 }

@@ -207,20 +207,22 @@ static enum status depth_to_space_infer(struct call *c, struct error *e)
     struct move_state *state = c->state;
     const int64_t *d = c->in[0]->shape.dims;
     bool columns_first = strcmp(call_string(c, "mode", "DCR"), "CRD") == 0;
-    int64_t b, depth, image;
+    int64_t b = 1, area, depth, image;
     enum status s = block_size(c, &b, e);
 
     if (s != STATUS_OK)
         return s;
-    if (d[1] % (b * b) != 0)
+    area = b * b;
+    if (d[1] % area != 0)
         return call_error(c, e, STATUS_INVALID, "%lld channels do not divide by %lld", (long long)d[1],
-                          (long long)(b * b));
-    depth = d[1] / (b * b);
+                          (long long)area);
+    depth = d[1] / area;
     image = d[2] * d[3];
     c->out[0]->type = c->in[0]->type;
     c->out[0]->shape = (struct tensor_shape){.rank = 4, .dims = {d[0], depth, d[2] * b, d[3] * b}};
     strided_push(&state->view, d[0], d[1] * image);
-    strided_push(&state->view, depth, columns_first ? b * b * image : image);
+    /* area is at most d[1], so the product is bounded, but where there are no channels at all. */
+    strided_push(&state->view, depth, columns_first && depth > 0 ? area * image : image);
     strided_push(&state->view, d[2], d[3]);
     strided_push(&state->view, b, (columns_first ? b : b * depth) * image);
     strided_push(&state->view, d[3], 1);
@@ -232,7 +234,7 @@ static enum status space_to_depth_infer(struct call *c, struct error *e)
 {
     struct move_state *state = c->state;
     const int64_t *d = c->in[0]->shape.dims;
-    int64_t b, image;
+    int64_t b = 1, image;
     enum status s = block_size(c, &b, e);
 
     if (s != STATUS_OK)

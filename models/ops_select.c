@@ -93,7 +93,7 @@ static enum status top_run(struct call *c, struct error *e)
         int64_t base = outer * state->n * state->inner + inner;
 
         for (int64_t i = 0; i < state->n && state->k > 0; i++) {
-            int64_t at = found;
+            int64_t at;
 
             if (found == state->k && !before(c, base, i, best[found - 1]))
                 continue;

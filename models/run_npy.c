@@ -15,12 +15,11 @@ struct array {
     void *values; /* owned */
 };
 
-static enum status run(const struct network *n, const struct array *arrays, struct session **ret_session,
+static enum status run(const struct network *n, const struct array *arrays, size_t count, struct session **ret_session,
                        struct error *e)
 {
     struct tensor_shape shapes[MAX_INPUTS];
     const struct session_settings settings = {.backend = NETWORK_BACKEND_AUTO, .input_shapes = shapes};
-    size_t count = network_input_count(n);
     struct session *session = NULL;
     enum status s;
 
@@ -92,7 +91,7 @@ enum status network_run_npy(const char *onnx_path, const char *const *inputs, si
                           tensor_type_name(arrays[i].type), t->name, onnx_path, tensor_type_name(t->type));
     }
     if (s == STATUS_OK)
-        s = run(network, arrays, &session, e);
+        s = run(network, arrays, n, &session, e);
     if (s == STATUS_OK)
         s = write_outputs(network, session, out_path, e);
     session_close(&session);

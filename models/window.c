@@ -86,7 +86,7 @@ enum status window_infer(const struct call *c, const int64_t *kernel_shape, stru
     enum status s = read_common(c, kernel_shape, w, e);
 
     for (unsigned d = 3 - w->rank; s == STATUS_OK && d < 3; d++) {
-        int64_t span = w->dilation[d] * (w->kernel[d] - 1) + 1, room;
+        int64_t span = w->dilation[d] * (w->kernel[d] - 1) + 1, extent, room;
 
         if (strcmp(automatic, "SAME_UPPER") == 0 || strcmp(automatic, "SAME_LOWER") == 0) {
             int64_t out = (w->in[d] + w->stride[d] - 1) / w->stride[d];
@@ -98,10 +98,11 @@ enum status window_infer(const struct call *c, const int64_t *kernel_shape, stru
         } else if (strcmp(automatic, "VALID") == 0) {
             w->pad[d] = w->pad_end[d] = 0;
         }
-        room = w->in[d] + w->pad[d] + w->pad_end[d] - span;
+        extent = w->in[d] + w->pad[d] + w->pad_end[d];
+        room = extent - span;
         if (room < 0 || w->in[d] < 1)
             return call_error(c, e, STATUS_INVALID, "a window of %lld does not fit into an extent of %lld",
-                              (long long)span, (long long)(w->in[d] + w->pad[d] + w->pad_end[d]));
+                              (long long)span, (long long)extent);
         w->out[d] = room / w->stride[d] + 1;
         /* A last window that would start in the padding after the image is left out (PyTorch's rule). */
         if (ceil_mode && room % w->stride[d] != 0 && w->out[d] * w->stride[d] < w->in[d] + w->pad[d])

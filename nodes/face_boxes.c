@@ -9,8 +9,8 @@ static double box_area(const struct face *f)
 
 static double intersection(const struct face *a, const struct face *b)
 {
-    double w = fmin(a->x1, b->x1) - fmax(a->x0, b->x0);
-    double h = fmin(a->y1, b->y1) - fmax(a->y0, b->y0);
+    double w = (double)fminf(a->x1, b->x1) - fmaxf(a->x0, b->x0);
+    double h = (double)fminf(a->y1, b->y1) - fmaxf(a->y0, b->y0);
 
     return w > 0 && h > 0 ? w * h : 0;
 }

@@ -228,9 +228,12 @@ static void add_bilinear(const struct image *in, double x, double y, uint64_t su
  */
 static unsigned samples_for(double scale)
 {
+    unsigned n;
+
     if (!(scale > 2))
         return 1;
-    return scale >= WARP_MAX_SAMPLES ? WARP_MAX_SAMPLES : (unsigned)ceil(scale);
+    n = scale < WARP_MAX_SAMPLES ? (unsigned)ceil(scale) : WARP_MAX_SAMPLES;
+    return n > 3 ? n : 3;
 }
 
 static void warp_sampled(const struct image *in, const double m[6], uint8_t *out, unsigned out_width,

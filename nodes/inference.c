@@ -307,7 +307,7 @@ static enum status run_temporal(struct inference *x, const float *rows, size_t w
     double sum = 0;
 
     for (unsigned k = 0; k < x->card->networks.n_temporal; k++) {
-        double p;
+        double p = NAN;
         enum status s;
 
         fill_temporal(x, k, rows, width, n_rows);

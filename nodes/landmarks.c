@@ -74,7 +74,7 @@ static size_t parse_line(char *line, float *row, size_t width)
 
 enum status landmarks_read(int fd, unsigned points, float **ret_rows, size_t *ret_n_rows, struct error *e)
 {
-    size_t len = 0, n_lines = 1, n_rows = 0, width = 2 * (size_t)points, line_number = 0;
+    size_t len = 0, n_lines = 1, n_rows = 0, width = 2 * (size_t)points, most, line_number = 0;
     char *text = NULL, *next;
     float *rows = NULL;
     enum status s = read_all(fd, &text, &len, e);
@@ -89,8 +89,9 @@ enum status landmarks_read(int fd, unsigned points, float **ret_rows, size_t *re
         }
     }
     /* Each number takes two bytes at least, so this is bounded by the file's size whatever its lines claim. */
-    if (n_lines > len / (2 * width) + 2)
-        n_lines = len / (2 * width) + 2;
+    most = len / (2 * width);
+    if (n_lines > 2 && n_lines - 2 > most)
+        n_lines = most + 2;
     rows = malloc(n_lines * width * sizeof(*rows));
     if (!rows) {
         s = error_no_memory(e);

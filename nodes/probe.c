@@ -494,7 +494,7 @@ static enum status check_size(const struct video_facts *facts, unsigned max_side
 static int find_streams(AVFormatContext *format, unsigned max_side_px)
 {
     unsigned n = format->nb_streams;
-    AVDictionary **options = av_calloc(n > 0 ? n : 1, sizeof(*options));
+    AVDictionary **options = av_calloc(n > 0 ? n : 1, sizeof(AVDictionary *));
     int code = options ? 0 : AVERROR(ENOMEM);
 
     for (unsigned i = 0; code >= 0 && i < n; i++)

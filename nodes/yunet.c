@@ -137,7 +137,8 @@ static size_t read_stride(struct yunet *y, unsigned s, size_t count, unsigned *o
 
     for (unsigned i = 0; i < grid_width * grid_height; i++, (*order)++) {
         struct face_candidate c = {.order = *order};
-        float column = (float)(i % grid_width), row = (float)(i / grid_width);
+        unsigned across = i % grid_width, down = i / grid_width;
+        float column = (float)across, row = (float)down;
         float cx, cy, w, h;
 
         c.face.confidence = sqrtf(clip_probability(cls[i]) * clip_probability(obj[i]));

@@ -178,6 +178,8 @@ enum status channel_send(struct channel *c, unsigned to, const void *data, size_
         c->own_last = p;
         return STATUS_OK;
     }
+    /* NOLINTBEGIN(clang-analyzer-optin.mpi.MPI-Checker): the request lives on in the list, whose members collect()
+     * tests and channel_close() waits for; the checker looks for both in this function alone. */
     if (MPI_Isend(p->data, (int)len_bytes, MPI_BYTE, (int)to, MESSAGE_TAG, MPI_COMM_WORLD, &p->request) !=
         MPI_SUCCESS) {
         c->n_pending[to]--;
@@ -187,6 +189,7 @@ enum status channel_send(struct channel *c, unsigned to, const void *data, size_
     p->next = c->sending;
     c->sending = p;
     return STATUS_OK;
+    /* NOLINTEND(clang-analyzer-optin.mpi.MPI-Checker) */
 }
 
 enum status channel_receive(struct channel *c, uint8_t ret_data[CHANNEL_MAX_BYTES], size_t *ret_len_bytes,

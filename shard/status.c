@@ -96,8 +96,3 @@ enum status error_set_errno(struct error *e, int errno_value, const char *format
     }
     return s;
 }
-
-enum status error_no_memory(struct error *e)
-{
-    return error_set(e, STATUS_NO_MEMORY, "out of memory");
-}

@@ -51,7 +51,12 @@ enum status error_set(struct error *e, enum status s, const char *format, ...) _
 enum status error_set_errno(struct error *e, int errno_value, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Out of memory: sets and returns STATUS_NO_MEMORY. */
-enum status error_no_memory(struct error *e);
+/* Out of memory: sets and returns STATUS_NO_MEMORY. Here, so that compilers and analyzers see that no caller goes on as
+ * after STATUS_OK. */
+static inline enum status error_no_memory(struct error *e)
+{
+    error_set(e, STATUS_NO_MEMORY, "out of memory");
+    return STATUS_NO_MEMORY;
+}
 
 #endif

@@ -92,9 +92,10 @@ static enum status clusters_make(const struct ranking *r, const uint32_t *cluste
     if (s != STATUS_OK)
         goto error;
     s = STATUS_NO_MEMORY;
-    holds = calloc(c.n, sizeof(*holds));
-    c.members = malloc(c.n * sizeof(*c.members));
-    c.drawn = malloc(c.n * sizeof(*c.drawn));
+    /* Room for as many clusters as there are items, of which the caller has some. */
+    holds = calloc(r->n, sizeof(*holds));
+    c.members = malloc(r->n * sizeof(*c.members));
+    c.drawn = malloc(r->n * sizeof(*c.drawn));
     if (!holds || !c.members || !c.drawn)
         goto error;
     for (size_t i = 0; i < r->n; i++)

@@ -113,7 +113,7 @@ void page_histogram(struct text *t, const struct report_model *m)
 static void append_curve(struct text *t, const struct ranking *r, int side)
 {
     size_t false_fakes = 0, true_fakes = 0;
-    double step = 1.0 / (PAGE_MAX_POINTS / 2), last_x = 0, last_y = 0;
+    double step = 2.0 / PAGE_MAX_POINTS, last_x = 0, last_y = 0;
 
     text_append_format(t, "M0,%d", side);
     for (size_t end = r->n; end > 0;) {

@@ -44,6 +44,8 @@ def main():
     save("window", [node("Conv", ["x", "w"], ["y"], name="conv1")], [x], [y], [weights("w", (4, 3, 9, 9))])
     save("pads", [node("Conv", ["x", "w"], ["y"], name="conv1", pads=[2**62, 0, 2**62, 0])], [x], [y],
          [weights("w", (4, 3, 3, 3))])
+    save("no_channels", [node("DepthToSpace", ["x"], ["y"], name="shuffle", blocksize=2**20, mode="CRD")],
+         [tensor("x", [1, 0, 2**15, 2**15])], [y])
     shape = helper.make_tensor("s", TensorProto.INT64, [2], [2**31, 2**31])
     save("huge_fill", [node("ConstantOfShape", ["s"], ["f"], name="fill"), node("ReduceSum", ["f"], ["t"]),
                        node("Add", ["x", "t"], ["y"])], [x], [y], [shape])

@@ -293,6 +293,23 @@ Test(network, refuses_broken_graphs_with_their_reason)
     }
 }
 
+/* No element moves, but the strides of blocks of 2^20 x 2^20 would leave 64 bits (the sanitizer watches). */
+Test(network, refuses_a_picture_without_channels_that_grows_beyond_bounds)
+{
+    struct network *n = NULL;
+    struct session *s = NULL;
+    struct tensor_shape shape = {.rank = 4, .dims = {1, 0, 1 << 15, 1 << 15}};
+    struct session_settings settings = {.input_shapes = &shape};
+    struct error e = {0};
+
+    cr_assert_eq(open_hostile("no_channels", &n, &e), STATUS_OK, "%s", e.text);
+    cr_assert_eq(session_open(n, &settings, &s, &e), STATUS_INVALID, "%s", e.text);
+    cr_assert_null(s);
+    cr_assert_not_null(strstr(e.text, "'shuffle'"), "%s", e.text);
+    cr_assert_not_null(strstr(e.text, "beyond"), "%s", e.text);
+    network_close(&n);
+}
+
 Test(network, refuses_an_index_out_of_range_at_run_time)
 {
     struct network *n = NULL;
