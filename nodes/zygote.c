@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -225,7 +226,11 @@ static void zygote_main(const struct zygote_settings *settings, int agent_fd)
         if (s == STATUS_OK && (fds[0].revents & (POLLIN | POLLHUP)))
             s = obey(&n);
     }
-    /* The lanes' death signal ends them with this process. */
+    /* Waited for, so that the CPU time of the lanes is the job's in every accounting. */
+    for (size_t i = 0; i < n.n_children; i++)
+        kill(n.children[i].pid, SIGKILL);
+    while (wait(NULL) > 0)
+        continue;
     _exit(0);
 }
 
@@ -269,11 +274,28 @@ enum status zygote_start(const struct zygote_settings *settings, struct zygote *
     return STATUS_OK;
 }
 
+/* Until the process ended or the time is over. */
+static void wait_for_end(pid_t pid, int timeout_ms)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+
+    if (fd < 0)
+        return;
+    poll(&end, 1, timeout_ms);
+    close(fd);
+}
+
 void zygote_stop(struct zygote **z)
 {
+    enum { GRACE_MS = 2000 };
+
     if (!*z)
         return;
     close((*z)->fd);
+    /* It ends by itself when its socket closes, unless it was stopped or still loads. */
+    if ((*z)->ready)
+        wait_for_end((*z)->pid, GRACE_MS);
     kill((*z)->pid, SIGKILL);
     while (waitpid((*z)->pid, NULL, 0) < 0 && errno == EINTR)
         continue;
