@@ -263,9 +263,10 @@ static void quote_notes(const struct lane *l, char *ret_text, size_t room)
     snprintf(ret_text, room, "%s%s%s%.190s", stage[0] ? " during " : "", stage, message[0] ? ": " : "", message);
 }
 
-static void describe_death(const struct lane_pool *p, const struct lane *l, int wait_status,
+static void describe_death(const struct lane_pool *p, const struct lane *l, const struct zygote_event *death,
                            struct lane_pool_event *event)
 {
+    int wait_status = death->wait_status;
     struct result made = {0};
     char notes[RESULT_MESSAGE_BYTES];
 
@@ -276,6 +277,8 @@ static void describe_death(const struct lane_pool *p, const struct lane *l, int 
         result_set_message(&made, "no answer within %.3g s%s", (double)p->settings.timeout_us / 1e6, notes);
     } else if (l->killed) {
         result_set_message(&made, "given up at a drain");
+    } else if (death->text[0]) {
+        result_set_message(&made, "%.200s", death->text);
     } else if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGSYS) {
         result_set_message(&made, "stopped by the sandbox: a system call that decoding does not need%s", notes);
     } else if (WIFSIGNALED(wait_status)) {
@@ -364,7 +367,7 @@ static enum status lane_died(struct lane_pool *p, const struct zygote_event *dea
             .token = l->token,
         };
         ret_event->wall_us = now_us - l->start_us;
-        describe_death(p, l, death->wait_status, ret_event);
+        describe_death(p, l, death, ret_event);
         s = STATUS_OK;
     }
     forget(l);

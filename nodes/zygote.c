@@ -180,6 +180,7 @@ static enum status obey(struct nursery *n)
         struct zygote_event event = {
             .kind = ZYGOTE_LANE_DIED, .lane = order.lane, .wait_status = LANE_EXIT_INTERNAL << 8};
 
+        snprintf(event.text, sizeof(event.text), "no process for it: %s", strerror(errno));
         s = send_event(n, &event);
     }
     for (size_t i = 0; i < PASSING_MAX_FDS; i++) {

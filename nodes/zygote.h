@@ -30,7 +30,7 @@ struct zygote_event {
     enum zygote_event_kind kind;
     uint32_t lane;               /* LANE_DIED */
     int wait_status;             /* LANE_DIED */
-    char text[ERROR_TEXT_BYTES]; /* FAILED */
+    char text[ERROR_TEXT_BYTES]; /* FAILED; LANE_DIED: why there never was a process, else "" */
 };
 
 /* Forks. The zygote begins to load the detector at once; READY or FAILED comes when it has. */

@@ -2,7 +2,7 @@
 # Whatever is killed or stopped at whatever instant, no record is lost, nothing is left running, and after restarts the
 # scores are those of an undisturbed run, byte for byte. CRASH_ROUNDS and CRASH_SEED: more of it, or other instants.
 . "$(dirname "$0")/lib.sh"
-ROUNDS=${CRASH_ROUNDS:-8}
+ROUNDS=${CRASH_ROUNDS:-10}
 RANDOM=${CRASH_SEED:-1}
 MAX_STARTS=6
 N_CLIPS=56
