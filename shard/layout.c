@@ -270,6 +270,7 @@ end:
 static enum status scan_file(struct scan *scan, enum kind kind)
 {
     enum status s;
+    struct stat st;
     char *folder = NULL, *root = NULL;
     const char *slash = strrchr(scan->corpus, '/');
 
@@ -281,6 +282,10 @@ static enum status scan_file(struct scan *scan, enum kind kind)
         s = manifest_read(scan->corpus, &scan->m, scan->e);
         if (s == STATUS_OK && manifest_count(scan->m) == 0)
             s = error_set(scan->e, STATUS_INVALID, "%s: no video: the manifest is empty", scan->corpus);
+        /* A corpus that moved would end as a job that can be resumed for ever. */
+        if (s == STATUS_OK && stat(manifest_root(scan->m), &st) != 0)
+            s = error_set_errno(scan->e, errno, "%s: root: cannot find the corpus '%.500s'", scan->corpus,
+                                manifest_root(scan->m));
         return s;
     }
     if (layout_is_video(scan, slash ? slash + 1 : scan->corpus))

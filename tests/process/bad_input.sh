@@ -70,6 +70,12 @@ one_line 2 'choose another run folder' "$FAKESIFT" run others --detector "$DETEC
 expect_code 0 "$FAKESIFT" status run
 expect_text out '1 of 1 videos decided'
 
+# A manifest whose corpus has moved cannot be done by trying again.
+expect_code 0 "$FAKESIFT" scan others -o moved.csv
+mv others elsewhere
+one_line 2 'moved.csv: root: cannot find the corpus' "$FAKESIFT" run moved.csv --detector "$DETECTOR" -o run-moved
+mv elsewhere others
+
 # Labels that nobody reads are told of.
 printf 'path;label\n2.mp4;FAKE\n' > others/labels.csv
 expect_code 0 "$FAKESIFT" run others --detector "$DETECTOR" -o run-others
