@@ -83,7 +83,7 @@ static void check_golden(const char *name, enum network_backend backend)
             free(wanted);
         }
     }
-    cr_assert_gt(session_flops(s), 1000);
+    cr_assert_gt(session_flops(s), 200, "%s: %llu", name, (unsigned long long)session_flops(s));
     cr_assert_gt(session_arena_bytes(s), 0);
     for (size_t i = 0; i < network_input_count(n); i++)
         free(inputs[i]);
