@@ -22,6 +22,8 @@ struct slot {
     bool used;
     uint32_t track;
     unsigned n_patches;
+    unsigned n_until_face; /* patches up to the last one that shows the face, and not where it was before */
+    unsigned n_faces;      /* patches that show it */
     int64_t start_us, end_us;
     uint8_t *patches; /* card's frames * patch bytes; allocated at first use, then kept */
 };
@@ -143,20 +145,29 @@ static enum status finish_slot(struct work *w, struct slot *slot, struct error *
         .clip = w->clip,
         .start_us = slot->start_us,
         .end_us = slot->end_us,
-        .n_frames = slot->n_patches,
+        .n_frames = slot->n_until_face,
     };
     int64_t start = now_us();
     enum status st;
 
     slot->used = false;
-    if (slot->n_patches > w->longest_track)
-        w->longest_track = slot->n_patches;
-    if (slot->n_patches < s->card->sampling.min_frames)
+    if (slot->n_faces > w->longest_track)
+        w->longest_track = slot->n_faces;
+    if (slot->n_faces < s->card->sampling.min_frames)
         return STATUS_OK;
     note_stage(w, "network");
-    st = inference_patches(s->inference, slot->patches, slot->n_patches, &clip.p_fake, e);
+    st = inference_patches(s->inference, slot->patches, slot->n_until_face, &clip.p_fake, e);
     w->result->network_us += now_us() - start;
     return st == STATUS_OK ? add_clip(w, &clip, e) : st;
+}
+
+static bool has_slot(const struct scorer *s, uint32_t track)
+{
+    for (size_t i = 0; i < MAX_ALIVE; i++) {
+        if (s->slots[i].used && s->slots[i].track == track)
+            return true;
+    }
+    return false;
 }
 
 static struct slot *slot_of(struct scorer *s, uint32_t track)
@@ -177,12 +188,13 @@ static struct slot *slot_of(struct scorer *s, uint32_t track)
         return NULL;
     unused->used = true;
     unused->track = track;
-    unused->n_patches = 0;
+    unused->n_patches = unused->n_until_face = unused->n_faces = 0;
     return unused;
 }
 
-/* Room for the next patch of a track; NULL when out of memory. */
-static uint8_t *next_patch(struct scorer *s, uint32_t track, int64_t pts_us)
+/* Room for the next patch of a track; NULL when out of memory. held: it shows where the face was, and counts only when the
+ * face comes back. */
+static uint8_t *next_patch(struct scorer *s, uint32_t track, bool held, int64_t pts_us)
 {
     struct slot *slot = slot_of(s, track);
 
@@ -190,7 +202,11 @@ static uint8_t *next_patch(struct scorer *s, uint32_t track, int64_t pts_us)
         return NULL;
     if (slot->n_patches == 0)
         slot->start_us = pts_us;
-    slot->end_us = pts_us;
+    if (!held) {
+        slot->end_us = pts_us;
+        slot->n_until_face = slot->n_patches + 1;
+        slot->n_faces++;
+    }
     return slot->patches + s->patch_bytes * slot->n_patches++;
 }
 
@@ -232,8 +248,11 @@ static enum status take_faces(struct work *w, struct tracker *tracker, const str
     st = finish_ended_slots(w, alive, n_alive, e);
     start = now_us();
     for (size_t i = 0; st == STATUS_OK && i < n_alive; i++) {
-        uint8_t *patch = next_patch(s, alive[i].track, frame->pts_us);
+        uint8_t *patch;
 
+        if (alive[i].held && !has_slot(s, alive[i].track))
+            continue;
+        patch = next_patch(s, alive[i].track, alive[i].held, frame->pts_us);
         if (!patch)
             return error_no_memory(e);
         crop_face(&s->card->crop, &alive[i].face, &frame->image, patch);
@@ -245,7 +264,7 @@ static enum status take_faces(struct work *w, struct tracker *tracker, const str
 static enum status take_whole(struct work *w, const struct decoder_frame *frame, struct error *e)
 {
     struct scorer *s = w->scorer;
-    uint8_t *patch = next_patch(s, 0, frame->pts_us);
+    uint8_t *patch = next_patch(s, 0, false, frame->pts_us);
 
     if (!patch)
         return error_no_memory(e);
