@@ -237,12 +237,16 @@ static enum status read_segment(struct reader *r, const char *path, struct error
     enum status s = STATUS_OK;
     struct stat st;
     void *map = MAP_FAILED;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0)
         return error_set_errno(e, errno, "%s: cannot open", path);
     if (fstat(fd, &st) != 0) {
         s = error_set_errno(e, errno, "%s: cannot stat", path);
+        goto end;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        s = error_set(e, STATUS_CORRUPT, "%s: not a regular file", path);
         goto end;
     }
     r->summary->n_segments++;

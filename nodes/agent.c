@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "shard/log.h"
@@ -276,11 +278,20 @@ static enum open_fault open_fault_of(int errno_value)
     }
 }
 
+/* A link in the corpus may lead to /proc/self/mem, which is "regular" and the agent's own memory. */
+static bool is_plain_file(int fd)
+{
+    struct stat st;
+    struct statfs fs;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fstatfs(fd, &fs) == 0 && fs.f_type != PROC_SUPER_MAGIC &&
+           fs.f_type != SYSFS_MAGIC;
+}
+
 /* -1: cannot, as *ret_event and *ret_fault say. A name cannot leave the corpus: manifests have no "..". */
 static int open_video(const struct agent *a, const char *path, enum open_fault *ret_fault,
                       struct lane_pool_event *ret_event)
 {
-    struct stat st;
     /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
     int fd = openat(a->root_fd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 
@@ -290,7 +301,7 @@ static int open_video(const struct agent *a, const char *path, enum open_fault *
         snprintf(ret_event->message, sizeof(ret_event->message), "cannot open: %s", strerror(errno));
         return -1;
     }
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    if (!is_plain_file(fd)) {
         *ret_fault = OPEN_FAULT_FILE;
         ret_event->outcome = OUTCOME_NO_VIDEO;
         snprintf(ret_event->message, sizeof(ret_event->message), "not a regular file");

@@ -86,8 +86,10 @@ int lane_main(const struct lane_settings *settings)
     };
     struct lane_greeting greeting = {.magic = LANE_GREETING_MAGIC, .sandbox_layers = sandbox_enter(&sandbox)};
 
-    if (settings->require_sandbox && greeting.sandbox_layers != SANDBOX_ALL)
+    if (settings->require_sandbox && greeting.sandbox_layers != SANDBOX_ALL) {
+        sandbox_describe(greeting.sandbox_layers, settings->notes->message, sizeof(settings->notes->message));
         return LANE_EXIT_SANDBOX;
+    }
     if (passing_send(settings->socket_fd, &greeting, sizeof(greeting), NULL, 0) != STATUS_OK)
         return LANE_EXIT_END;
     if (serve(settings, &e) == STATUS_OK)

@@ -356,7 +356,8 @@ static enum status lane_died(struct lane_pool *p, const struct zygote_event *dea
     if (l->fd >= 0 && l->state != LANE_ENDING)
         s = from_lane(p, l, now_us, ret_event);
     if (!l->greeted && WIFEXITED(death->wait_status) && WEXITSTATUS(death->wait_status) == LANE_EXIT_SANDBOX)
-        return error_set(e, STATUS_UNSUPPORTED, "--require-sandbox: this machine lacks a layer of the sandbox");
+        return error_set(e, STATUS_UNSUPPORTED, "--require-sandbox: the sandbox has here: %.*s",
+                         (int)sizeof(l->notes->message), l->notes->message);
     if (!l->killed)
         p->n_stillborn = l->greeted ? 0 : p->n_stillborn + 1;
     if (l->has_unit) {

@@ -108,8 +108,9 @@ ln -s loop_b.mp4 loop_a.mp4
 ln -s loop_a.mp4 loop_b.mp4
 ln -s . itself
 ln -s /dev/zero device.mp4
+ln -s /proc/self/mem memory.mp4
 expect scored link.mp4
-expect no_video fifo.mp4 device.mp4
+expect no_video fifo.mp4 device.mp4 memory.mp4
 expect missing dangling.mp4 loop_a.mp4 loop_b.mp4
 cp good.mp4 unreadable.mp4
 chmod 0 unreadable.mp4
