@@ -42,11 +42,13 @@ static enum status find_card(const char *name, char **ret_path, bool *ret_shippe
     char *cache = NULL, *data = NULL, *cards = NULL, *installed = NULL, *shipped = NULL;
     struct stat st;
 
-    if (ends_with(name, ".onnx"))
-        return error_set(e, STATUS_INVALID,
-                         "%s: a network, not a detector: a card (.json) beside it says how it is used "
-                         "(docs/DETECTORS.md)",
-                         name);
+    if (ends_with(name, ".onnx")) {
+        error_set(e, STATUS_INVALID,
+                  "%s: a network, not a detector: a card (.json) beside it says how it is used "
+                  "(docs/DETECTORS.md)",
+                  name);
+        return STATUS_INVALID;
+    }
     if (strchr(name, '/') && !ends_with(name, ".json") && stat(name, &st) == 0 && !S_ISDIR(st.st_mode))
         return error_set(e, STATUS_INVALID, "%s: neither a card (.json) nor a folder that holds one", name);
     if (strchr(name, '/') || ends_with(name, ".json")) {

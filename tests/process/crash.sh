@@ -1,6 +1,7 @@
 #!/bin/bash
 # Whatever is killed or stopped at whatever instant, no record is lost, nothing is left running, and after restarts the
 # scores are those of an undisturbed run, byte for byte. CRASH_ROUNDS and CRASH_SEED: more of it, or other instants.
+# shellcheck disable=SC2086 # process ids are split on purpose
 . "$(dirname "$0")/lib.sh"
 ROUNDS=${CRASH_ROUNDS:-10}
 RANDOM=${CRASH_SEED:-1}
