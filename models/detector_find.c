@@ -49,8 +49,10 @@ static enum status find_card(const char *name, char **ret_path, bool *ret_shippe
                   name);
         return STATUS_INVALID;
     }
-    if (strchr(name, '/') && !ends_with(name, ".json") && stat(name, &st) == 0 && !S_ISDIR(st.st_mode))
-        return error_set(e, STATUS_INVALID, "%s: neither a card (.json) nor a folder that holds one", name);
+    if (strchr(name, '/') && !ends_with(name, ".json") && stat(name, &st) == 0 && !S_ISDIR(st.st_mode)) {
+        error_set(e, STATUS_INVALID, "%s: neither a card (.json) nor a folder that holds one", name);
+        return STATUS_INVALID;
+    }
     if (strchr(name, '/') || ends_with(name, ".json")) {
         char *path = ends_with(name, ".json") ? strdup(name) : file_join(name, "card.json");
 
