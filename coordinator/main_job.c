@@ -12,6 +12,7 @@
 
 #include "coordinator/journal.h"
 #include "coordinator/main_progress.h"
+#include "shard/clock.h"
 #include "shard/log.h"
 
 enum {
@@ -48,17 +49,9 @@ struct job {
     struct error trouble;
 };
 
-static int64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 static int64_t tick(struct job_clock *c)
 {
-    int64_t real = now_us(), gap = real - c->real_us;
+    int64_t real = clock_monotonic_us(), gap = real - c->real_us;
 
     c->real_us = real;
     c->now_us += gap < MAX_TICK_US ? gap : MAX_TICK_US;
@@ -288,14 +281,14 @@ static void release_all(struct channel *channel)
 void job_beat_until(struct channel *channel, const atomic_bool *done)
 {
     const struct message beat = {.kind = MESSAGE_HEARTBEAT};
-    int64_t told_us = now_us();
+    int64_t told_us = clock_monotonic_us();
     int wait_ms = 1;
 
     while (!atomic_load(done)) {
-        if (now_us() - told_us >= DISPATCH_HEARTBEAT_US) {
+        if (clock_monotonic_us() - told_us >= DISPATCH_HEARTBEAT_US) {
             for (unsigned i = 1; i < channel_size(channel); i++)
                 send_to(channel, FOR_AGENT, i, &beat);
-            told_us = now_us();
+            told_us = clock_monotonic_us();
         }
         poll(NULL, 0, wait_ms);
         wait_ms = wait_ms >= JOB_MAX_WAIT_MS / 2 ? JOB_MAX_WAIT_MS : 2 * wait_ms;
@@ -346,7 +339,7 @@ enum status job_run(const struct job_settings *settings, struct channel *channel
     struct job_end end = {0};
     enum status s = STATUS_OK;
 
-    j.clock.real_us = j.clock.now_us = now_us();
+    j.clock.real_us = j.clock.now_us = clock_monotonic_us();
     j.fds = calloc(LANE_POOL_MAX_LANES + 2, sizeof(*j.fds));
     if (!j.fds)
         return error_no_memory(e);
@@ -394,12 +387,12 @@ void job_abandon(struct channel *channel)
 bool job_refuse(struct channel *channel, int64_t silence_us)
 {
     const struct message stop = {.kind = MESSAGE_STOP, .drain = true};
-    int64_t start = now_us();
+    int64_t start = clock_monotonic_us();
     unsigned n_left = 1;
 
     for (unsigned i = 1; i < channel_size(channel); i++)
         send_to(channel, FOR_AGENT, i, &stop);
-    while (n_left < channel_size(channel) && now_us() - start < silence_us) {
+    while (n_left < channel_size(channel) && clock_monotonic_us() - start < silence_us) {
         uint8_t letter[CHANNEL_MAX_BYTES];
         struct message m;
         size_t len;

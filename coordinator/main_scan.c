@@ -4,11 +4,11 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "coordinator/main.h"
 #include "nodes/lane_pool.h"
+#include "shard/clock.h"
 #include "shard/layout.h"
 #include "shard/text.h"
 
@@ -59,14 +59,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-static int64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 struct probing {
     struct manifest *manifest;
     struct lane_pool *pool;
@@ -84,7 +76,7 @@ static enum status start_next(struct probing *p, struct error *e)
         p->next++;
         return STATUS_OK;
     }
-    return lane_pool_start(p->pool, p->next++, fd, now_us(), e);
+    return lane_pool_start(p->pool, p->next++, fd, clock_monotonic_us(), e);
 }
 
 static void take(struct probing *p, struct lane_pool_event *event)
@@ -103,7 +95,7 @@ static enum status probe_loop(struct probing *p, struct error *e)
     while (p->next < n || lane_pool_busy(p->pool) > 0) {
         struct lane_pool_event event;
         struct pollfd fds[LANE_POOL_MAX_LANES + 1];
-        enum status s = lane_pool_next(p->pool, now_us(), &event, e);
+        enum status s = lane_pool_next(p->pool, clock_monotonic_us(), &event, e);
 
         if (s == STATUS_OK) {
             take(p, &event);

@@ -349,26 +349,6 @@ static enum status logic_run(struct call *c, struct error *e)
 }
 
 /* Pow: the exponent's type is its own from opset 12 on; the result has the base's. */
-static double read_double(const struct tensor *t, int64_t i)
-{
-    switch (t->type) {
-    case TENSOR_F32:
-        return (double)((const float *)t->data)[i];
-    case TENSOR_F64:
-        return ((const double *)t->data)[i];
-    case TENSOR_I64:
-        return (double)((const int64_t *)t->data)[i];
-    case TENSOR_I32:
-        return (double)((const int32_t *)t->data)[i];
-    case TENSOR_I8:
-        return (double)((const int8_t *)t->data)[i];
-    case TENSOR_U8:
-    case TENSOR_BOOL:
-        return (double)((const uint8_t *)t->data)[i];
-    }
-    return 0;
-}
-
 static enum status power_infer(struct call *c, struct error *e)
 {
     struct binary_state *state = c->state;
@@ -411,7 +391,7 @@ static enum status power_run(struct call *c, struct error *e)
     for (broadcast_begin(&w, &state->first); w.more; broadcast_next(&w)) {
         for (int64_t i = 0; i < w.n; i++) {
             int64_t at = w.at[0] + i * w.step[0], to = w.out + i;
-            double exponent = read_double(p, w.at[1] + i * w.step[1]);
+            double exponent = tensor_value(p, w.at[1] + i * w.step[1]);
 
             if (x->type == TENSOR_F32) {
                 float v = ((const float *)x->data)[at];

@@ -9,26 +9,6 @@ struct select_state {
     bool flag_a, flag_b; /* TopK: largest; CumSum: exclusive, reverse; Trilu: upper */
 };
 
-static double value_at(const struct tensor *t, int64_t i)
-{
-    switch (t->type) {
-    case TENSOR_F32:
-        return (double)((const float *)t->data)[i];
-    case TENSOR_F64:
-        return ((const double *)t->data)[i];
-    case TENSOR_I64:
-        return (double)((const int64_t *)t->data)[i];
-    case TENSOR_I32:
-        return (double)((const int32_t *)t->data)[i];
-    case TENSOR_I8:
-        return (double)((const int8_t *)t->data)[i];
-    case TENSOR_U8:
-    case TENSOR_BOOL:
-        return (double)((const uint8_t *)t->data)[i];
-    }
-    return 0;
-}
-
 static void split_axis(const struct tensor_shape *s, unsigned axis, struct select_state *state)
 {
     state->outer = tensor_shape_span(s, 0, axis);
@@ -73,7 +53,7 @@ static enum status top_infer(struct call *c, struct error *e)
 static bool before(const struct call *c, int64_t base, int64_t a, int64_t b)
 {
     const struct select_state *state = c->state;
-    double x = value_at(c->in[0], base + a * state->inner), y = value_at(c->in[0], base + b * state->inner);
+    double x = tensor_value(c->in[0], base + a * state->inner), y = tensor_value(c->in[0], base + b * state->inner);
 
     if (x != y)
         return state->flag_a ? x > y : x < y;
@@ -220,11 +200,11 @@ static enum status one_hot_infer(struct call *c, struct error *e)
         return call_unknown(c, 1, e);
     if (tensor_count(c->in[1]) != 1 || tensor_count(c->in[2]) != 2 || in->rank == TENSOR_MAX_RANK)
         return call_error(c, e, STATUS_INVALID, "depth must be one value, values two");
-    depth = value_at(c->in[1], 0) >= 1 && value_at(c->in[1], 0) < (double)TENSOR_MAX_BYTES
-                ? (int64_t)value_at(c->in[1], 0)
+    depth = tensor_value(c->in[1], 0) >= 1 && tensor_value(c->in[1], 0) < (double)TENSOR_MAX_BYTES
+                ? (int64_t)tensor_value(c->in[1], 0)
                 : 0;
     if (depth < 1)
-        return call_error(c, e, STATUS_INVALID, "the depth is %g", value_at(c->in[1], 0));
+        return call_error(c, e, STATUS_INVALID, "the depth is %g", tensor_value(c->in[1], 0));
     out->rank = in->rank + 1;
     for (unsigned i = 0; i < out->rank; i++)
         out->dims[i] = i < axis ? in->dims[i] : i == axis ? depth : in->dims[i - 1];
@@ -241,7 +221,7 @@ static enum status one_hot_run(struct call *c, struct error *e)
     (void)e;
     for (int64_t i = 0; i < tensor_count(c->out[0]); i++) {
         int64_t outer = i / (state->n * state->inner), inner = i % state->inner, k = i / state->inner % state->n;
-        double index = value_at(c->in[0], outer * state->inner + inner);
+        double index = tensor_value(c->in[0], outer * state->inner + inner);
         bool hit = (index < 0 ? index + (double)state->n : index) == (double)k;
 
         memcpy((char *)c->out[0]->data + (size_t)i * unit, (const char *)c->in[2]->data + (hit ? unit : 0), unit);

@@ -128,3 +128,23 @@ enum status tensor_allocate(struct tensor *t, struct error *e)
     t->data = tensor_memory(bytes);
     return t->data ? STATUS_OK : error_no_memory(e);
 }
+
+double tensor_value(const struct tensor *t, int64_t i)
+{
+    switch (t->type) {
+    case TENSOR_F32:
+        return (double)((const float *)t->data)[i];
+    case TENSOR_F64:
+        return ((const double *)t->data)[i];
+    case TENSOR_I64:
+        return (double)((const int64_t *)t->data)[i];
+    case TENSOR_I32:
+        return (double)((const int32_t *)t->data)[i];
+    case TENSOR_I8:
+        return (double)((const int8_t *)t->data)[i];
+    case TENSOR_U8:
+    case TENSOR_BOOL:
+        return (double)((const uint8_t *)t->data)[i];
+    }
+    return 0;
+}

@@ -31,6 +31,8 @@ int64_t tensor_shape_span(const struct tensor_shape *s, unsigned first, unsigned
 void *tensor_memory(size_t bytes);
 /* Allocates t->data for t's type and shape. */
 enum status tensor_allocate(struct tensor *t, struct error *e);
+/* Element i of t's data, whatever its type, as the nearest double. i < tensor_count(t). */
+double tensor_value(const struct tensor *t, int64_t i);
 static inline int64_t tensor_count(const struct tensor *t)
 {
     return tensor_shape_count(&t->shape);

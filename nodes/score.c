@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "nodes/aggregate.h"
 #include "nodes/crop.h"
@@ -14,6 +13,7 @@
 #include "nodes/landmarks.h"
 #include "nodes/sampler.h"
 #include "nodes/tracks.h"
+#include "shard/clock.h"
 
 enum { MAX_ALIVE = 2 * CARD_MAX_FACES };
 
@@ -45,14 +45,6 @@ struct work {
     size_t room_clips;
     unsigned longest_track; /* frames, for the message of a video without a long enough track */
 };
-
-static int64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static void note_stage(struct work *w, const char *stage)
 {
@@ -147,7 +139,7 @@ static enum status finish_slot(struct work *w, struct slot *slot, struct error *
         .end_us = slot->end_us,
         .n_frames = slot->n_until_face,
     };
-    int64_t start = now_us();
+    int64_t start = clock_monotonic_us();
     enum status st;
 
     slot->used = false;
@@ -157,7 +149,7 @@ static enum status finish_slot(struct work *w, struct slot *slot, struct error *
         return STATUS_OK;
     note_stage(w, "network");
     st = inference_patches(s->inference, slot->patches, slot->n_until_face, &clip.p_fake, e);
-    w->result->network_us += now_us() - start;
+    w->result->network_us += clock_monotonic_us() - start;
     return st == STATUS_OK ? add_clip(w, &clip, e) : st;
 }
 
@@ -235,7 +227,7 @@ static enum status take_faces(struct work *w, struct tracker *tracker, const str
     struct face faces[CARD_MAX_FACES];
     struct tracked_face alive[MAX_ALIVE];
     size_t n_faces = 0, n_alive;
-    int64_t start = now_us();
+    int64_t start = clock_monotonic_us();
     enum status st;
 
     note_stage(w, "faces");
@@ -244,9 +236,9 @@ static enum status take_faces(struct work *w, struct tracker *tracker, const str
         return st;
     w->result->n_frames_with_face += n_faces > 0;
     n_alive = tracker_push(tracker, faces, n_faces, alive);
-    w->result->face_us += now_us() - start;
+    w->result->face_us += clock_monotonic_us() - start;
     st = finish_ended_slots(w, alive, n_alive, e);
-    start = now_us();
+    start = clock_monotonic_us();
     for (size_t i = 0; st == STATUS_OK && i < n_alive; i++) {
         uint8_t *patch;
 
@@ -257,7 +249,7 @@ static enum status take_faces(struct work *w, struct tracker *tracker, const str
             return error_no_memory(e);
         crop_face(&s->card->crop, &alive[i].face, &frame->image, patch);
     }
-    w->result->face_us += now_us() - start;
+    w->result->face_us += clock_monotonic_us() - start;
     return st;
 }
 
@@ -291,12 +283,12 @@ static enum status run_clip(struct work *w, struct decoder *decoder, struct trac
     for (unsigned i = 0; s == STATUS_OK && i < n_wanted; i++) {
         struct decoder_frame frame;
         struct error decode_error = {0};
-        int64_t start = now_us();
+        int64_t start = clock_monotonic_us();
         enum status st;
 
         note_stage(w, "decode");
         st = decoder_frame_at(decoder, wanted_us[i], &frame, &decode_error);
-        r->decode_us += now_us() - start;
+        r->decode_us += clock_monotonic_us() - start;
         if (st == STATUS_NO_MEMORY)
             return error_no_memory(e);
         if (st == STATUS_END) {
@@ -428,12 +420,12 @@ static enum status score_video(struct work *w, int fd, struct error *e)
     struct result *r = w->result;
     struct decoder *decoder = NULL;
     struct error open_error = {0};
-    int64_t start = now_us();
+    int64_t start = clock_monotonic_us();
     enum status s;
 
     note_stage(w, "open");
     s = decoder_open(fd, &settings, &decoder, &r->facts, &r->outcome, &open_error);
-    r->decode_us += now_us() - start;
+    r->decode_us += clock_monotonic_us() - start;
     if (s == STATUS_NO_MEMORY)
         return error_no_memory(e);
     if (s != STATUS_OK) {
