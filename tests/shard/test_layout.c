@@ -565,13 +565,12 @@ Test(layout, json_nested_without_end_is_refused)
     expect("", "dfdc", "corrupt: ROOT/metadata.json:1: not JSON from here on, or nested too deep");
 }
 
-static bool shared(const char *path, char *ret_path, size_t room)
+/* Skips the test where the corpus is not at hand. */
+static void find_shared(const char *path, char *ret_path, size_t room)
 {
     snprintf(ret_path, room, "%s/../shared/%s", FAKESIFT_SOURCE_DIR, path);
-    if (access(ret_path, R_OK) == 0)
-        return true;
-    cr_log_warn("skipped: no %s beside the repository", path);
-    return false;
+    if (access(ret_path, R_OK) != 0)
+        cr_skip_test("no %s beside the repository", path);
 }
 
 Test(layout, smoke_corpus)
@@ -581,8 +580,7 @@ Test(layout, smoke_corpus)
     struct manifest *m = NULL;
     char path[4096];
 
-    if (!shared("corpus/smoke", path, sizeof(path)))
-        cr_skip();
+    find_shared("corpus/smoke", path, sizeof(path));
     cr_assert_eq(layout_scan(path, &settings, &m, &summary, NULL), STATUS_OK);
     cr_assert_eq(summary.n_files, 27);
     cr_assert_eq(summary.n_real, 21);
@@ -596,8 +594,7 @@ Test(layout, labelled_corpus)
     struct manifest *m = NULL;
     char path[4096];
 
-    if (!shared("corpus/labelled", path, sizeof(path)))
-        cr_skip();
+    find_shared("corpus/labelled", path, sizeof(path));
     cr_assert_eq(layout_scan(path, NULL, &m, &summary, NULL), STATUS_OK);
     cr_assert_str_eq(summary.layout, "csv");
     cr_assert_eq(summary.n_files, 186);
