@@ -1,6 +1,5 @@
 /* fakesift models bench. In: a network or a detector. Out: what a run costs here. */
 #include <stdio.h>
-#include <string.h>
 
 #include "coordinator/main.h"
 #include "models/bench.h"
@@ -16,7 +15,8 @@ enum { OPTION_JSON = 256, OPTION_ON_REQUEST };
 static const struct argp_option option_list[] = {
     {"batch", 'n', "ROWS", 0, "Rows of inputs that leave their first dimension open (default 1)", 0},
     {"rounds", 'r', "N", 0, "Timed rounds, of which the median counts; each fills 50 ms or more (default 5)", 0},
-    {"backend", 'b', "NAME", 0, "auto, openblas or onednn (default auto)", 0},
+    {"backend", 'b', "NAME", 0, "auto, native, openblas or onednn (default auto)", 0},
+    {"precision", 'p', "NAME", 0, "What layers hand on: f32 or bf16 (default f32)", 0},
     {"input", 'i', "X.npy", 0, "An input, once for each that the network has (default noise); files only", 0},
     {"output", 'o', "Y.npy", 0, "Where the first output is written; files only", 0},
     {"json", OPTION_JSON, NULL, 0, "A line of JSON a network", 0},
@@ -25,22 +25,6 @@ static const struct argp_option option_list[] = {
      0},
     {0},
 };
-
-static enum network_backend parse_backend(const char *arg, struct argp_state *state)
-{
-    static const struct {
-        const char *name;
-        enum network_backend backend;
-    } known[] = {
-        {"auto", NETWORK_BACKEND_AUTO}, {"openblas", NETWORK_BACKEND_OPENBLAS}, {"onednn", NETWORK_BACKEND_ONEDNN}};
-
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strcmp(known[i].name, arg) == 0)
-            return known[i].backend;
-    }
-    argp_error(state, "--backend is auto, openblas or onednn, not %s", arg);
-    return NETWORK_BACKEND_AUTO;
-}
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
@@ -59,7 +43,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         o->settings.rounds = (unsigned)value;
         return 0;
     case 'b':
-        o->settings.backend = parse_backend(arg, state);
+        if (!network_backend_parse(arg, &o->settings.backend))
+            argp_error(state, "--backend is auto, native, openblas or onednn, not %s", arg);
+        return 0;
+    case 'p':
+        if (!network_precision_parse(arg, &o->settings.precision))
+            argp_error(state, "--precision is f32 or bf16, not %s", arg);
         return 0;
     case 'i':
         if (o->settings.n_inputs == BENCH_MAX_INPUTS)

@@ -137,7 +137,8 @@ static enum status subject_open(const char *path, const struct bench_settings *s
                                 const struct card_network *cn, struct subject **ret_subject, struct error *e)
 {
     struct tensor_shape shapes[BENCH_MAX_INPUTS];
-    const struct session_settings options = {.backend = settings->backend, .input_shapes = shapes};
+    const struct session_settings options = {
+        .backend = settings->backend, .precision = settings->precision, .input_shapes = shapes};
     struct subject *x = calloc(1, sizeof(*x));
     enum status s;
 
@@ -232,11 +233,6 @@ end:
     return s;
 }
 
-static const char *backend_name(enum network_backend b)
-{
-    return b == NETWORK_BACKEND_OPENBLAS ? "openblas" : b == NETWORK_BACKEND_ONEDNN ? "onednn" : "auto";
-}
-
 static int64_t rows_of(const struct subject *x)
 {
     return x->n_inputs > 0 && x->inputs[0].shape.rank > 0 ? x->inputs[0].shape.dims[0] : 1;
@@ -252,7 +248,8 @@ static enum status print_figures(const struct subject *x, const struct bench_set
     char *escaped;
 
     if (!settings->json) {
-        fprintf(out, "%s: batch %" PRId64 ", backend %s\n", x->path, rows, backend_name(settings->backend));
+        fprintf(out, "%s: batch %" PRId64 ", backend %s, %s\n", x->path, rows, network_backend_name(settings->backend),
+                network_precision_name(settings->precision));
         fprintf(out, "  %.3f ms a run (%.3f to %.3f in %u rounds of %" PRIu64 "), %.3f ms of CPU, %.3f ms a row\n",
                 f->wall_ms, f->low_ms, f->high_ms, f->rounds, f->runs, f->cpu_ms, a_row);
         fprintf(out, "  %.1f Mflop a run, %.1f GFLOP/s, %.2f MiB of working memory\n",
@@ -264,11 +261,13 @@ static enum status print_figures(const struct subject *x, const struct bench_set
     if (!escaped)
         return error_no_memory(e);
     fprintf(out,
-            "{\"network\":\"%s\",\"batch\":%" PRId64 ",\"backend\":\"%s\",\"rounds\":%u,\"runs_a_round\":%" PRIu64
+            "{\"network\":\"%s\",\"batch\":%" PRId64
+            ",\"backend\":\"%s\",\"precision\":\"%s\",\"rounds\":%u,\"runs_a_round\":%" PRIu64
             ",\"wall_ms\":%.6g,\"wall_low_ms\":%.6g,\"wall_high_ms\":%.6g,\"cpu_ms\":%.6g,\"wall_ms_a_row\":%.6g,"
             "\"flops\":%" PRIu64 ",\"gflops\":%.6g,\"arena_bytes\":%zu}\n",
-            escaped, rows, backend_name(settings->backend), f->rounds, f->runs, f->wall_ms, f->low_ms, f->high_ms,
-            f->cpu_ms, a_row, session_flops(x->session), gflops, session_arena_bytes(x->session));
+            escaped, rows, network_backend_name(settings->backend), network_precision_name(settings->precision),
+            f->rounds, f->runs, f->wall_ms, f->low_ms, f->high_ms, f->cpu_ms, a_row, session_flops(x->session), gflops,
+            session_arena_bytes(x->session));
     free(escaped);
     return STATUS_OK;
 }
@@ -278,7 +277,7 @@ static enum status serve(struct subject *x, const struct bench_settings *setting
     char line[64];
     enum status s = STATUS_OK;
 
-    fprintf(out, "ready %s %" PRIu64 " %zu\n", backend_name(settings->backend), session_flops(x->session),
+    fprintf(out, "ready %s %" PRIu64 " %zu\n", network_backend_name(settings->backend), session_flops(x->session),
             session_arena_bytes(x->session));
     fflush(out);
     while (s == STATUS_OK && fgets(line, sizeof(line), in)) {

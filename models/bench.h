@@ -11,8 +11,9 @@ enum { BENCH_MAX_INPUTS = 32, BENCH_MAX_ROUNDS = 10000 };
 
 struct bench_settings {
     enum network_backend backend; /* default NETWORK_BACKEND_AUTO */
-    int64_t batch;                /* rows of inputs whose first dimension is open; 0: as file or card has it */
-    unsigned rounds;              /* 1..BENCH_MAX_ROUNDS, default 5; each of as many runs as fill 50 ms */
+    enum network_precision precision;
+    int64_t batch;   /* rows of inputs whose first dimension is open; 0: as file or card has it */
+    unsigned rounds; /* 1..BENCH_MAX_ROUNDS, default 5; each of as many runs as fill 50 ms */
     const char
         *inputs[BENCH_MAX_INPUTS]; /* .npy files, in the network's order; none: noise. Files (not detectors) only */
     size_t n_inputs;

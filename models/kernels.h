@@ -19,7 +19,8 @@ struct rows_job {
     float *y;
     size_t y_stride;
     size_t m, k, n;
-    const float *row_bias; /* m values added to each row; NULL = none */
+    const float *row_bias;    /* m values, each added to all of its row; NULL = none */
+    const float *column_bias; /* n values added to every row, after row_bias; NULL = none */
     bool accumulate;       /* Y += instead of Y = */
 };
 
@@ -72,6 +73,8 @@ void conv_column_line(const struct conv_geometry *g, const float *group_x, int64
 void activation_apply(const struct activation *a, float *x, size_t n);
 /* y = 1 / (1 + exp(-x)), within 3 units in the last place; vectorised. x may be y. */
 void sigmoid_f32(const float *x, float *y, size_t n);
+/* The same for tanh. */
+void tanh_f32(const float *x, float *y, size_t n);
 
 /* Loops that the compiler vectorises for several instruction sets; no contraction, so the bits are the same.
  */

@@ -29,7 +29,7 @@ DEFAULT_NETWORKS = ("resnet50,efficientnet_b4,mobilenet_v2,densenet121,xception,
 
 # What of ours is timed: name -> options of `fakesift models bench`.
 OURS = {
-    "fakesift own": ["--backend", "auto"],
+    "fakesift native": ["--backend", "native"],
     "fakesift openblas": ["--backend", "openblas"],
     "fakesift onednn f32": ["--backend", "onednn"],
     "fakesift onednn bf16": ["--backend", "onednn", "--precision", "bf16"],
