@@ -194,6 +194,31 @@ KERNEL_CLONES static void swish(float *x, size_t n)
         x[i] = x[i] / (1.0f + exp_bounded(-x[i]));
 }
 
+KERNEL_CLONES static void add_constant(float *x, size_t n, float b)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] += b;
+}
+
+KERNEL_CLONES static void add_relu(float *x, size_t n, float b)
+{
+    for (size_t i = 0; i < n; i++) {
+        float v = x[i] + b;
+
+        x[i] = v < 0.0f ? 0.0f : v;
+    }
+}
+
+void activation_apply_biased(const struct activation *a, float bias, float *x, size_t n)
+{
+    if (a->kind == ACTIVATION_RELU) {
+        add_relu(x, n, bias);
+        return;
+    }
+    add_constant(x, n, bias);
+    activation_apply(a, x, n);
+}
+
 void activation_apply(const struct activation *a, float *x, size_t n)
 {
     switch (a->kind) {
