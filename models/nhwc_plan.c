@@ -72,6 +72,8 @@ static size_t image_bytes(const struct nhwc_value *v)
     return (size_t)v->pixels * (size_t)v->channels * (v->bf16 ? sizeof(uint16_t) : sizeof(float));
 }
 
+enum { MAX_CHUNK = 16, CHUNK_BYTES = 3 << 20 };
+
 static void add_entry(struct nhwc_plan *p, bool is_op, size_t index)
 {
     p->entries[p->n_entries++] = (struct nhwc_entry){.is_op = is_op, .index = index, .chunk = 1};
@@ -123,18 +125,53 @@ static int64_t batch_of(const struct nhwc_plan *p, const struct nhwc_op *op)
     return p->values[op->out != NHWC_NONE ? op->out : op->in[0]].batch;
 }
 
-/* A region: operations in a row over batches of the same size. */
+/* How many images an operation should see before the next one's turn: as many as the second cache holds, since each
+ * brings the weights in again. */
+static int64_t wanted_chunk(const struct nhwc_plan *p, const struct nhwc_op *op)
+{
+    size_t bytes = 0;
+    int64_t chunk = 1;
+
+    for (size_t k = 0; k < 2; k++) {
+        if (op->in[k] != NHWC_NONE)
+            bytes += image_bytes(&p->values[op->in[k]]);
+    }
+    if (op->out != NHWC_NONE)
+        bytes += image_bytes(&p->values[op->out]);
+    while (chunk < MAX_CHUNK && (size_t)chunk * 2 * bytes <= CHUNK_BYTES)
+        chunk *= 2;
+    return chunk < batch_of(p, op) ? chunk : batch_of(p, op);
+}
+
+/* A region: operations in a row over batches of the same size, in chunks of the same size. A chunk grows along the
+ * operations and never shrinks, so that regions are few: what passes from one to the next leaves the cache. */
 static void make_regions(struct nhwc_plan *p)
 {
+    const struct nhwc_entry *next = NULL;
+
+    for (size_t i = p->n_entries; i-- > 0;) {
+        struct nhwc_entry *entry = &p->entries[i];
+        const struct nhwc_op *op = &p->ops[entry->index];
+
+        if (!entry->is_op) {
+            next = NULL;
+            continue;
+        }
+        entry->chunk = wanted_chunk(p, op);
+        if (next && batch_of(p, &p->ops[next->index]) == batch_of(p, op) && next->chunk < entry->chunk)
+            entry->chunk = next->chunk;
+        next = entry;
+    }
     for (size_t i = 0; i < p->n_entries;) {
+        const struct nhwc_entry *entry = &p->entries[i];
         size_t end = i + 1;
 
-        if (!p->entries[i].is_op) {
+        if (!entry->is_op) {
             i++;
             continue;
         }
-        while (end < p->n_entries && p->entries[end].is_op &&
-               batch_of(p, &p->ops[p->entries[end].index]) == batch_of(p, &p->ops[p->entries[i].index]))
+        while (end < p->n_entries && p->entries[end].is_op && p->entries[end].chunk == entry->chunk &&
+               batch_of(p, &p->ops[p->entries[end].index]) == batch_of(p, &p->ops[entry->index]))
             end++;
         p->entries[i].region_end = end;
         i = end;
@@ -176,6 +213,12 @@ static void find_lifetimes(struct nhwc_plan *p)
         }
         if (op->out != NHWC_NONE)
             touch(p, op->out, i, region);
+    }
+    for (size_t i = 0; i < p->n_values; i++) {
+        struct nhwc_value *v = &p->values[i];
+
+        if (v->placed)
+            v->n_images = v->whole ? v->batch : p->entries[v->region].chunk;
     }
 }
 
@@ -298,10 +341,9 @@ void nhwc_plan_blocks(struct nhwc_plan *p, struct memory_block *blocks)
 {
     for (size_t i = 0; i < p->n_values; i++) {
         const struct nhwc_value *v = &p->values[i];
-        size_t images = v->whole ? (size_t)v->batch : 1;
 
         blocks[i] = (struct memory_block){
-            .bytes = owns_memory(p, i) ? images * image_bytes(v) : 0, .first = v->first, .last = v->last};
+            .bytes = owns_memory(p, i) ? (size_t)v->n_images * image_bytes(v) : 0, .first = v->first, .last = v->last};
     }
     for (size_t i = 0; i < p->n_ops; i++)
         blocks[p->n_values + i] = (struct memory_block){0};
@@ -328,7 +370,7 @@ static struct nhwc_view view_of(const struct nhwc_plan *p, size_t v, int64_t ima
 
     root = &p->values[nhwc_root(p, v, &channel)];
     view.stride = root->channels;
-    view.data = (char *)root->data + (root->whole ? (size_t)image * image_bytes(root) : 0) +
+    view.data = (char *)root->data + (size_t)(image % root->n_images) * image_bytes(root) +
                 (size_t)channel * (x->bf16 ? sizeof(uint16_t) : sizeof(float));
     return view;
 }
@@ -394,12 +436,18 @@ static enum status run_op(struct nhwc_plan *p, const struct nhwc_op *op, int64_t
 enum status nhwc_plan_run(struct nhwc_plan *p, size_t entry, struct error *e)
 {
     size_t end = p->entries[entry].region_end;
-    int64_t batch = batch_of(p, &p->ops[p->entries[entry].index]);
+    int64_t batch = batch_of(p, &p->ops[p->entries[entry].index]), chunk = p->entries[entry].chunk;
     enum status s = STATUS_OK;
 
-    for (int64_t image = 0; image < batch; image++) {
-        for (size_t i = entry; i < end && s == STATUS_OK; i++)
-            s = run_op(p, &p->ops[p->entries[i].index], image, e);
+    for (int64_t first = 0; first < batch; first += chunk) {
+        int64_t after = first + chunk < batch ? first + chunk : batch;
+
+        for (size_t i = entry; i < end; i++) {
+            const struct nhwc_op *op = &p->ops[p->entries[i].index];
+
+            for (int64_t image = first; image < after && s == STATUS_OK; image++)
+                s = run_op(p, op, image, e);
+        }
     }
     return s;
 }

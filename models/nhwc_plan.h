@@ -44,7 +44,8 @@ struct nhwc_value {
     size_t maker;   /* the operation; NHWC_NONE when several are */
     bool exported;  /* something outside reads the graph's tensor */
     /* Of a value without parent, with all that are part of it: */
-    bool placed, whole;         /* whole: kept for all images */
+    bool placed, whole;         /* whole: kept for all images, else for a chunk */
+    int64_t n_images;           /* that there is memory for */
     size_t first, last, region; /* entries, inclusive */
     size_t block;
     void *data;
@@ -73,7 +74,7 @@ struct nhwc_entry {
     bool is_op;
     size_t index;
     size_t region_end; /* of the first operation of a region: the entry after its last; else 0 */
-    int64_t chunk;     /* images that an operation sees before the next one's turn */
+    int64_t chunk;     /* images that an operation sees before the next one's turn; the same for all of a region */
 };
 
 struct nhwc_plan {

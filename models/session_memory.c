@@ -1,5 +1,6 @@
 /* Lifetimes of a session's values, and their places in its arena. */
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "models/memory_plan.h"
 #include "models/network_private.h"
@@ -139,6 +140,21 @@ static void share_memory(struct session *s, struct holder *h, unsigned flag)
     }
 }
 
+/* In huge pages where that is possible. */
+static void *arena_memory(size_t bytes)
+{
+    const size_t huge = (size_t)2 << 20;
+    void *arena;
+
+    if (bytes < 2 * huge)
+        return aligned_alloc(TENSOR_ALIGN_BYTES, bytes);
+    bytes = (bytes + huge - 1) / huge * huge;
+    arena = aligned_alloc(huge, bytes);
+    if (arena)
+        (void)madvise(arena, bytes, MADV_HUGEPAGE);
+    return arena;
+}
+
 enum status session_place(struct session *s, size_t limit, struct error *e)
 {
     const struct graph *g = s->network->graph;
@@ -173,7 +189,7 @@ enum status session_place(struct session *s, size_t limit, struct error *e)
     st = memory_plan(blocks, n, limit, &s->arena_bytes, e);
     if (st != STATUS_OK)
         goto end;
-    s->arena = aligned_alloc(TENSOR_ALIGN_BYTES, s->arena_bytes + TENSOR_ALIGN_BYTES);
+    s->arena = arena_memory(s->arena_bytes + TENSOR_ALIGN_BYTES);
     if (!s->arena) {
         st = error_set(e, STATUS_NO_MEMORY, "%s: no memory for an arena of %zu bytes", g->path, s->arena_bytes);
         goto end;
