@@ -10,7 +10,7 @@ struct options {
     struct bench_settings settings;
 };
 
-enum { OPTION_JSON = 256, OPTION_ON_REQUEST };
+enum { OPTION_JSON = 256, OPTION_LAYERS, OPTION_ON_REQUEST };
 
 static const struct argp_option option_list[] = {
     {"batch", 'n', "ROWS", 0, "Rows of inputs that leave their first dimension open (default 1)", 0},
@@ -19,6 +19,7 @@ static const struct argp_option option_list[] = {
     {"precision", 'p', "NAME", 0, "What layers hand on: f32 or bf16 (default f32)", 0},
     {"input", 'i', "X.npy", 0, "An input, once for each that the network has (default noise); files only", 0},
     {"output", 'o', "Y.npy", 0, "Where the first output is written; files only", 0},
+    {"layers", OPTION_LAYERS, NULL, 0, "Also each layer with its share of the CPU time, the longest first", 0},
     {"json", OPTION_JSON, NULL, 0, "A line of JSON a network", 0},
     {"on-request", OPTION_ON_REQUEST, NULL, 0,
      "Prints 'ready', then for each line N of standard input runs N times and prints wall and CPU seconds; files only",
@@ -60,6 +61,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPTION_JSON:
         o->settings.json = true;
+        return 0;
+    case OPTION_LAYERS:
+        o->settings.layers = true;
         return 0;
     case OPTION_ON_REQUEST:
         o->settings.on_request = true;

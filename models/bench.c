@@ -3,11 +3,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "models/detector_find.h"
 #include "models/input_guess.h"
 #include "models/npy.h"
+#include "models/timing.h"
 #include "shard/text.h"
 
 /* A round is at least this long, so that the clock's step and one interruption weigh little. */
@@ -35,14 +35,6 @@ struct figures {
     unsigned rounds;
     uint64_t runs; /* a round */
 };
-
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec t;
-
-    clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static void subject_close(struct subject **s)
 {
@@ -122,7 +114,7 @@ static enum status get_inputs(struct subject *x, const struct bench_settings *se
 }
 
 /* An input's memory does not survive a run, so it is written before each, as whoever uses a network does. */
-static enum status run_once(struct subject *x, struct error *e)
+static enum status run_once(struct subject *x, uint64_t *layer_ns, struct error *e)
 {
     for (size_t i = 0; i < x->n_inputs; i++) {
         size_t len = array_bytes(&x->inputs[i]);
@@ -130,7 +122,7 @@ static enum status run_once(struct subject *x, struct error *e)
         if (len > 0)
             memcpy(session_input(x->session, i), x->inputs[i].values, len);
     }
-    return session_run(x->session, e);
+    return session_run_timed(x->session, layer_ns, e);
 }
 
 static enum status subject_open(const char *path, const struct bench_settings *settings, const struct card *card,
@@ -155,7 +147,7 @@ static enum status subject_open(const char *path, const struct bench_settings *s
     if (s == STATUS_OK)
         s = session_open(x->network, &options, &x->session, e);
     for (unsigned i = 0; s == STATUS_OK && i < WARM_RUNS; i++)
-        s = run_once(x, e);
+        s = run_once(x, NULL, e);
     if (s == STATUS_OK && settings->output && network_output_count(x->network) > 0) {
         struct tensor_shape shape;
 
@@ -174,15 +166,15 @@ error:
 static enum status time_runs(struct subject *x, uint64_t runs, uint64_t *ret_wall_ns, uint64_t *ret_cpu_ns,
                              struct error *e)
 {
-    uint64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID), wall = clock_ns(CLOCK_MONOTONIC);
+    uint64_t cpu = timing_ns(CLOCK_PROCESS_CPUTIME_ID), wall = timing_ns(CLOCK_MONOTONIC);
     enum status s = STATUS_OK;
 
     for (uint64_t i = 0; s == STATUS_OK && i < runs; i++)
-        s = run_once(x, e);
+        s = run_once(x, NULL, e);
     if (s != STATUS_OK)
         return s;
-    *ret_wall_ns = clock_ns(CLOCK_MONOTONIC) - wall;
-    *ret_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    *ret_wall_ns = timing_ns(CLOCK_MONOTONIC) - wall;
+    *ret_cpu_ns = timing_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     return STATUS_OK;
 }
 
@@ -233,13 +225,84 @@ end:
     return s;
 }
 
+struct layer {
+    size_t index;
+    uint64_t ns;
+};
+
+static int longest_first(const void *a, const void *b)
+{
+    const struct layer *x = a, *y = b;
+
+    return x->ns > y->ns ? -1 : x->ns < y->ns ? 1 : x->index < y->index ? -1 : x->index > y->index;
+}
+
+static enum status print_layer(const struct subject *x, const struct layer *layer, double total_ns, uint64_t runs,
+                               bool json, FILE *out, struct error *e)
+{
+    struct text t = {0};
+    char *name = NULL, *escaped;
+    size_t len;
+    FILE *f = open_memstream(&name, &len);
+
+    if (!f)
+        return error_no_memory(e);
+    session_describe_layer(x->session, layer->index, f);
+    if (fclose(f) != 0) {
+        free(name);
+        return error_no_memory(e);
+    }
+    if (json)
+        text_append_json(&t, name);
+    else
+        text_append_string(&t, name);
+    free(name);
+    escaped = text_take(&t);
+    if (!escaped)
+        return error_no_memory(e);
+    fprintf(out, json ? "%s{\"ms\":%.6g,\"share\":%.6g,\"layer\":%zu,\"what\":\"%s\"}" : "%s%9.3f ms %5.1f %%  %zu %s",
+            json ? "" : "  ", (double)layer->ns / 1e6 / (double)runs, (double)layer->ns / total_ns * (json ? 1 : 100),
+            layer->index, escaped);
+    free(escaped);
+    return STATUS_OK;
+}
+
+/* Each layer's mean time over the runs, the longest first. */
+static enum status print_layers(struct subject *x, uint64_t runs, bool json, FILE *out, struct error *e)
+{
+    size_t n = session_layer_count(x->session);
+    uint64_t *ns = calloc(n + 1, sizeof(*ns));
+    struct layer *layers = calloc(n + 1, sizeof(*layers));
+    enum status s = ns && layers ? STATUS_OK : error_no_memory(e);
+    double total = 1; /* no division by zero */
+
+    for (uint64_t i = 0; s == STATUS_OK && i < runs; i++)
+        s = run_once(x, ns, e);
+    for (size_t i = 0; s == STATUS_OK && i < n; i++) {
+        layers[i] = (struct layer){.index = i, .ns = ns[i]};
+        total += (double)ns[i];
+    }
+    if (s == STATUS_OK)
+        qsort(layers, n, sizeof(*layers), longest_first);
+    for (size_t i = 0; s == STATUS_OK && i < n; i++) {
+        if (json && i > 0)
+            fputc(',', out);
+        s = print_layer(x, &layers[i], total, runs, json, out, e);
+        if (!json)
+            fputc('\n', out);
+    }
+    free(ns);
+    free(layers);
+    return s;
+}
+
 static int64_t rows_of(const struct subject *x)
 {
     return x->n_inputs > 0 && x->inputs[0].shape.rank > 0 ? x->inputs[0].shape.dims[0] : 1;
 }
 
-static enum status print_figures(const struct subject *x, const struct bench_settings *settings,
-                                 const struct figures *f, FILE *out, struct error *e)
+static enum status print_figures(struct subject *x, const struct bench_settings *settings, const struct figures *f,
+                                 FILE *out, struct error *e)
 {
     double gflops = (double)session_flops(x->session) / f->wall_ms / 1e6;
     int64_t rows = rows_of(x);
@@ -254,7 +317,7 @@ static enum status print_figures(const struct subject *x, const struct bench_set
                 f->wall_ms, f->low_ms, f->high_ms, f->rounds, f->runs, f->cpu_ms, a_row);
         fprintf(out, "  %.1f Mflop a run, %.1f GFLOP/s, %.2f MiB of working memory\n",
                 (double)session_flops(x->session) / 1e6, gflops, (double)session_arena_bytes(x->session) / 1048576);
-        return STATUS_OK;
+        return settings->layers ? print_layers(x, f->rounds * f->runs, false, out, e) : STATUS_OK;
     }
     text_append_json(&t, x->path);
     escaped = text_take(&t);
@@ -264,11 +327,21 @@ static enum status print_figures(const struct subject *x, const struct bench_set
             "{\"network\":\"%s\",\"batch\":%" PRId64
             ",\"backend\":\"%s\",\"precision\":\"%s\",\"rounds\":%u,\"runs_a_round\":%" PRIu64
             ",\"wall_ms\":%.6g,\"wall_low_ms\":%.6g,\"wall_high_ms\":%.6g,\"cpu_ms\":%.6g,\"wall_ms_a_row\":%.6g,"
-            "\"flops\":%" PRIu64 ",\"gflops\":%.6g,\"arena_bytes\":%zu}\n",
+            "\"flops\":%" PRIu64 ",\"gflops\":%.6g,\"arena_bytes\":%zu",
             escaped, rows, network_backend_name(settings->backend), network_precision_name(settings->precision),
             f->rounds, f->runs, f->wall_ms, f->low_ms, f->high_ms, f->cpu_ms, a_row, session_flops(x->session), gflops,
             session_arena_bytes(x->session));
     free(escaped);
+    if (settings->layers) {
+        enum status s;
+
+        fputs(",\"layers\":[", out);
+        s = print_layers(x, f->rounds * f->runs, true, out, e);
+        if (s != STATUS_OK)
+            return s;
+        fputc(']', out);
+    }
+    fputs("}\n", out);
     return STATUS_OK;
 }
 

@@ -19,6 +19,7 @@ struct bench_settings {
     size_t n_inputs;
     const char *output; /* NULL, or the .npy file that takes the first output */
     bool json;          /* a JSON object a network, a line each, instead of text */
+    bool layers;        /* each layer with its share of the CPU time, the longest first */
     bool on_request;    /* bench_serve instead of rounds */
 };
 

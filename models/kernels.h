@@ -21,7 +21,7 @@ struct rows_job {
     size_t m, k, n;
     const float *row_bias;    /* m values, each added to all of its row; NULL = none */
     const float *column_bias; /* n values added to every row, after row_bias; NULL = none */
-    bool accumulate;       /* Y += instead of Y = */
+    bool accumulate;          /* Y += instead of Y = */
 };
 
 /* Floats of a packed k x n matrix. */

@@ -3,6 +3,7 @@
 
 #include "models/network_private.h"
 #include "models/session_private.h"
+#include "models/timing.h"
 
 /* More than this is refused, so that a shape that was mistyped does not bring the machine down. */
 static const size_t max_arena_bytes = (size_t)1 << 35;
@@ -222,51 +223,75 @@ enum tensor_type session_output_type(const struct session *s, size_t index)
     return s->tensors[s->network->graph->outputs[index]].type;
 }
 
-static enum status run_step(struct step *step, struct error *e)
+/* ns: NULL, or where the step's time is added. */
+static enum status run_step(struct step *step, uint64_t *ns, struct error *e)
 {
-    return step->call.op->run(&step->call, e);
+    uint64_t began = ns ? timing_ns(CLOCK_THREAD_CPUTIME_ID) : 0;
+    enum status st = step->call.op->run(&step->call, e);
+
+    if (ns)
+        *ns += timing_ns(CLOCK_THREAD_CPUTIME_ID) - began;
+    return st;
 }
 
-static enum status run_entries(struct session *s, struct error *e)
+static enum status run_entries(struct session *s, uint64_t *ns, struct error *e)
 {
     const struct nhwc_plan *p = s->nhwc;
     enum status st = STATUS_OK;
 
     onednn_begin();
+    s->nhwc->entry_ns = ns;
     for (size_t i = 0; i < p->n_entries && st == STATUS_OK;) {
         const struct nhwc_entry *entry = &p->entries[i];
 
-        st = entry->is_op ? nhwc_plan_run(s->nhwc, i, e) : run_step(&s->steps[entry->index], e);
+        st = entry->is_op ? nhwc_plan_run(s->nhwc, i, e) : run_step(&s->steps[entry->index], ns ? &ns[i] : NULL, e);
         i = entry->is_op ? entry->region_end : i + 1;
     }
+    s->nhwc->entry_ns = NULL;
+    return st;
+}
+
+enum status session_run_timed(struct session *s, uint64_t *ns, struct error *e)
+{
+    enum status st = STATUS_OK;
+
+    if (s->nhwc)
+        return run_entries(s, ns, e);
+    for (size_t i = 0; i < s->n_steps && st == STATUS_OK; i++)
+        st = run_step(&s->steps[i], ns ? &ns[i] : NULL, e);
     return st;
 }
 
 enum status session_run(struct session *s, struct error *e)
 {
-    enum status st = STATUS_OK;
+    return session_run_timed(s, NULL, e);
+}
 
-    if (s->nhwc)
-        return run_entries(s, e);
-    for (size_t i = 0; i < s->n_steps && st == STATUS_OK; i++)
-        st = run_step(&s->steps[i], e);
-    return st;
+size_t session_layer_count(const struct session *s)
+{
+    return s->nhwc ? s->nhwc->n_entries : s->n_steps;
+}
+
+void session_describe_layer(const struct session *s, size_t layer, FILE *out)
+{
+    const struct nhwc_plan *p = s->nhwc;
+    bool is_op = p && p->entries[layer].is_op;
+    size_t index = p ? p->entries[layer].index : layer;
+    const struct step *step = &s->steps[is_op ? p->ops[index].step : index];
+
+    fprintf(out, "%s '%.120s': ", step->call.op->name, step->call.node->name ? step->call.node->name : "");
+    if (is_op)
+        nhwc_plan_describe(p, layer, out);
+    else
+        fprintf(out, "%s", strcmp(step->call.op->name, "Conv") == 0 ? s->kernels->name : "plain");
 }
 
 void session_describe(const struct session *s, FILE *out)
 {
-    const struct nhwc_plan *p = s->nhwc;
-
     fprintf(out, "backend %s, precision %s\n", network_backend_name(s->backend), network_precision_name(s->precision));
-    for (size_t i = 0; i < (p ? p->n_entries : s->n_steps); i++) {
-        bool is_op = p && p->entries[i].is_op;
-        const struct step *step = &s->steps[is_op ? p->ops[p->entries[i].index].step : p ? p->entries[i].index : i];
-
-        fprintf(out, "%-6zu %s '%.120s': ", i, step->call.op->name, step->call.node->name ? step->call.node->name : "");
-        if (is_op)
-            nhwc_plan_describe(p, i, out);
-        else
-            fprintf(out, "%s", strcmp(step->call.op->name, "Conv") == 0 ? s->kernels->name : "plain");
+    for (size_t i = 0; i < session_layer_count(s); i++) {
+        fprintf(out, "%-6zu ", i);
+        session_describe_layer(s, i, out);
         fputc('\n', out);
     }
 }

@@ -216,7 +216,8 @@ class Bench:
                     row[f"times_as_fast_as_{peer}"] = statistics.median(p[1] / s for p, s in zip(by_name[peer], cpu))
             if reference and e.name != reference:
                 want, got = self.read_output(reference, network), self.read_output(e.name, network)
-                row["error"] = float(abs(want - got).max() / abs(want).max()) if want.shape == got.shape else None
+                largest = abs(want).max()
+                row["error"] = float(abs(want - got).max() / largest) if want.shape == got.shape and largest > 0 else None
                 row["error_against"] = reference
             rows.append(row)
         return rows, peak

@@ -137,6 +137,9 @@ def make(name):
     build, shape, _ = NETWORKS[name]
     torch.manual_seed(7)
     net = build()
+    for m in net.modules():
+        if isinstance(m, nn.Linear) and not m.weight.any():
+            nn.init.normal_(m.weight, std=0.02)  # torchvision begins some heads with zeros, which would hide any error
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     if norms:
         for m in norms:
