@@ -272,25 +272,55 @@ size_t session_layer_count(const struct session *s)
     return s->nhwc ? s->nhwc->n_entries : s->n_steps;
 }
 
-void session_describe_layer(const struct session *s, size_t layer, FILE *out)
+static const struct step *step_of(const struct session *s, size_t layer)
 {
     const struct nhwc_plan *p = s->nhwc;
-    bool is_op = p && p->entries[layer].is_op;
-    size_t index = p ? p->entries[layer].index : layer;
-    const struct step *step = &s->steps[is_op ? p->ops[index].step : index];
 
-    fprintf(out, "%s '%.120s': ", step->call.op->name, step->call.node->name ? step->call.node->name : "");
-    if (is_op)
-        nhwc_plan_describe(p, layer, out);
-    else
-        fprintf(out, "%s", strcmp(step->call.op->name, "Conv") == 0 ? s->kernels->name : "plain");
+    if (!p)
+        return &s->steps[layer];
+    return &s->steps[p->entries[layer].is_op ? p->ops[p->entries[layer].index].step : p->entries[layer].index];
+}
+
+static const char *implementation(const struct session *s, size_t layer)
+{
+    if (s->nhwc && s->nhwc->entries[layer].is_op)
+        return nhwc_plan_implementation(s->nhwc, layer);
+    return strcmp(step_of(s, layer)->call.op->name, "Conv") == 0 ? s->kernels->name : "plain";
+}
+
+void session_summarize(const struct session *s, FILE *out)
+{
+    fprintf(out, "run by %s in %s", network_backend_name(s->backend), network_precision_name(s->precision));
+    /* Each implementation once, at its first layer. */
+    for (size_t i = 0; i < session_layer_count(s); i++) {
+        size_t count = 0;
+        bool first = true;
+
+        for (size_t k = 0; k < i && first; k++)
+            first = strcmp(implementation(s, k), implementation(s, i)) != 0;
+        for (size_t k = i; k < session_layer_count(s) && first; k++)
+            count += strcmp(implementation(s, k), implementation(s, i)) == 0;
+        if (first)
+            fprintf(out, "%s %s %zu", i == 0 ? ":" : ",", implementation(s, i), count);
+    }
+    fputc('\n', out);
+}
+
+void session_describe_layer(const struct session *s, size_t layer, FILE *out)
+{
+    const struct call *c = &step_of(s, layer)->call;
+
+    fprintf(out, "%s '%.120s': ", c->op->name, c->node->name ? c->node->name : "");
+    if (s->nhwc && s->nhwc->entries[layer].is_op)
+        nhwc_plan_describe(s->nhwc, layer, out);
+    fputs(implementation(s, layer), out);
 }
 
 void session_describe(const struct session *s, FILE *out)
 {
-    fprintf(out, "backend %s, precision %s\n", network_backend_name(s->backend), network_precision_name(s->precision));
+    session_summarize(s, out);
     for (size_t i = 0; i < session_layer_count(s); i++) {
-        fprintf(out, "%-6zu ", i);
+        fprintf(out, "%4zu  ", i);
         session_describe_layer(s, i, out);
         fputc('\n', out);
     }
