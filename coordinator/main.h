@@ -20,6 +20,7 @@ int main_scan(int argc, char **argv);
 int main_status(int argc, char **argv);
 int main_report(int argc, char **argv);
 int main_models(int argc, char **argv);
+int main_bench(int argc, char **argv); /* models bench */
 
 /* Parses a command's arguments; on a mistake or --help prints and exits, on other ranks than 0 silently. */
 void main_parse(const struct argp *argp, int argc, char **argv, void *context);

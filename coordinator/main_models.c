@@ -292,6 +292,7 @@ static const struct subcommand {
     {"info", "NAME|FILE.onnx...", "what a detector or a network takes, gives, holds and costs", info},
     {"run", "FILE.onnx -i X -o Y", "a network once on .npy arrays", run_network},
     {"check", "--cases FOLDER", "this engine against ONNX's own test cases", check},
+    {"bench", "FILE.onnx|NAME", "what a run of a network costs on this machine", main_bench},
 };
 
 int main_models(int argc, char **argv)

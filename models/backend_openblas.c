@@ -4,7 +4,9 @@
 
 #include <cblas.h>
 
-enum { TILE_FLOATS = 1024 * 1024, TILE_MIN_COLUMNS = 256 };
+/* Columns are taken tile by tile, so that a tile's columns and results are still in the cache when the next step wants them; a
+ * tile is not thin, since each packs the filters anew. */
+enum { TILE_FLOATS = 768 * 1024, TILE_MIN_COLUMNS = 256 };
 
 static int64_t group_rows(const struct conv_geometry *g)
 {
@@ -23,9 +25,14 @@ static bool is_pointwise(const struct conv_geometry *g)
 
 static int64_t tile_columns(const struct conv_geometry *g)
 {
-    int64_t columns = g->out[0] * g->out[1] * g->out[2], tile = TILE_FLOATS / group_rows(g);
+    int64_t columns = g->out[0] * g->out[1] * g->out[2];
+    int64_t tile = TILE_FLOATS / (group_rows(g) + g->channels_out / g->groups), n;
 
     tile = tile < TILE_MIN_COLUMNS ? TILE_MIN_COLUMNS : tile;
+    /* As many tiles, of the same size. */
+    n = (columns + tile - 1) / tile;
+    tile = n > 0 ? (columns + n - 1) / n : 1;
+    tile = (tile + 15) / 16 * 16;
     return tile < columns ? tile : columns;
 }
 
@@ -47,11 +54,10 @@ static void multiply(const struct conv_job *job, int64_t group, const float *b, 
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)filters, (int)n, (int)rows, 1.0f,
                 job->weights + group * filters * rows, (int)rows, b, (int)b_stride, 0.0f, y, (int)columns);
     for (int64_t f = 0; f < filters; f++) {
-        float bias = job->bias ? job->bias[group * filters + f] : 0.0f;
-
-        for (int64_t i = 0; job->bias && i < n; i++)
-            y[f * columns + i] += bias;
-        activation_apply(&job->activation, y + f * columns, (size_t)n);
+        if (job->bias)
+            activation_apply_biased(&job->activation, job->bias[group * filters + f], y + f * columns, (size_t)n);
+        else
+            activation_apply(&job->activation, y + f * columns, (size_t)n);
     }
 }
 
@@ -69,13 +75,13 @@ static void conv_openblas(const struct kernels *kernels, const struct conv_job *
     for (int64_t group = 0; group < g->groups; group++) {
         const float *x = job->x + group * group_in;
 
-        if (is_pointwise(g)) {
-            multiply(job, group, x, columns, 0, columns);
-            continue;
-        }
         for (int64_t first = 0; first < columns; first += tile) {
             int64_t n = columns - first < tile ? columns - first : tile;
 
+            if (is_pointwise(g)) {
+                multiply(job, group, x + first, columns, first, n);
+                continue;
+            }
             for (int64_t k = 0; k < rows; k++)
                 conv_column_line(g, x, k, first, n, job->scratch + k * n);
             multiply(job, group, job->scratch, n, first, n);

@@ -39,8 +39,7 @@ size_t conv_native_scratch_floats(const struct conv_geometry *g)
     return (size_t)(tile * group_rows(g) + tile);
 }
 
-/* Positions o of 0..out for which o * stride + offset is inside 0..in. */
-static void valid_range(int64_t out, int64_t in, int64_t stride, int64_t offset, int64_t *ret_first, int64_t *ret_end)
+void conv_valid_range(int64_t out, int64_t in, int64_t stride, int64_t offset, int64_t *ret_first, int64_t *ret_end)
 {
     int64_t first = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
     int64_t end = in - offset <= 0 ? 0 : (in - offset + stride - 1) / stride;
@@ -50,13 +49,19 @@ static void valid_range(int64_t out, int64_t in, int64_t stride, int64_t offset,
     *ret_end = end;
 }
 
+KERNEL_CLONES static void every_second(const float *from, float *to, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = from[2 * i];
+}
+
 /* n values of one row of the image: x[(first + i) * stride + offset], zero outside it. */
 static void row_segment(const struct conv_geometry *g, const float *row, int64_t offset, int64_t first, int64_t n,
                         float *to)
 {
     int64_t stride = g->stride[2], from, end, i = 0;
 
-    valid_range(first + n, g->in[2], stride, offset, &from, &end);
+    conv_valid_range(first + n, g->in[2], stride, offset, &from, &end);
     from = from < first ? 0 : from - first;
     end = end < first ? 0 : end - first;
     from = from > end ? end : from;
@@ -66,12 +71,52 @@ static void row_segment(const struct conv_geometry *g, const float *row, int64_t
         if (end > from)
             memcpy(to + from, row + first + from + offset, (size_t)(end - from) * sizeof(float));
         i = end;
+    } else if (stride == 2) {
+        /* The last value apart, since vectors read one beyond what they take. */
+        if (end - 1 > from)
+            every_second(row + (first + from) * 2 + offset, to + from, end - 1 - from);
+        if (end > from)
+            to[end - 1] = row[(first + end - 1) * 2 + offset];
+        i = end > from ? end : from;
     } else {
         for (; i < end; i++)
             to[i] = row[(first + i) * stride + offset];
     }
     for (; i < n; i++)
         to[i] = 0.0f;
+}
+
+/* A plane whose columns are the image shifted: stride 1 and an output as wide as the input. */
+static bool is_shift(const struct conv_geometry *g)
+{
+    return g->in[0] == 1 && g->kernel[0] == 1 && g->out[0] == 1 && g->stride[1] == 1 && g->stride[2] == 1 &&
+           g->out[2] == g->in[2];
+}
+
+/* Elements first..first+n of a plane shifted by (down, right): one copy, then zeros where a row ran into its neighbour. */
+static void shifted_plane(const struct conv_geometry *g, const float *plane, int64_t down, int64_t right, int64_t first,
+                          int64_t n, float *line)
+{
+    int64_t width = g->in[2], total = g->in[1] * width, shift = down * width + right;
+    /* What of it lies in the plane. */
+    int64_t from = first + shift < 0 ? -shift : first, end = first + n + shift > total ? total - shift : first + n;
+    int64_t edge = right < 0 ? -right : right, row = first / width;
+
+    from = from > first + n ? first + n : from;
+    end = end < from ? from : end;
+    memset(line, 0, (size_t)(from - first) * sizeof(float));
+    if (end > from)
+        memcpy(line + (from - first), plane + from + shift, (size_t)(end - from) * sizeof(float));
+    memset(line + (end - first), 0, (size_t)(first + n - end) * sizeof(float));
+    edge = edge > width ? width : edge;
+    for (; edge > 0 && row * width < first + n; row++) {
+        int64_t zero = row * width + (right < 0 ? 0 : width - edge);
+
+        for (int64_t i = 0; i < edge; i++) {
+            if (zero + i >= first && zero + i < first + n)
+                line[zero + i - first] = 0.0f;
+        }
+    }
 }
 
 void conv_column_line(const struct conv_geometry *g, const float *group_x, int64_t k, int64_t first, int64_t n,
@@ -83,6 +128,11 @@ void conv_column_line(const struct conv_geometry *g, const float *group_x, int64
     int64_t offset = kw * g->dilation[2] - g->pad[2];
     int64_t ow = first % g->out[2], oh = first / g->out[2] % g->out[1], od = first / (g->out[2] * g->out[1]);
 
+    if (is_shift(g)) {
+        shifted_plane(g, group_x + channel * g->in[1] * g->in[2], kh * g->dilation[1] - g->pad[1], offset, first, n,
+                      line);
+        return;
+    }
     while (n > 0) {
         int64_t count = g->out[2] - ow < n ? g->out[2] - ow : n;
         int64_t ih = oh * g->stride[1] + kh * g->dilation[1] - g->pad[1];
@@ -219,7 +269,7 @@ static void depthwise_plane(const struct conv_geometry *g, const float *x, const
                 const float *row = x + ih * g->in[2];
                 float w = weights[kh * g->kernel[2] + kw];
 
-                valid_range(g->out[2], g->in[2], g->stride[2], offset, &first, &end);
+                conv_valid_range(g->out[2], g->in[2], g->stride[2], offset, &first, &end);
                 if (first >= end)
                     continue;
                 if (g->stride[2] == 1)

@@ -1,6 +1,5 @@
 #include "models/kernels.h"
 
-#include <math.h>
 #include <string.h>
 
 size_t rows_packed_floats(size_t k, size_t n)
@@ -51,6 +50,7 @@ static void portable_rows(const struct rows_job *job)
             for (size_t j = 0; j < width; j++) {
                 float v = job->row_bias ? sum[j] + job->row_bias[i] : sum[j];
 
+                v = job->column_bias ? v + job->column_bias[first + j] : v;
                 y[j] = job->accumulate ? y[j] + v : v;
             }
         }
@@ -119,16 +119,14 @@ KERNEL_CLONES static void hard_swish(float *x, size_t n)
     }
 }
 
-/* exp for x in -87.3..88 (beyond: the value at the bound), in operations that vectorise: 2^n * p(r) with x =
- * n ln 2 + r, ln 2 in two parts and the polynomial of Cephes' expf. */
-static inline float exp_bounded(float x)
+/* exp for x in -87.3..88, in operations that vectorise: 2^n * p(r) with x = n ln 2 + r, ln 2 in two parts and the
+ * polynomial of Cephes' expf. */
+static inline float exp_inside(float x)
 {
     const float magic = 12582912.0f; /* 1.5 * 2^23: adding it leaves the rounded integer in the low bits */
     float shifted, n, r, p, scale;
     uint32_t bits, base;
 
-    x = x < -87.3f ? -87.3f : x;
-    x = x > 88.0f ? 88.0f : x;
     shifted = x * 1.44269504088896341f + magic;
     n = shifted - magic;
     r = x - n * 0.693359375f;
@@ -147,16 +145,78 @@ static inline float exp_bounded(float x)
     return p * scale;
 }
 
+/* exp of any x; beyond its range the value at the bound. NaN stays NaN. */
+static inline float exp_bounded(float x)
+{
+    x = x < -87.3f ? -87.3f : x;
+    x = x > 88.0f ? 88.0f : x;
+    return exp_inside(x);
+}
+
 KERNEL_CLONES void sigmoid_f32(const float *x, float *y, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         y[i] = 1.0f / (1.0f + exp_bounded(-x[i]));
 }
 
+/* Cephes' tanhf: a polynomial near zero, where 1 - 2 / (exp(2x) + 1) would cancel; from 9.01 on it rounds to 1. */
+static inline float tanh_bounded(float x)
+{
+    uint32_t bits, sign;
+    float a, z = x * x, p = -5.70498872745e-3f, far;
+
+    p = p * z + 2.06390887954e-2f;
+    p = p * z - 5.37397155531e-2f;
+    p = p * z + 1.33314422036e-1f;
+    p = p * z - 3.33332819422e-1f;
+    p = p * z * x + x;
+    memcpy(&bits, &x, sizeof(bits));
+    sign = bits & 0x80000000u;
+    bits &= 0x7fffffffu;
+    memcpy(&a, &bits, sizeof(a));
+    far = a > 10.0f ? 10.0f : a;
+    far = 1.0f - 2.0f / (exp_inside(far + far) + 1.0f);
+    memcpy(&bits, &far, sizeof(bits));
+    bits |= sign;
+    memcpy(&far, &bits, sizeof(far));
+    return a < 0.625f ? p : far;
+}
+
+KERNEL_CLONES void tanh_f32(const float *x, float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = tanh_bounded(x[i]);
+}
+
 KERNEL_CLONES static void swish(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = x[i] / (1.0f + exp_bounded(-x[i]));
+}
+
+KERNEL_CLONES static void add_constant(float *x, size_t n, float b)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] += b;
+}
+
+KERNEL_CLONES static void add_relu(float *x, size_t n, float b)
+{
+    for (size_t i = 0; i < n; i++) {
+        float v = x[i] + b;
+
+        x[i] = v < 0.0f ? 0.0f : v;
+    }
+}
+
+void activation_apply_biased(const struct activation *a, float bias, float *x, size_t n)
+{
+    if (a->kind == ACTIVATION_RELU) {
+        add_relu(x, n, bias);
+        return;
+    }
+    add_constant(x, n, bias);
+    activation_apply(a, x, n);
 }
 
 void activation_apply(const struct activation *a, float *x, size_t n)
@@ -177,8 +237,7 @@ void activation_apply(const struct activation *a, float *x, size_t n)
         sigmoid_f32(x, x, n);
         break;
     case ACTIVATION_TANH:
-        for (size_t i = 0; i < n; i++)
-            x[i] = tanhf(x[i]);
+        tanh_f32(x, x, n);
         break;
     case ACTIVATION_HARD_SIGMOID:
         hard_sigmoid(x, n, a->a, a->b);

@@ -19,8 +19,9 @@ struct rows_job {
     float *y;
     size_t y_stride;
     size_t m, k, n;
-    const float *row_bias; /* m values added to each row; NULL = none */
-    bool accumulate;       /* Y += instead of Y = */
+    const float *row_bias;    /* m values, each added to all of its row; NULL = none */
+    const float *column_bias; /* n values added to every row, after row_bias; NULL = none */
+    bool accumulate;          /* Y += instead of Y = */
 };
 
 /* Floats of a packed k x n matrix. */
@@ -69,9 +70,16 @@ void conv_depthwise(const struct conv_job *job);
 void conv_column_line(const struct conv_geometry *g, const float *group_x, int64_t k, int64_t first, int64_t n,
                       float *line);
 
+/* Positions o of 0..out for which o * stride + offset is inside 0..in: first..end. */
+void conv_valid_range(int64_t out, int64_t in, int64_t stride, int64_t offset, int64_t *ret_first, int64_t *ret_end);
+
 void activation_apply(const struct activation *a, float *x, size_t n);
+/* The same of x + bias. */
+void activation_apply_biased(const struct activation *a, float bias, float *x, size_t n);
 /* y = 1 / (1 + exp(-x)), within 3 units in the last place; vectorised. x may be y. */
 void sigmoid_f32(const float *x, float *y, size_t n);
+/* The same for tanh. */
+void tanh_f32(const float *x, float *y, size_t n);
 
 /* Loops that the compiler vectorises for several instruction sets; no contraction, so the bits are the same.
  */

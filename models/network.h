@@ -105,6 +105,10 @@ uint64_t session_flops(const struct session *s);
 void session_summarize(const struct session *s, FILE *out);
 /* The same, and each layer with the implementation that runs it. */
 void session_describe(const struct session *s, FILE *out);
+/* For `models bench`: as session_run, and adds each layer's CPU time to ns[session_layer_count()], unless ns is NULL. */
+enum status session_run_timed(struct session *s, uint64_t *ns, struct error *e);
+size_t session_layer_count(const struct session *s);
+void session_describe_layer(const struct session *s, size_t layer, FILE *out); /* without a line's end */
 
 /* For `models info`: inputs, outputs, operators with counts, parameters. */
 void network_describe(const struct network *n, FILE *out);

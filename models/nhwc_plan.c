@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/timing.h"
+
 enum status nhwc_new_value(struct nhwc_plan *p, const struct nhwc_value *v, size_t *ret_index, struct error *e)
 {
     if (p->n_values == p->room_values) {
@@ -444,9 +446,12 @@ enum status nhwc_plan_run(struct nhwc_plan *p, size_t entry, struct error *e)
 
         for (size_t i = entry; i < end; i++) {
             const struct nhwc_op *op = &p->ops[p->entries[i].index];
+            uint64_t began = p->entry_ns ? timing_ns(CLOCK_THREAD_CPUTIME_ID) : 0;
 
             for (int64_t image = first; image < after && s == STATUS_OK; image++)
                 s = run_op(p, op, image, e);
+            if (p->entry_ns)
+                p->entry_ns[i] += timing_ns(CLOCK_THREAD_CPUTIME_ID) - began;
         }
     }
     return s;

@@ -90,6 +90,7 @@ struct nhwc_plan {
     struct nhwc_value *values;
     struct nhwc_op *ops;
     struct nhwc_entry *entries;
+    uint64_t *entry_ns; /* NULL, or one an entry, onto which each operation's time is added */
 };
 
 /* steps and tensors stay the session's and must not move. */

@@ -126,6 +126,47 @@ static int64_t index_of(const struct pool_state *state, int64_t plane, int64_t a
            at / (w->in[1] * w->in[2]) * w->in[1] * w->in[2];
 }
 
+/* y = the larger of y and x; a NaN wins and stays. */
+KERNEL_CLONES static void larger(float *y, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i] > y[i] || x[i] != x[i] ? x[i] : y[i];
+}
+
+KERNEL_CLONES static void larger_of_second(float *y, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[2 * i] > y[i] || x[2 * i] != x[2 * i] ? x[2 * i] : y[i];
+}
+
+/* Maximum over one plane of two dimensions, tap by tap over whole rows. */
+static void max_plane(const struct window *w, const float *x, float *y)
+{
+    for (int64_t oh = 0; oh < w->out[1]; oh++, y += w->out[2]) {
+        for (int64_t ow = 0; ow < w->out[2]; ow++)
+            y[ow] = -INFINITY;
+        for (int64_t tap = 0; tap < w->kernel[1] * w->kernel[2]; tap++) {
+            int64_t ih = oh * w->stride[1] + tap / w->kernel[2] * w->dilation[1] - w->pad[1], first, end;
+            int64_t offset = tap % w->kernel[2] * w->dilation[2] - w->pad[2], stride = w->stride[2];
+            const float *row = x + ih * w->in[2];
+
+            if (ih < 0 || ih >= w->in[1])
+                continue;
+            conv_valid_range(w->out[2], w->in[2], stride, offset, &first, &end);
+            if (first >= end)
+                continue;
+            row += first * stride + offset;
+            /* Vectors read one beyond the last that they take, so the last is taken apart. */
+            if (stride == 1)
+                larger(y + first, row, end - first);
+            else if (stride == 2)
+                larger_of_second(y + first, row, end - first - 1);
+            for (int64_t i = stride == 1 ? end : stride == 2 ? end - 1 : first; i < end; i++)
+                larger(y + i, row + (i - first) * stride, 1);
+        }
+    }
+}
+
 static enum status pool_run(struct call *c, struct error *e)
 {
     const struct pool_state *state = c->state;
@@ -139,6 +180,11 @@ static enum status pool_run(struct call *c, struct error *e)
     for (int64_t plane = 0; plane < state->planes; plane++) {
         const float *x = (const float *)c->in[0]->data + plane * in;
 
+        if (c->op->kind == POOL_MAX && !indices && w->in[0] == 1 && w->kernel[0] == 1 && w->out[0] == 1) {
+            max_plane(w, x, y);
+            y += w->out[1] * w->out[2];
+            continue;
+        }
         for (int64_t od = 0; od < w->out[0]; od++) {
             clip_window(w, 0, od, &b.start[0], &b.first[0], &b.end[0]);
             for (int64_t oh = 0; oh < w->out[1]; oh++) {

@@ -1,7 +1,6 @@
 /* RNN, GRU and LSTM, float32: both directions, initial states, sequence lengths, both layouts, clip,
  * peepholes. The projections of all time steps are one product; then each step multiplies the states of all
  * rows of the batch. */
-#include <math.h>
 #include <string.h>
 
 #include "models/op.h"
@@ -172,7 +171,8 @@ static enum status recurrent_infer(struct call *c, struct error *e)
     if (floats > (double)TENSOR_MAX_BYTES / 8)
         return call_error(c, e, STATUS_INVALID, "needs too much memory");
     set_outputs(c, r);
-    c->scratch_bytes = sizeof(float) * (size_t)(r->steps * r->batch * r->gates + r->batch * (r->gates + 3 * hidden));
+    c->scratch_bytes =
+        sizeof(float) * (size_t)(r->steps * r->batch * r->gates + r->batch * (r->gates + 3 * hidden) + r->gates);
     if (!c->prepared)
         c->scratch_bytes +=
             sizeof(float) * (size_t)r->directions * pack_of(c->op->kind, (size_t)r->width, (size_t)hidden).floats;
@@ -206,58 +206,111 @@ static enum status recurrent_prepare(struct call *c, void **ret_prepared, unsign
     return STATUS_OK;
 }
 
-static float apply(enum activation_kind f, float x, float clip)
+KERNEL_CLONES static void bound(float *x, int64_t n, float clip)
 {
-    if (clip > 0)
-        x = x < -clip ? -clip : x > clip ? clip : x;
-    if (f == ACTIVATION_SIGMOID)
-        return 1.0f / (1.0f + expf(-x));
-    if (f == ACTIVATION_TANH)
-        return tanhf(x);
-    return x < 0.0f ? 0.0f : x;
+    for (int64_t i = 0; i < n; i++) {
+        float v = x[i] < -clip ? -clip : x[i];
+
+        x[i] = v > clip ? clip : v;
+    }
 }
 
-/* One row of one step. x: gates from the input with their biases; u: gates from the state; h, cell: updated.
- */
-static void cell_rnn(const struct recurrent_state *r, int64_t d, const float *x, const float *u, float *h)
+static void apply(enum activation_kind f, float clip, float *x, int64_t n)
 {
-    for (int64_t j = 0; j < r->hidden; j++)
-        h[j] = apply(r->functions[d][0], x[j] + u[j], r->clip);
+    const struct activation a = {.kind = f};
+
+    if (clip > 0)
+        bound(x, n, clip);
+    activation_apply(&a, x, (size_t)n);
+}
+
+KERNEL_CLONES static void add(float *to, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = x[i] + to[i];
+}
+
+KERNEL_CLONES static void add_product(float *to, const float *x, const float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] += x[i] * y[i];
+}
+
+KERNEL_CLONES static void multiply_to(float *to, const float *x, const float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = x[i] * y[i];
+}
+
+KERNEL_CLONES static void complement(float *to, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = 1.0f - x[i];
+}
+
+KERNEL_CLONES static void update_cell(float *cell, const float *in, const float *forget, const float *fresh, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        cell[i] = forget[i] * cell[i] + in[i] * fresh[i];
+}
+
+KERNEL_CLONES static void blend(float *h, const float *update, const float *fresh, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        h[i] = (1.0f - update[i]) * fresh[i] + update[i] * h[i];
+}
+
+/* One row of one step. x: gates from the input with their biases; u: gates from the state, used up; h, cell: updated. */
+static void cell_rnn(const struct recurrent_state *r, int64_t d, const float *x, float *u, float *h)
+{
+    add(u, x, r->hidden);
+    apply(r->functions[d][0], r->clip, u, r->hidden);
+    memcpy(h, u, (size_t)r->hidden * sizeof(float));
 }
 
 /* Gates i, o, f, c. Peepholes p: i, o, f; NULL = none. */
-static void cell_lstm(const struct recurrent_state *r, int64_t d, const float *x, const float *u, const float *p,
-                      float *h, float *cell)
+static void cell_lstm(const struct recurrent_state *r, int64_t d, const float *x, float *u, const float *p, float *h,
+                      float *cell)
 {
     const enum activation_kind *f = r->functions[d];
     int64_t n = r->hidden;
+    float *in = u, *out = u + n, *forget = u + 2 * n, *fresh = u + 3 * n;
 
-    for (int64_t j = 0; j < n; j++) {
-        float old = cell[j], in, forget, fresh, out;
-
-        in = apply(f[0], x[j] + u[j] + (p ? p[j] * old : 0.0f), r->clip);
-        forget = r->input_forget ? 1.0f - in
-                                 : apply(f[0], x[2 * n + j] + u[2 * n + j] + (p ? p[2 * n + j] * old : 0.0f), r->clip);
-        fresh = apply(f[1], x[3 * n + j] + u[3 * n + j], r->clip);
-        cell[j] = forget * old + in * fresh;
-        out = apply(f[0], x[n + j] + u[n + j] + (p ? p[n + j] * cell[j] : 0.0f), r->clip);
-        h[j] = out * apply(f[2], cell[j], r->clip);
+    add(u, x, 4 * n);
+    if (p) {
+        add_product(in, p, cell, n);
+        add_product(forget, p + 2 * n, cell, n);
     }
+    apply(f[0], r->clip, in, n);
+    if (r->input_forget)
+        complement(forget, in, n);
+    else
+        apply(f[0], r->clip, forget, n);
+    apply(f[1], r->clip, fresh, n);
+    update_cell(cell, in, forget, fresh, n);
+    if (p)
+        add_product(out, p + n, cell, n);
+    apply(f[0], r->clip, out, n);
+    memcpy(fresh, cell, (size_t)n * sizeof(float));
+    apply(f[2], r->clip, fresh, n);
+    multiply_to(h, out, fresh, n);
 }
 
-/* Gates z, r, h. u holds z and r from the state; `last` the state's part of h (without its bias), which for
- * linear_before_reset = 0 comes from the reset state. */
-static void cell_gru(const struct recurrent_state *r, int64_t d, const float *x, const float *update,
-                     const float *reset, const float *last, const float *last_bias, float *h)
+/* Gates z, r, h. u holds z and r, and the state's part of h (without its bias), which for linear_before_reset = 0 comes
+ * from the reset state. */
+static void cell_gru(const struct recurrent_state *r, int64_t d, const float *x, float *u, const float *last_bias,
+                     float *h)
 {
     int64_t n = r->hidden;
+    float *update = u, *reset = u + n, *fresh = u + 2 * n;
 
-    for (int64_t j = 0; j < n; j++) {
-        float fresh, state = last[j] + (last_bias ? last_bias[j] : 0.0f);
-
-        fresh = apply(r->functions[d][1], x[2 * n + j] + (r->linear_before_reset ? reset[j] * state : state), r->clip);
-        h[j] = (1.0f - update[j]) * fresh + update[j] * h[j];
-    }
+    if (last_bias)
+        add(fresh, last_bias, n);
+    if (r->linear_before_reset)
+        multiply_to(fresh, reset, fresh, n);
+    add(fresh, x + 2 * n, n);
+    apply(r->functions[d][1], r->clip, fresh, n);
+    blend(h, update, fresh, n);
 }
 
 struct recurrent_run {
@@ -268,11 +321,11 @@ struct recurrent_run {
     const float *bias;    /* of this direction: W's, then R's; NULL = none */
     const float *peepholes;
     int64_t d;
-    float *projected, *u, *last, *h, *cell;
+    float *projected, *u, *last, *h, *cell, *early; /* early: the biases that are added to the projection */
 };
 
 static void multiply(const struct recurrent_run *run, const float *x, int64_t m, int64_t k, const float *packed,
-                     int64_t n, float *y, int64_t y_stride)
+                     int64_t n, const float *bias, float *y, int64_t y_stride)
 {
     struct rows_job job = {
         .x = x,
@@ -283,24 +336,22 @@ static void multiply(const struct recurrent_run *run, const float *x, int64_t m,
         .m = (size_t)m,
         .k = (size_t)k,
         .n = (size_t)n,
+        .column_bias = bias,
     };
 
     run->c->kernels->rows(&job);
 }
 
-/* The inputs' share of all gates, with every bias that can be added early. */
+/* The inputs' share of all gates, with every bias that can be added early: all but the state's bias of a GRU's last gate. */
 static void project(const struct recurrent_run *run)
 {
     const struct recurrent_state *r = run->r;
-    int64_t rows = r->steps * r->batch, early = run->c->op->kind == RECURRENT_GRU ? 2 * r->hidden : r->gates;
+    int64_t both = run->c->op->kind == RECURRENT_GRU ? 2 * r->hidden : r->gates;
 
-    multiply(run, run->c->in[0]->data, rows, r->width, run->weights + run->pack.w, r->gates, run->projected, r->gates);
-    for (int64_t i = 0; run->bias && i < rows; i++) {
-        float *to = run->projected + i * r->gates;
-
-        for (int64_t j = 0; j < r->gates; j++)
-            to[j] += j < early ? run->bias[j] + run->bias[r->gates + j] : run->bias[j];
-    }
+    for (int64_t j = 0; run->bias && j < r->gates; j++)
+        run->early[j] = j < both ? run->bias[j] + run->bias[r->gates + j] : run->bias[j];
+    multiply(run, run->c->in[0]->data, r->steps * r->batch, r->width, run->weights + run->pack.w, r->gates,
+             run->bias ? run->early : NULL, run->projected, r->gates);
 }
 
 static int64_t row_of(const struct recurrent_state *r, int64_t t, int64_t b)
@@ -325,18 +376,22 @@ static void gru_gates(const struct recurrent_run *run, int64_t s)
     const struct recurrent_state *r = run->r;
     int64_t n = r->hidden;
 
-    multiply(run, run->h, r->batch, n, run->weights + run->pack.r, 2 * n, run->u, r->gates);
+    multiply(run, run->h, r->batch, n, run->weights + run->pack.r, 2 * n, NULL, run->u, r->gates);
     for (int64_t b = 0; b < r->batch; b++) {
         int64_t t = time_of(run, s, b);
-        float *u = run->u + b * r->gates;
+        float *u = run->u + b * r->gates, *last = run->last + b * n;
 
-        for (int64_t j = 0; t >= 0 && j < 2 * n; j++)
-            u[j] = apply(r->functions[run->d][0], u[j] + run->projected[row_of(r, t, b) * r->gates + j], r->clip);
-        for (int64_t j = 0; j < n; j++)
-            run->last[b * n + j] = t >= 0 ? u[n + j] * run->h[b * n + j] : 0.0f;
+        if (t < 0) {
+            memset(last, 0, (size_t)n * sizeof(float));
+            continue;
+        }
+        add(u, run->projected + row_of(r, t, b) * r->gates, 2 * n);
+        apply(r->functions[run->d][0], r->clip, u, 2 * n);
+        if (!r->linear_before_reset)
+            multiply_to(last, u + n, run->h + b * n, n);
     }
     /* The third gate's part of u is free: it takes the product. */
-    multiply(run, r->linear_before_reset ? run->h : run->last, r->batch, n, run->weights + run->pack.last, n,
+    multiply(run, r->linear_before_reset ? run->h : run->last, r->batch, n, run->weights + run->pack.last, n, NULL,
              run->u + 2 * n, r->gates);
 }
 
@@ -350,11 +405,11 @@ static void step(const struct recurrent_run *run, int64_t s)
     if (kind == RECURRENT_GRU)
         gru_gates(run, s);
     else
-        multiply(run, run->h, r->batch, n, run->weights + run->pack.r, r->gates, run->u, r->gates);
+        multiply(run, run->h, r->batch, n, run->weights + run->pack.r, r->gates, NULL, run->u, r->gates);
     for (int64_t b = 0; b < r->batch; b++) {
         int64_t t = time_of(run, s, b);
-        const float *x, *u = run->u + b * r->gates;
-        float *h = run->h + b * n;
+        const float *x;
+        float *u = run->u + b * r->gates, *h = run->h + b * n;
 
         if (t < 0)
             continue;
@@ -364,7 +419,7 @@ static void step(const struct recurrent_run *run, int64_t s)
         else if (kind == RECURRENT_LSTM)
             cell_lstm(r, run->d, x, u, run->peepholes, h, run->cell + b * n);
         else
-            cell_gru(r, run->d, x, u, u + n, u + 2 * n, run->bias ? run->bias + r->gates + 2 * n : NULL, h);
+            cell_gru(r, run->d, x, u, run->bias ? run->bias + r->gates + 2 * n : NULL, h);
         if (y) {
             int64_t at = r->batch_first ? (b * r->steps + t) * r->directions + run->d
                                         : (t * r->directions + run->d) * r->batch + b;
@@ -418,8 +473,9 @@ static enum status recurrent_run(struct call *c, struct error *e)
     run.last = run.u + r->batch * r->gates;
     run.h = run.last + r->batch * r->hidden;
     run.cell = run.h + r->batch * r->hidden;
+    run.early = run.cell + r->batch * r->hidden;
     if (!packed) {
-        float *to = run.cell + r->batch * r->hidden;
+        float *to = run.early + r->gates;
 
         pack_weights(c->op->kind, c->in[1]->data, c->in[2]->data, (size_t)r->width, (size_t)r->hidden,
                      (size_t)r->directions, to);

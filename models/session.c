@@ -3,6 +3,7 @@
 
 #include "models/network_private.h"
 #include "models/session_private.h"
+#include "models/timing.h"
 
 /* More than this is refused, so that a shape that was mistyped does not bring the machine down. */
 static const size_t max_arena_bytes = (size_t)1 << 35;
@@ -222,38 +223,51 @@ enum tensor_type session_output_type(const struct session *s, size_t index)
     return s->tensors[s->network->graph->outputs[index]].type;
 }
 
-static enum status run_step(struct step *step, struct error *e)
+/* ns: NULL, or where the step's time is added. */
+static enum status run_step(struct step *step, uint64_t *ns, struct error *e)
 {
-    return step->call.op->run(&step->call, e);
+    uint64_t began = ns ? timing_ns(CLOCK_THREAD_CPUTIME_ID) : 0;
+    enum status st = step->call.op->run(&step->call, e);
+
+    if (ns)
+        *ns += timing_ns(CLOCK_THREAD_CPUTIME_ID) - began;
+    return st;
 }
 
-static enum status run_entries(struct session *s, struct error *e)
+static enum status run_entries(struct session *s, uint64_t *ns, struct error *e)
 {
     const struct nhwc_plan *p = s->nhwc;
     enum status st = STATUS_OK;
 
     onednn_begin();
+    s->nhwc->entry_ns = ns;
     for (size_t i = 0; i < p->n_entries && st == STATUS_OK;) {
         const struct nhwc_entry *entry = &p->entries[i];
 
-        st = entry->is_op ? nhwc_plan_run(s->nhwc, i, e) : run_step(&s->steps[entry->index], e);
+        st = entry->is_op ? nhwc_plan_run(s->nhwc, i, e) : run_step(&s->steps[entry->index], ns ? &ns[i] : NULL, e);
         i = entry->is_op ? entry->region_end : i + 1;
     }
+    s->nhwc->entry_ns = NULL;
+    return st;
+}
+
+enum status session_run_timed(struct session *s, uint64_t *ns, struct error *e)
+{
+    enum status st = STATUS_OK;
+
+    if (s->nhwc)
+        return run_entries(s, ns, e);
+    for (size_t i = 0; i < s->n_steps && st == STATUS_OK; i++)
+        st = run_step(&s->steps[i], ns ? &ns[i] : NULL, e);
     return st;
 }
 
 enum status session_run(struct session *s, struct error *e)
 {
-    enum status st = STATUS_OK;
-
-    if (s->nhwc)
-        return run_entries(s, e);
-    for (size_t i = 0; i < s->n_steps && st == STATUS_OK; i++)
-        st = run_step(&s->steps[i], e);
-    return st;
+    return session_run_timed(s, NULL, e);
 }
 
-static size_t n_layers(const struct session *s)
+size_t session_layer_count(const struct session *s)
 {
     return s->nhwc ? s->nhwc->n_entries : s->n_steps;
 }
@@ -278,13 +292,13 @@ void session_summarize(const struct session *s, FILE *out)
 {
     fprintf(out, "run by %s in %s", network_backend_name(s->backend), network_precision_name(s->precision));
     /* Each implementation once, at its first layer. */
-    for (size_t i = 0; i < n_layers(s); i++) {
+    for (size_t i = 0; i < session_layer_count(s); i++) {
         size_t count = 0;
         bool first = true;
 
         for (size_t k = 0; k < i && first; k++)
             first = strcmp(implementation(s, k), implementation(s, i)) != 0;
-        for (size_t k = i; k < n_layers(s) && first; k++)
+        for (size_t k = i; k < session_layer_count(s) && first; k++)
             count += strcmp(implementation(s, k), implementation(s, i)) == 0;
         if (first)
             fprintf(out, "%s %s %zu", i == 0 ? ":" : ",", implementation(s, i), count);
@@ -292,16 +306,23 @@ void session_summarize(const struct session *s, FILE *out)
     fputc('\n', out);
 }
 
+void session_describe_layer(const struct session *s, size_t layer, FILE *out)
+{
+    const struct call *c = &step_of(s, layer)->call;
+
+    fprintf(out, "%s '%.120s': ", c->op->name, c->node->name ? c->node->name : "");
+    if (s->nhwc && s->nhwc->entries[layer].is_op)
+        nhwc_plan_describe(s->nhwc, layer, out);
+    fputs(implementation(s, layer), out);
+}
+
 void session_describe(const struct session *s, FILE *out)
 {
     session_summarize(s, out);
-    for (size_t i = 0; i < n_layers(s); i++) {
-        const struct call *c = &step_of(s, i)->call;
-
-        fprintf(out, "%4zu  %s '%.120s': ", i, c->op->name, c->node->name ? c->node->name : "");
-        if (s->nhwc && s->nhwc->entries[i].is_op)
-            nhwc_plan_describe(s->nhwc, i, out);
-        fprintf(out, "%s\n", implementation(s, i));
+    for (size_t i = 0; i < session_layer_count(s); i++) {
+        fprintf(out, "%4zu  ", i);
+        session_describe_layer(s, i, out);
+        fputc('\n', out);
     }
 }
 

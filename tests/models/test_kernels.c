@@ -49,6 +49,8 @@ static void check_rows(const struct kernels *k, size_t m, size_t depth, size_t n
 {
     uint32_t seed = (uint32_t)(m * 100 + depth * 10 + n);
     float *x = filled(m * depth, &seed), *b = filled(depth * n, &seed), *bias = filled(m, &seed);
+    float *columns = filled(n, &seed);
+    bool with_columns = (m + depth + n) % 3 == 0;
     float *packed = malloc(rows_packed_floats(depth, n) * sizeof(float) + 1);
     float *y = malloc(m * (n + BORDER) * sizeof(float)), *one = malloc(n * sizeof(float));
     struct rows_job job = {.x = x,
@@ -60,6 +62,7 @@ static void check_rows(const struct kernels *k, size_t m, size_t depth, size_t n
                            .k = depth,
                            .n = n,
                            .row_bias = accumulate ? NULL : bias,
+                           .column_bias = with_columns ? columns : NULL,
                            .accumulate = accumulate};
 
     rows_pack(b, depth, n, n, 1, packed);
@@ -70,7 +73,7 @@ static void check_rows(const struct kernels *k, size_t m, size_t depth, size_t n
         struct rows_job single = job;
 
         for (size_t c = 0; c < n; c++) {
-            double want = accumulate ? 0.5 : (double)bias[r];
+            double want = (accumulate ? 0.5 : (double)bias[r]) + (with_columns ? (double)columns[c] : 0.0);
 
             for (size_t i = 0; i < depth; i++)
                 want += (double)x[r * depth + i] * (double)b[i * n + c];
@@ -92,6 +95,7 @@ static void check_rows(const struct kernels *k, size_t m, size_t depth, size_t n
     free(x);
     free(b);
     free(bias);
+    free(columns);
     free(packed);
     free(y);
     free(one);
@@ -106,6 +110,16 @@ Test(kernels, rows_agree_with_plain_loops_and_are_independent)
                     check_rows(kernel_at(i), sizes[m], sizes[k], sizes[n], (m + k + n) % 2 == 0);
             }
         }
+    }
+}
+
+/* Beyond what one slice takes: a row alone is never cut, so its bits show whether the cuts are exact. */
+Test(kernels, large_products_are_cut_without_a_trace)
+{
+    for (size_t i = 0; kernel_at(i); i++) {
+        check_rows(kernel_at(i), 13, 1300, 601, false);
+        check_rows(kernel_at(i), 5, 801, 1031, true);
+        check_rows(kernel_at(i), 7, 700, 530, false);
     }
 }
 
@@ -207,6 +221,11 @@ Test(kernels, convolutions_agree_with_plain_loops)
         {1, 64, 1, {1, 1, 33}, {1, 1, 7}, {1, 1, 29}, {1, 1, 1}, {1, 1, 2}, {0, 0, 4}},
         {1, 1, 1, {1, 1, 1}, {1, 7, 7}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 3, 3}},
         {1, 300, 4, {1, 20, 20}, {1, 3, 3}, {1, 20, 20}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}}, /* several tiles */
+        {1, 600, 5, {1, 40, 40}, {1, 1, 1}, {1, 40, 40}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, /* the same, pointwise */
+        {1, 2, 3, {1, 13, 13}, {1, 1, 1}, {1, 7, 7}, {1, 2, 2}, {1, 1, 1}, {0, 0, 0}},     /* reads the last value */
+        {1, 2, 3, {1, 9, 8}, {1, 3, 3}, {1, 9, 8}, {1, 1, 1}, {1, 1, 1}, {0, 2, 0}}, /* as wide, pad on one side */
+        {1, 2, 3, {1, 5, 4}, {1, 3, 3}, {1, 7, 4}, {1, 1, 1}, {1, 3, 3}, {0, 4, 3}},
+        {1, 2, 3, {1, 3, 2}, {1, 5, 5}, {1, 3, 2}, {1, 1, 1}, {1, 2, 2}, {0, 4, 4}}, /* pads wider than the image */
     };
 
     for (size_t i = 0; kernel_at(i); i++) {
@@ -215,24 +234,65 @@ Test(kernels, convolutions_agree_with_plain_loops)
     }
 }
 
-Test(kernels, sigmoid_agrees_with_the_library)
+/* Units in the last place between y and the float nearest to want. */
+static double ulps(float y, double want)
 {
-    float x[4001], y[4001];
+    float near = (float)want;
+    double step = (double)nextafterf(fabsf(near), INFINITY) - fabs((double)near);
 
-    for (int i = 0; i <= 4000; i++)
-        x[i] = (float)(i - 2000) * 0.045f;
+    return fabs((double)y - want) / step;
+}
+
+/* The worst case of all values between -100 and 100 in steps that hit small and large ones, and odd ends of vectors. */
+static void check_function(void (*f)(const float *, float *, size_t), double (*exact)(double), double least)
+{
+    enum { N = 200003 };
+    float *x = malloc(N * sizeof(float)), *y = malloc(N * sizeof(float));
+
+    cr_assert(x && y);
+    for (int i = 0; i < N; i++) {
+        double t = (double)(i - N / 2) / (N / 2.0);
+
+        x[i] = (float)(100.0 * t * t * t * t * t);
+    }
     x[7] = NAN;
     x[8] = INFINITY;
     x[9] = -INFINITY;
-    sigmoid_f32(x, y, 4001);
-    for (int i = 0; i <= 4000; i++) {
-        double want = 1.0 / (1.0 + exp(-(double)x[i]));
+    f(x, y, N);
+    cr_assert(isnan(y[7]));
+    for (int i = 0; i < N; i++) {
+        double want = exact((double)x[i]);
 
-        if (i == 7)
-            cr_assert(isnan(y[i]));
-        else
-            cr_assert(fabs((double)y[i] - want) <= 3e-7 * want + 1e-38, "%g: %g", (double)x[i], (double)y[i]);
+        /* Below `least` the result is next to nothing and may be so in its own way. */
+        if (i != 7)
+            cr_assert(ulps(y[i], want) <= 3.0 || fabs(want) < least, "%.9g: %.9g, not %.9g", (double)x[i], (double)y[i],
+                      want);
     }
+    /* In place, and the same bits at any place of a vector. */
+    for (size_t n = 1; n < 40; n++) {
+        float part[40];
+
+        memcpy(part, x + 90000, n * sizeof(float));
+        f(part, part, n);
+        cr_assert_eq(memcmp(part, y + 90000, n * sizeof(float)), 0);
+    }
+    free(x);
+    free(y);
+}
+
+static double exact_sigmoid(double x)
+{
+    return 1.0 / (1.0 + exp(-x));
+}
+
+Test(kernels, sigmoid_is_exact_within_three_units)
+{
+    check_function(sigmoid_f32, exact_sigmoid, 1e-37);
+}
+
+Test(kernels, tanh_is_exact_within_three_units)
+{
+    check_function(tanh_f32, tanh, 1e-37);
 }
 
 Test(memory_plan, blocks_that_live_together_do_not_overlap)
