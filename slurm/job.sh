@@ -52,7 +52,7 @@ set_environment() {
     export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
     # Steps of this job may share its cores and see all of them: without these a second step waits for ever, and mpirun's
     # helpers on other nodes are confined to one core, with all that they start.
-    export SLURM_OVERLAP=1 SLURM_WHOLE=1 SLURM_CPU_BIND=none
+    export SLURM_OVERLAP=1 SLURM_WHOLE=1
     [ -z "${SLURM_CPUS_PER_TASK:-}" ] || export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
     # Messages are small: TCP will do, and a site with a better fabric sets its own.
     export OMPI_MCA_pml=${OMPI_MCA_pml:-ob1} OMPI_MCA_btl=${OMPI_MCA_btl:-tcp,self}
@@ -127,7 +127,7 @@ export FAKESIFT_STATE_FILE=$state_folder/state
 begin() {
     local mpi=()
     if [ "$launch" = srun ]; then
-        mpi=(srun --mpi=pmix --kill-on-bad-exit=1 "--nodes=$n_nodes" "--ntasks=$n_nodes" --ntasks-per-node=1)
+        mpi=(srun --mpi=pmix --kill-on-bad-exit=1 --cpu-bind=none "--nodes=$n_nodes" "--ntasks=$n_nodes" --ntasks-per-node=1)
     else
         # A rank runs lanes on all of its node's cores; mpirun would bind it, and so them, to one.
         mpi=(mpirun --map-by ppr:1:node --bind-to none)

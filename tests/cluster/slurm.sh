@@ -55,8 +55,9 @@ NodeName=n1 NodeAddr=10.77.0.11 CPUs=2 RealMemory=8000 State=UNKNOWN
 NodeName=n2 NodeAddr=10.77.0.12 CPUs=2 RealMemory=8000 State=UNKNOWN
 NodeName=n3 NodeAddr=10.77.0.13 CPUs=2 RealMemory=8000 State=UNKNOWN
 NodeName=n4 NodeAddr=10.77.0.14 CPUs=2 RealMemory=8000 State=UNKNOWN
-PartitionName=batch Nodes=n[1-4] Default=YES MaxTime=02:00:00 DefaultTime=10 State=UP PriorityTier=1
+PartitionName=batch Nodes=n[1-4] Default=YES MaxTime=1-00:00:00 DefaultTime=10 State=UP PriorityTier=1
 PartitionName=urgent Nodes=n[1-4] MaxTime=02:00:00 DefaultTime=10 State=UP PriorityTier=10 PreemptMode=OFF
+PartitionName=short Nodes=n[1-2] MaxTime=00:30:00 DefaultTime=10 State=UP PriorityTier=1
 END
     # slurmd looks for cgroups even where no plugin of ours uses them.
     echo 'CgroupPlugin=cgroup/v1' >"$share/etc/cgroup.conf"
