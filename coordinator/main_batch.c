@@ -77,6 +77,13 @@ static void note(const char *line)
         log_warning("%s", e.text);
 }
 
+/* Forked children inherit this and are not meant. */
+static void note_exit(int code, void *pid)
+{
+    if ((intptr_t)pid == (intptr_t)getpid())
+        batch_note_end(code);
+}
+
 void batch_note_running(void)
 {
     char line[256], host[128] = "?";
@@ -84,6 +91,8 @@ void batch_note_running(void)
     gethostname(host, sizeof(host) - 1);
     snprintf(line, sizeof(line), "running %s %ld\n", host, (long)getpid());
     note(line);
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): a number is what is carried. */
+    on_exit(note_exit, (void *)(intptr_t)getpid());
 }
 
 void batch_note_end(int code)

@@ -10,10 +10,11 @@
  * SLURM_MEM_PER_CPU, MiB) does not hold lane_memory_mib for each. At least 1, at most max_lanes. */
 unsigned batch_lanes(uint64_t lane_memory_mib, unsigned max_lanes);
 
-/* Rank 0 writes into the file that FAKESIFT_STATE_FILE names, where it is set: "running HOST PID", then "ended CODE". The
- * batch script trusts this and not mpirun's exit code, which says nothing once a rank is lost. A file that cannot be
- * written is a warning in the log. */
+/* Rank 0 writes into the file that FAKESIFT_STATE_FILE names, where it is set: "running HOST PID", and when the process
+ * exits, "ended CODE". The batch script trusts this and not mpirun's exit code, which says nothing once a rank is lost. A
+ * file that cannot be written is a warning in the log. */
 void batch_note_running(void);
+/* Before _exit, which runs no handlers. */
 void batch_note_end(int code);
 
 #endif

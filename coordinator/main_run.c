@@ -482,10 +482,10 @@ int main_run(int argc, char **argv)
     struct error e = {0};
     int code = EXIT_FAILED;
 
+    batch_note_running();
     main_parse(&argp, argc, argv, &x.options);
     clock_gettime(CLOCK_MONOTONIC, &x.began);
     log_setup(x.options.level, channel_is_launched() ? (int)channel_announced_rank() : -1);
-    batch_note_running();
     if (x.options.n_lanes == 0)
         x.options.n_lanes = batch_lanes(x.options.lane_memory_mib, LANE_POOL_MAX_LANES);
     if (prepare(&x, &e) == STATUS_OK) {
@@ -502,7 +502,6 @@ int main_run(int argc, char **argv)
         code = main_fail("run", &e);
     }
     zygote_stop(&zygote);
-    batch_note_end(code);
     card_close(&x.card);
     free(x.journal_folder);
     free(x.output);

@@ -8,6 +8,7 @@
 #   FAKESIFT_LAUNCH         mpirun (default) or srun (srun --mpi=pmix: a dead rank then ends the step, and a requeue goes on)
 #   FAKESIFT_DRAIN_S        after USR1, how long ranks may take to end before they are ended (default 100)
 #   FAKESIFT_STALL_S        no finished video for so long: the ranks are ended and the job requeued (default 3600)
+#   FAKESIFT_START_S        a rank 0 that does not start within this time: the same (default 900)
 #   FAKESIFT_PROGRESS_S     how often the job's comment is renewed (default 60; 0: never)
 #   FAKESIFT_LOCK_WAIT_S    how long to wait for another job that works on RUN (default 900)
 #   FAKESIFT_MAX_RESTARTS   a job that was started again so often is not requeued any more (default 100)
@@ -54,6 +55,8 @@ set_environment() {
     # helpers on other nodes are confined to one core, with all that they start.
     export SLURM_OVERLAP=1 SLURM_WHOLE=1
     [ -z "${SLURM_CPUS_PER_TASK:-}" ] || export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
+    # In a job with --no-kill, the step that holds mpirun's helpers outlives a lost node as well.
+    export OMPI_MCA_plm_slurm_args="${OMPI_MCA_plm_slurm_args:-} --no-kill"
     # Messages are small: TCP will do, and a site with a better fabric sets its own.
     export OMPI_MCA_pml=${OMPI_MCA_pml:-ob1} OMPI_MCA_btl=${OMPI_MCA_btl:-tcp,self}
     if [ "$(id -u)" = 0 ]; then
@@ -67,7 +70,7 @@ check_nodes() {
     [ -n "${SLURM_JOB_ID:-}" ] || return 0
     mkdir -p "$run/slurm" || fail "$run: cannot be made from $(uname -n)"
     # shellcheck disable=SC2016 # expanded on the nodes
-    unseen=$(srun --mpi=none --nodes="$n_nodes" --ntasks="$n_nodes" --ntasks-per-node=1 sh -c '
+    unseen=$(timeout 120 srun --mpi=none --nodes="$n_nodes" --ntasks="$n_nodes" --ntasks-per-node=1 sh -c '
         [ -x "$0" ] || command -v "$0" >/dev/null || echo "$(uname -n) has no program $0"
         [ -r "$1" ] || echo "$(uname -n) cannot read $1"
         [ -w "$2" ] || echo "$(uname -n) cannot write in $2"
@@ -185,7 +188,10 @@ watch_it() {
     progress_at=$((SECONDS + ${FAKESIFT_PROGRESS_S:-60}))
     while launcher_alive; do
         nap
-        if state ended; then
+        if [ ! -f "$FAKESIFT_STATE_FILE" ] && [ $((SECONDS - moved)) -ge "${FAKESIFT_START_S:-900}" ]; then
+            say "rank 0 did not start within ${FAKESIFT_START_S:-900} s"
+            return 0
+        elif state ended; then
             # With all ranks there mpirun ends by itself; with one lost it stays for ever.
             [ $((patience -= 1)) -gt 0 ] || return 0
         elif coordinator_died; then
@@ -293,9 +299,8 @@ main() {
     launcher_alive && stop_launcher
     wait "$launcher"
     rc=$?
-    # Killed, as far as the launcher can tell: a rank's own 0 would be a lie.
-    [ "$rc" != 0 ] || state ended || rc=75
-    ! state ended || rc=$state
+    # Without a word of rank 0 the launcher's code is nobody's verdict.
+    if state ended; then rc=$state; else rc=$((rc < 4 ? 75 : rc)); fi
     launcher=''
     finish "$rc"
 }

@@ -93,7 +93,10 @@ same_report() {
 }
 
 # Processes of jobs: what slurmd starts, and what that starts.
-left_over() { pgrep -lx 'fakesift|mpirun|orted|srun|slurmstepd' || pgrep -lf '^slurmstepd|slurm_script' || return 1; }
+left_over() {
+    ps -e -o pid=,comm=,args= |
+        awk '$2 ~ /^(fakesift|mpirun|orted|srun|slurmstepd|slurm_script)$/ { print; n++ } END { exit !n }'
+}
 nothing_left() { ! left_over >/dev/null; }
 none_left() {
     local end=$((SECONDS + 25))

@@ -139,6 +139,20 @@ scenario_stalled() {
     echo "ended by the watchdog, requeued, finished"
 }
 
+# What cannot work is not tried for ever.
+scenario_no_progress() {
+    OMPI_MCA_plm_slurm_args=--no-such-option submit "$share/run"
+    wait_for 90 job_ended
+    job_is FAILED || fail "job $job: $(field JobState)"
+    [ "$(restarts)" = 2 ] || fail "$(restarts) restarts"
+    expect_text job.out 'not requeued: two starts in a row finished no video'
+    [[ $(field Comment) == *"not requeued"* ]] || fail "the job's comment: $(field Comment)"
+    submit "$share/run"
+    finished
+    same_report "$share/run"
+    echo "given up after two restarts, with a message; handed in again, finished"
+}
+
 prepare_disk_full() {
     mkdir "$share/run"
     mount -t tmpfs -o size=1m,mode=755 tmpfs "$share/run"
@@ -167,6 +181,9 @@ scenario_disk_full() {
 scenario_controller_restarted() {
     submit "$share/run"
     hold "$share/run"
+    # What it has not written down yet when it is killed, it does not know of afterwards.
+    touch mark
+    wait_for 60 test state/job_state -nt mark
     controller_kill
     controller_up
     wait_for 30 job_is RUNNING
@@ -220,7 +237,8 @@ scenario_plain() {
     wait_for 60 some_decided "$share/run"
     finished
     same_report "$share/run"
-    expect_text job.out ' 3 ranks'
+    grep -q '"ranks":[[:space:]]*3,' "$share/run/run.json" || fail "not three ranks"
+    grep -q '"lanes":[[:space:]]*6,' "$share/run/run.json" || fail "not two lanes a rank, as the nodes have cores"
     [ "$(restarts)" = 0 ] || fail "$(restarts) restarts"
     echo "three ranks"
 }
