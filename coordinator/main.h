@@ -19,6 +19,7 @@ int main_run(int argc, char **argv);
 int main_scan(int argc, char **argv);
 int main_status(int argc, char **argv);
 int main_report(int argc, char **argv);
+int main_submit(int argc, char **argv);
 int main_models(int argc, char **argv);
 
 /* Parses a command's arguments; on a mistake or --help prints and exits, on other ranks than 0 silently. */
