@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "coordinator/main.h"
+#include "coordinator/main_batch.h"
 #include "coordinator/main_job.h"
 #include "coordinator/main_reduce.h"
 #include "models/detector.h"
@@ -159,19 +159,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
-}
-
-/* The cores that this process may use, shared with the job's other ranks on the machine when nothing binds them. */
-static unsigned share_of_cores(void)
-{
-    cpu_set_t set;
-    unsigned n = 1, online = (unsigned)sysconf(_SC_NPROCESSORS_ONLN), local = channel_announced_local_size();
-
-    if (sched_getaffinity(0, sizeof(set), &set) == 0)
-        n = (unsigned)CPU_COUNT(&set);
-    if (n == online && local > 1)
-        n /= local;
-    return n < 1 ? 1 : n > LANE_POOL_MAX_LANES ? LANE_POOL_MAX_LANES : n;
 }
 
 static void cpu_name(char *ret_name, size_t room)
@@ -491,6 +478,7 @@ static int join(const struct start *x, struct zygote **z)
     channel_close(&channel, false);
     whole_close(whole);
     if (!end.orderly) {
+        batch_note_end(code);
         fflush(NULL);
         _exit(code);
     }
@@ -511,7 +499,6 @@ int main_run(int argc, char **argv)
     struct start x = {
         .options =
             {
-                .n_lanes = share_of_cores(),
                 .timeout_s = DEFAULT_TIMEOUT_S,
                 .retries = DEFAULT_RETRIES,
                 .grace_s = DEFAULT_GRACE_S,
@@ -523,9 +510,12 @@ int main_run(int argc, char **argv)
     struct error e = {0};
     int code = EXIT_FAILED;
 
+    batch_note_running();
     main_parse(&argp, argc, argv, &x.options);
     clock_gettime(CLOCK_MONOTONIC, &x.began);
     log_setup(x.options.level, channel_is_launched() ? (int)channel_announced_rank() : -1);
+    if (x.options.n_lanes == 0)
+        x.options.n_lanes = batch_lanes(x.options.lane_memory_mib, LANE_POOL_MAX_LANES);
     if (prepare(&x, &e) == STATUS_OK) {
         const struct zygote_settings settings = {
             .detector = x.options.detector,

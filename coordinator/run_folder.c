@@ -215,7 +215,8 @@ static enum status check_empty(const char *path, struct error *e)
         return error_set_errno(e, errno, "%s: cannot list", path);
     while (s == STATUS_OK && (d = readdir(dir))) {
         if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 && strcmp(d->d_name, "lock") != 0 &&
-            strcmp(d->d_name, "run.json.partial") != 0 && strcmp(d->d_name, "journal") != 0)
+            strcmp(d->d_name, "run.json.partial") != 0 && strcmp(d->d_name, "journal") != 0 &&
+            strcmp(d->d_name, "slurm") != 0)
             s = error_set(e, STATUS_INVALID, "%s: holds %s and no run.json: not a run, and not empty", path, d->d_name);
     }
     closedir(dir);

@@ -4,6 +4,7 @@
  *     RUN/manifest.csv   the videos (shard/manifest.h)
  *     RUN/journal/       the results (coordinator/journal.h)
  *     RUN/lock           held while a job works; says who
+ *     RUN/slurm/         what the batch script keeps (slurm/job.sh, fakesift submit), there before the run
  *     RUN/scores.csv, report.json, report.html, results.sqlite   the report
  *
  * A run folder is opened by one job at a time to work, by anybody to read. */

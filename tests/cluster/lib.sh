@@ -1,0 +1,109 @@
+# shellcheck shell=bash disable=SC2034 # what the scenarios use
+# lib.sh: what the scenarios say: hand in, wait for a state, hold the work, compare. Sourced by scenario.sh.
+
+corpus=/mnt/data/corpus detector=/mnt/data/detector/card.json
+export FAKESIFT=/mnt/data/fakesift FAKESIFT_SLURM=/mnt/data/slurm FAKESIFT_PROGRESS_S=1
+n_videos=404
+
+fail() {
+    echo "FAILED: $*"
+    exit 1
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $end ] || fail "not within time: $*"
+        read -rt 0.2 <> <(:) || true
+    done
+}
+
+# submit RUN [SBATCH-OPTION...]: the plain template on three nodes; sets $job.
+submit() {
+    local run=$1
+    shift
+    job=$(sbatch --parsable --nodes=3 --cpus-per-task=2 --output="$share/job.out" "$@" \
+        "$FAKESIFT_SLURM/fakesift.sbatch" "$corpus" "$detector" "$run" --grace 2)
+}
+
+# field NAME: of the job, as scontrol shows it
+field() { scontrol -o show job "$job" 2>/dev/null | tr ' ' '\n' | sed -n "s/^$1=//p" | head -n 1; }
+job_is() { [ "$(field JobState)" = "$1" ]; }
+restarts() { field Restarts; }
+restarted() { [ "$(restarts)" = "$1" ] && job_is RUNNING; }
+job_ended() { case $(field JobState) in COMPLETED | FAILED | CANCELLED | TIMEOUT | NODE_FAIL) ;; *) return 1 ;; esac; }
+node_is() { [[ $(sinfo -h -n "$1" -p batch -o %T) == $2 ]]; }
+
+# Waits until the job is complete.
+finished() {
+    wait_for "${1:-90}" job_ended
+    job_is COMPLETED || fail "job $job: $(field JobState) $(field Reason)"
+}
+
+decided() { "$FAKESIFT" status "$1" 2>/dev/null | sed -nE '1s/.*: ([0-9]+) of .*/\1/p'; }
+some_decided() {
+    local n
+    ! job_ended || fail "job $job: $(field JobState)"
+    n=$(decided "$1")
+    [ "${n:-0}" -ge 10 ]
+}
+
+# pids_of NODE WHAT: lane, rank or any, as this namespace numbers them. NODE "all" is every node. A rank's child is its
+# zygote, whose children are the lanes.
+pids_of() {
+    local pid parent grandparent kind
+    for pid in $(pgrep -x fakesift || true); do
+        [ "$1" = all ] || [ "$(nsenter --target "$pid" --uts hostname 2>/dev/null)" = "$1" ] || continue
+        parent=$(parent_of "$pid") kind=rank
+        if [ "$(name_of "$parent")" = fakesift ]; then
+            kind=zygote grandparent=$(parent_of "$parent")
+            if [ "$(name_of "$grandparent")" = fakesift ]; then kind=lane; fi
+        fi
+        [ "$2" != "$kind" ] && [ "$2" != any ] || echo "$pid"
+    done
+}
+parent_of() { sed -n 's/^PPid:\t//p' "/proc/$1/status" 2>/dev/null || true; }
+name_of() { cat "/proc/$1/comm" 2>/dev/null || true; }
+
+# signal_all SIGNAL NODE WHAT
+signal_all() {
+    local pid
+    for pid in $(pids_of "$2" "$3"); do kill "-$1" "$pid" 2>/dev/null || true; done
+}
+
+# hold RUN: the job is in the middle of its work, and stays there: its lanes are stopped, some videos are decided, some not.
+hold() {
+    local n
+    wait_for 60 some_decided "$1"
+    signal_all STOP all lane
+    n=$(decided "$1")
+    [ "$n" -lt $n_videos ] || fail "the work was done before it could be held: $n of $n_videos"
+    echo "held with $n of $n_videos decided"
+}
+release() { signal_all CONT all lane; }
+
+# The report of an undisturbed run, byte for byte; only the section on the execution itself differs.
+same_report() {
+    cmp /mnt/data/whole/scores.csv "$1/scores.csv" || fail "$1: other scores than the undisturbed run"
+    cmp <(sed '/"execution":/,$d' /mnt/data/whole/report.json) <(sed '/"execution":/,$d' "$1/report.json") ||
+        fail "$1: another report than the undisturbed run"
+    [ -s "$1/report.html" ] && [ -s "$1/results.sqlite" ] || fail "$1: a part of the report is missing"
+}
+
+# Processes of jobs: what slurmd starts, and what that starts.
+left_over() {
+    ps -e -o pid=,comm=,args= |
+        awk '$2 ~ /^(fakesift|mpirun|orted|srun|slurmstepd|slurm_script)$/ { print; n++ } END { exit !n }'
+}
+nothing_left() { ! left_over >/dev/null; }
+none_left() {
+    local end=$((SECONDS + 25))
+    until nothing_left; do
+        [ $SECONDS -lt $end ] || { ps -e -o pid,ppid,stat,args; fail "processes are left: $(left_over)"; }
+        read -rt 0.2 <> <(:) || true
+    done
+}
+
+expect_text() { grep -qF -- "$2" "$1" || fail "$1 does not say: $2"; }

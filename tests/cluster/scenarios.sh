@@ -1,0 +1,251 @@
+# shellcheck shell=bash
+# scenarios.sh: what befalls a job. Each function is a scenario; the slow ones stand first, since several run at once.
+
+# The node's processes die and its address is gone. Slurm finds out, and requeues by itself.
+scenario_node_killed_requeue() {
+    submit "$share/run"
+    hold "$share/run"
+    node_kill n2
+    wait_for 60 job_is PENDING
+    finished
+    [ "$(restarts)" = 1 ] || fail "$(restarts) restarts"
+    same_report "$share/run"
+    echo "requeued by Slurm on other nodes, $(decided "$share/run") decided"
+}
+
+# Told not to kill the job, Slurm leaves it running: the other ranks take over what the lost one had.
+scenario_node_killed_recovery() {
+    submit "$share/run" --no-kill
+    hold "$share/run"
+    node_kill n2
+    wait_for 60 node_is n2 'down*'
+    release
+    finished
+    [ "$(restarts)" = 0 ] || fail "$(restarts) restarts"
+    same_report "$share/run"
+    echo "no restart, the other ranks finished it"
+}
+
+# A node that nobody hears goes on working for a while, beside the job that was started again without it.
+scenario_node_cut_off() {
+    submit "$share/run"
+    hold "$share/run"
+    ip link set v-n3 down
+    wait_for 60 job_is PENDING
+    wait_for 60 restarted 1
+    ip link set v-n3 up
+    finished
+    wait_for 60 node_is n3 'idle'
+    same_report "$share/run"
+    echo "requeued without it; healed, it is idle again"
+}
+
+# The same with the node of rank 0, which holds the run's lock as long as it believes to be alone in the world.
+scenario_first_node_cut_off() {
+    submit "$share/run"
+    hold "$share/run"
+    ip link set v-n1 down
+    wait_for 60 restarted 1
+    wait_for 60 grep -qE 'waiting: a job works on it|stopped early|done$' "$share/job.out"
+    ip link set v-n1 up
+    finished
+    wait_for 60 node_is n1 'idle'
+    same_report "$share/run"
+    echo "the new start waited for the old one's lock"
+}
+
+# Too short for any timeout: nobody may notice.
+scenario_short_cut() {
+    submit "$share/run"
+    hold "$share/run"
+    ip link set v-n2 down
+    release
+    wait_for 60 grep -q . <(sleep 2; echo x)
+    ip link set v-n2 up
+    finished
+    [ "$(restarts)" = 0 ] || fail "$(restarts) restarts"
+    same_report "$share/run"
+    echo "two seconds of silence cost nothing"
+}
+
+scenario_time_limit() {
+    # Slurm's warning comes up to a minute early, here at once or after half a minute.
+    submit "$share/run" --time=2 --signal=B:USR1@75
+    hold "$share/run"
+    wait_for 90 job_is PENDING
+    scontrol update "JobId=$job" TimeLimit=30
+    expect_text job.out 'told to stop: draining'
+    expect_text job.out 'stopped early'
+    expect_text job.out 'requeued'
+    finished
+    [ "$(restarts)" = 1 ] || fail "$(restarts) restarts"
+    same_report "$share/run"
+    echo "drained, requeued, finished"
+}
+
+scenario_preempted() {
+    submit "$share/run" --nodes=4
+    hold "$share/run"
+    urgent=$(sbatch --parsable --partition=urgent --nodes=4 --output=/dev/null --wrap true)
+    wait_for 60 job_is PENDING
+    finished
+    [ "$(restarts)" = 1 ] || fail "$(restarts) restarts"
+    job=$urgent
+    job_is COMPLETED || fail "the urgent job: $(field JobState)"
+    same_report "$share/run"
+    echo "gave way, was requeued, finished"
+}
+
+scenario_rank_killed() {
+    submit "$share/run"
+    hold "$share/run"
+    signal_all KILL n2 rank
+    release
+    finished
+    [ "$(restarts)" = 0 ] || fail "$(restarts) restarts"
+    same_report "$share/run"
+    echo "no restart, the other ranks finished it"
+}
+
+scenario_coordinator_killed() {
+    submit "$share/run"
+    hold "$share/run"
+    signal_all KILL n1 rank
+    wait_for 60 job_is PENDING
+    expect_text job.out 'rank 0 died'
+    finished
+    same_report "$share/run"
+    echo "requeued by its script, finished"
+}
+
+scenario_srun_rank_killed() {
+    FAKESIFT_LAUNCH=srun submit "$share/run"
+    hold "$share/run"
+    signal_all KILL n2 rank
+    wait_for 60 job_is PENDING
+    finished
+    [ "$(restarts)" = 1 ] || fail "$(restarts) restarts"
+    same_report "$share/run"
+    echo "under srun --mpi=pmix: the step ended, was requeued, finished"
+}
+
+scenario_stalled() {
+    FAKESIFT_STALL_S=5 submit "$share/run"
+    hold "$share/run"
+    wait_for 60 job_is PENDING
+    expect_text job.out 'stalled: no video was finished'
+    finished
+    same_report "$share/run"
+    echo "ended by the watchdog, requeued, finished"
+}
+
+# What cannot work is not tried for ever.
+scenario_no_progress() {
+    OMPI_MCA_plm_slurm_args=--no-such-option submit "$share/run"
+    wait_for 90 job_ended
+    job_is FAILED || fail "job $job: $(field JobState)"
+    [ "$(restarts)" = 2 ] || fail "$(restarts) restarts"
+    expect_text job.out 'not requeued: two starts in a row finished no video'
+    [[ $(field Comment) == *"not requeued"* ]] || fail "the job's comment: $(field Comment)"
+    submit "$share/run"
+    finished
+    same_report "$share/run"
+    echo "given up after two restarts, with a message; handed in again, finished"
+}
+
+prepare_disk_full() {
+    mkdir "$share/run"
+    mount -t tmpfs -o size=1m,mode=755 tmpfs "$share/run"
+}
+
+scenario_disk_full() {
+    submit "$share/run"
+    hold "$share/run"
+    dd if=/dev/zero of="$share/run/filler" bs=4k 2>/dev/null || true
+    release
+    wait_for 120 job_ended
+    job_is FAILED || fail "job $job: $(field JobState)"
+    expect_text job.out 'No space left'
+    expect_text job.out 'not requeued'
+    kept=$(decided "$share/run")
+    [ "$kept" -ge 10 ] || fail "$kept videos were kept"
+    none_left
+    mount -o remount,size=32m "$share/run"
+    rm "$share/run/filler"
+    submit "$share/run"
+    finished
+    same_report "$share/run"
+    echo "stopped with a message after $kept videos; with room again, finished"
+}
+
+scenario_controller_restarted() {
+    submit "$share/run"
+    hold "$share/run"
+    # What it has not written down yet when it is killed, it does not know of afterwards.
+    touch mark
+    wait_for 60 test state/job_state -nt mark
+    controller_kill
+    controller_up
+    wait_for 30 job_is RUNNING
+    release
+    finished
+    [ "$(restarts)" = 0 ] || fail "$(restarts) restarts"
+    same_report "$share/run"
+    echo "the job did not notice"
+}
+
+scenario_cancelled() {
+    submit "$share/run"
+    hold "$share/run"
+    scancel "$job"
+    wait_for 60 job_is CANCELLED
+    none_left
+    kept=$(decided "$share/run")
+    submit "$share/run"
+    finished
+    same_report "$share/run"
+    echo "cancelled after $kept videos, handed in again, finished"
+}
+
+scenario_array_and_report() {
+    printf '%s\n' /mnt/data/corpus /mnt/data/corpus/real /mnt/data/corpus >list
+    array=$(sbatch --parsable --array=1-3%2 --cpus-per-task=2 --output="$share/array.%a.out" "$FAKESIFT_SLURM/array.sbatch" \
+        list "$detector" "$share/runs")
+    job=$(sbatch --parsable --dependency="afterany:$array" --output="$share/job.out" "$FAKESIFT_SLURM/report.sbatch" \
+        "$share/runs/1-corpus" "$share/runs/2-real" "$share/runs/3-corpus")
+    finished 120
+    same_report "$share/runs/1-corpus"
+    same_report "$share/runs/3-corpus"
+    [ "$(decided "$share/runs/2-real")" = 204 ] || fail "the second corpus: $(decided "$share/runs/2-real") decided"
+    echo "three corpora, two at once, and their reports again in a dependent job"
+}
+
+scenario_not_root() {
+    install -d -o nobody -m 700 "$share/home"
+    install -o nobody -m 600 /dev/null "$share/job.out"
+    # shellcheck disable=SC2016 # expanded by that shell
+    job=$(runuser -u nobody -- sh -c 'cd "$1" && sbatch --parsable --nodes=3 --cpus-per-task=2 --output="$1/../job.out" \
+        "$FAKESIFT_SLURM/fakesift.sbatch" /mnt/data/corpus /mnt/data/detector/card.json "$1/run"' sh "$share/home")
+    finished
+    [ "$(stat -c %U "$share/home/run/scores.csv")" = nobody ] || fail "the report belongs to somebody else"
+    same_report "$share/home/run"
+    echo "as nobody, comment: $(field Comment)"
+}
+
+scenario_plain() {
+    submit "$share/run"
+    wait_for 60 some_decided "$share/run"
+    finished
+    same_report "$share/run"
+    grep -q '"ranks":[[:space:]]*3,' "$share/run/run.json" || fail "not three ranks"
+    grep -q '"lanes":[[:space:]]*6,' "$share/run/run.json" || fail "not two lanes a rank, as the nodes have cores"
+    [ "$(restarts)" = 0 ] || fail "$(restarts) restarts"
+    echo "three ranks"
+}
+
+scenario_srun() {
+    FAKESIFT_LAUNCH=srun submit "$share/run"
+    finished
+    same_report "$share/run"
+    echo "srun --mpi=pmix"
+}
