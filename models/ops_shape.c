@@ -140,11 +140,19 @@ static enum status unsqueeze_infer(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
+/* Training at a ratio of 0 drops nothing either: so torchvision's Swin is exported. */
+static bool dropout_drops(const struct call *c)
+{
+    const struct tensor *ratio = call_in(c, 1), *training = call_in(c, 2);
+
+    if (!training || (training->data && tensor_count(training) == 1 && tensor_value(training, 0) == 0.0))
+        return false;
+    return !ratio || !ratio->data || tensor_count(ratio) != 1 || tensor_value(ratio, 0) != 0.0;
+}
+
 static enum status dropout_infer(struct call *c, struct error *e)
 {
-    const struct tensor *training = call_in(c, 2);
-
-    if (training && (!training->data || *(const uint8_t *)training->data != 0))
+    if (dropout_drops(c))
         return call_error(c, e, STATUS_UNSUPPORTED, "training mode is not supported");
     if (call_out(c, 1)) {
         c->out[1]->type = c->opset < 10 ? c->in[0]->type : TENSOR_BOOL;
