@@ -117,6 +117,8 @@ void node_clear(struct node *node);
 enum status graph_fold(struct graph *g, struct error *e);
 /* Folds batch norms into convolutions, and activations into the node before them. */
 enum status graph_fuse(struct graph *g, struct error *e);
+/* Whether a node is an activation of its first input, and which. */
+bool graph_activation(const struct graph *g, const struct node *node, struct activation *ret_a);
 /* Lets each operator lay out its constant inputs for its kernel, and frees constants that nobody reads any
  * more. */
 enum status graph_prepare(struct graph *g, struct error *e);

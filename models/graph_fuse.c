@@ -136,7 +136,7 @@ static bool clip_bound(const struct graph *g, const struct node *node, size_t in
     return true;
 }
 
-static bool activation_of(const struct graph *g, const struct node *node, struct activation *ret_a)
+bool graph_activation(const struct graph *g, const struct node *node, struct activation *ret_a)
 {
     struct activation a = {ACTIVATION_NONE, 0.0f, 0.0f};
 
@@ -170,7 +170,7 @@ static void fuse_activation(struct graph *g, struct node *node)
     struct activation a;
     struct node *before;
 
-    if (node->n_in == 0 || !activation_of(g, node, &a))
+    if (node->n_in == 0 || !graph_activation(g, node, &a))
         return;
     before = sole_producer(g, node->in[0]);
     if (!before || !(before->op->flags & OP_ACTIVATION) || before->activation.kind != ACTIVATION_NONE ||

@@ -49,7 +49,8 @@ struct kernels {
     void (*conv)(const struct kernels *kernels, const struct conv_job *job);
 };
 
-/* The fastest that this processor runs; constant for a process. Never NULL. */
+/* OPENBLAS: that; else the fastest of our own that this processor runs (oneDNN takes whole layers, and leaves
+ * the rest to them). Constant for a process, never NULL. */
 const struct kernels *kernels_choose(enum network_backend backend);
 
 extern const struct kernels kernels_portable;

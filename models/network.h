@@ -10,6 +10,7 @@
 #ifndef FAKESIFT_MODELS_NETWORK_H
 #define FAKESIFT_MODELS_NETWORK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -49,17 +50,37 @@ size_t network_output_count(const struct network *n);
 const struct network_tensor *network_input(const struct network *n, size_t index);
 const struct network_tensor *network_output(const struct network *n, size_t index);
 
-enum network_backend { NETWORK_BACKEND_AUTO = 0, NETWORK_BACKEND_OPENBLAS, NETWORK_BACKEND_ONEDNN };
+/* AUTO: network_backend_auto(). NATIVE: this engine's own kernels alone. */
+enum network_backend {
+    NETWORK_BACKEND_AUTO = 0,
+    NETWORK_BACKEND_NATIVE,
+    NETWORK_BACKEND_OPENBLAS,
+    NETWORK_BACKEND_ONEDNN,
+};
+
+/* What values between layers are kept as; sums, inputs and outputs are float32 either way. */
+enum network_precision { NETWORK_PRECISION_F32 = 0, NETWORK_PRECISION_BF16 };
+
+const char *network_backend_name(enum network_backend b); /* "onednn" */
+bool network_backend_parse(const char *name, enum network_backend *ret_b);
+const char *network_precision_name(enum network_precision p); /* "bf16" */
+bool network_precision_parse(const char *name, enum network_precision *ret_p);
+/* oneDNN on x86 with AVX2 or more, else OpenBLAS: never AUTO. A property of the machine. */
+enum network_backend network_backend_auto(void);
+/* STATUS_UNSUPPORTED, with the reason: bf16 without AVX512-BF16, bf16 with another backend than oneDNN. */
+enum status network_check_precision(enum network_backend b, enum network_precision p, struct error *e);
 
 struct session_settings {
-    enum network_backend backend; /* default NETWORK_BACKEND_AUTO */
+    enum network_backend backend;     /* default NETWORK_BACKEND_AUTO */
+    enum network_precision precision; /* default NETWORK_PRECISION_F32 */
     /* The shape of each input in the network's order; NULL: those of the file, with open dimensions as 1. */
     const struct tensor_shape *input_shapes;
 };
 
 struct session;
 
-/* STATUS_INVALID: a shape that contradicts the file's; the text names the input. */
+/* STATUS_INVALID: a shape that contradicts the file's; the text names the input. STATUS_UNSUPPORTED: as
+ * network_check_precision. */
 enum status session_open(const struct network *n, const struct session_settings *settings, struct session **ret_s,
                          struct error *e);
 void session_close(struct session **s); /* NULL-safe; sets *s = NULL */
@@ -79,6 +100,9 @@ enum status session_run(struct session *s, struct error *e);
 /* Bytes of the planned arena, and floating-point operations (2 a multiply-add) of one run. */
 size_t session_arena_bytes(const struct session *s);
 uint64_t session_flops(const struct session *s);
+
+/* For `models info`: each layer with the implementation that runs it. */
+void session_describe(const struct session *s, FILE *out);
 
 /* For `models info`: inputs, outputs, operators with counts, parameters. */
 void network_describe(const struct network *n, FILE *out);

@@ -15,6 +15,7 @@ enum status network_open_memory(const void *data, size_t len_bytes, const char *
 
 struct session_plan_settings {
     enum network_backend backend;
+    enum network_precision precision;
     const struct tensor_shape *input_shapes; /* as in session_settings */
     const struct tensor *bound; /* NULL, or one an input: data not NULL makes its value a constant of the plan */
     size_t max_arena_bytes;

@@ -1,25 +1,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/memory_plan.h"
 #include "models/network_private.h"
-#include "models/step.h"
+#include "models/session_private.h"
 
 /* More than this is refused, so that a shape that was mistyped does not bring the machine down. */
 static const size_t max_arena_bytes = (size_t)1 << 35;
-
-struct session {
-    const struct network *network;
-    const struct kernels *kernels;
-    struct tensor *tensors; /* one a value of the graph */
-    void **owned;           /* results of nodes that were computed ahead */
-    size_t n_owned, room_owned;
-    struct step *steps;
-    size_t n_steps;
-    void *arena;
-    size_t arena_bytes;
-    uint64_t flops;
-};
 
 void session_close(struct session **s)
 {
@@ -27,6 +13,7 @@ void session_close(struct session **s)
 
     if (!x)
         return;
+    nhwc_plan_close(&x->nhwc);
     for (size_t i = 0; i < x->n_steps; i++)
         step_clear(&x->steps[i]);
     for (size_t i = 0; i < x->n_owned; i++)
@@ -149,149 +136,23 @@ static enum status drop_unneeded(struct session *s, struct error *e)
     return STATUS_OK;
 }
 
-/* A lifetime of memory that one or more values share. */
-struct holder {
-    size_t parent; /* itself for the one that stands for its group */
-    size_t first, last;
-    bool used, pinned; /* pinned: an output of the graph, alive to the end */
-};
-
-static size_t root_of(const struct holder *h, size_t v)
-{
-    while (h[v].parent != v)
-        v = h[v].parent;
-    return v;
-}
-
-static size_t value_bytes(const struct session *s, size_t v)
-{
-    size_t bytes = 0;
-
-    (void)tensor_shape_bytes(&s->tensors[v].shape, s->tensors[v].type, &bytes);
-    return bytes;
-}
-
-static void join(struct holder *h, size_t into, size_t v)
-{
-    into = root_of(h, into);
-    v = root_of(h, v);
-    if (into == v)
-        return;
-    h[v].parent = into;
-    h[into].last = h[into].last > h[v].last ? h[into].last : h[v].last;
-    h[into].pinned = h[into].pinned || h[v].pinned;
-}
-
-static void find_lifetimes(struct session *s, struct holder *h)
-{
-    const struct graph *g = s->network->graph;
-
-    for (size_t v = 0; v < g->n_values; v++)
-        h[v].parent = v;
-    for (size_t i = 0; i < g->n_inputs; i++)
-        h[g->inputs[i]].used = true;
-    for (size_t i = 0; i < s->n_steps; i++) {
-        const struct call *c = &s->steps[i].call;
-
-        for (size_t k = 0; k < c->n_out; k++) {
-            size_t v = c->out[k] ? (size_t)(c->out[k] - s->tensors) : 0;
-
-            if (!c->out[k])
-                continue;
-            h[v].used = true;
-            h[v].first = h[v].last = i;
-        }
-        for (size_t k = 0; k < c->n_in; k++) {
-            if (c->in[k])
-                h[c->in[k] - s->tensors].last = i;
-        }
-    }
-    for (size_t i = 0; i < g->n_outputs; i++) {
-        h[g->outputs[i]].last = s->n_steps;
-        h[g->outputs[i]].pinned = true;
-    }
-}
-
-/* Views take their input's memory always (unless it is a constant); in-place operators where it dies with
- * them. */
-static void share_memory(struct session *s, struct holder *h, unsigned flag)
-{
-    for (size_t i = 0; i < s->n_steps; i++) {
-        const struct call *c = &s->steps[i].call;
-        size_t in, out, in_root;
-        bool shared = false;
-
-        if (!(c->op->flags & flag) || c->n_in == 0 || !c->in[0] || !c->out[0] || c->in[0]->data)
-            continue;
-        in = (size_t)(c->in[0] - s->tensors);
-        out = (size_t)(c->out[0] - s->tensors);
-        in_root = root_of(h, in);
-        if (value_bytes(s, in) != value_bytes(s, out))
-            continue;
-        for (size_t k = 1; k < c->n_in; k++)
-            shared = shared || (c->in[k] && root_of(h, (size_t)(c->in[k] - s->tensors)) == in_root);
-        if (flag == OP_VIEW || (!shared && h[in_root].last == i && !h[in_root].pinned))
-            join(h, in_root, out);
-    }
-}
-
-static enum status place_values(struct session *s, size_t limit, struct error *e)
-{
-    const struct graph *g = s->network->graph;
-    struct holder *h = calloc(g->n_values + 1, sizeof(*h));
-    struct memory_block *blocks = calloc(g->n_values + s->n_steps + 1, sizeof(*blocks));
-    size_t *block_of = calloc(g->n_values + 1, sizeof(*block_of)), n = 0, n_values;
-    enum status st;
-
-    if (!h || !blocks || !block_of) {
-        st = error_no_memory(e);
-        goto end;
-    }
-    find_lifetimes(s, h);
-    share_memory(s, h, OP_VIEW);
-    share_memory(s, h, OP_IN_PLACE);
-    for (size_t v = 0; v < g->n_values; v++) {
-        if (!h[v].used || h[v].parent != v || s->tensors[v].data)
-            continue;
-        block_of[v] = n;
-        blocks[n++] = (struct memory_block){.bytes = value_bytes(s, v), .first = h[v].first, .last = h[v].last};
-    }
-    n_values = n;
-    for (size_t i = 0; i < s->n_steps; i++)
-        blocks[n++] = (struct memory_block){.bytes = s->steps[i].call.scratch_bytes, .first = i, .last = i};
-    st = memory_plan(blocks, n, limit, &s->arena_bytes, e);
-    if (st != STATUS_OK)
-        goto end;
-    s->arena = aligned_alloc(TENSOR_ALIGN_BYTES, s->arena_bytes + TENSOR_ALIGN_BYTES);
-    if (!s->arena) {
-        st = error_set(e, STATUS_NO_MEMORY, "%s: no memory for an arena of %zu bytes", g->path, s->arena_bytes);
-        goto end;
-    }
-    for (size_t v = 0; v < g->n_values; v++) {
-        if (h[v].used && !s->tensors[v].data)
-            s->tensors[v].data = (char *)s->arena + blocks[block_of[root_of(h, v)]].offset;
-    }
-    for (size_t i = 0; i < s->n_steps; i++)
-        s->steps[i].call.scratch = (char *)s->arena + blocks[n_values + i].offset;
-end:
-    free(h);
-    free(blocks);
-    free(block_of);
-    return st;
-}
-
 enum status session_open_planned(const struct network *n, const struct session_plan_settings *settings,
                                  struct session **ret_s, struct error *e)
 {
     const struct graph *g = n->graph;
-    struct session *s = calloc(1, sizeof(*s));
+    struct session *s;
     size_t budget = FOLD_MAX_BYTES;
-    enum status st = STATUS_OK;
+    enum status st = network_check_precision(settings->backend, settings->precision, e);
 
+    if (st != STATUS_OK)
+        return st;
+    s = calloc(1, sizeof(*s));
     if (!s)
         return error_no_memory(e);
     s->network = n;
-    s->kernels = kernels_choose(settings->backend);
+    s->backend = settings->backend == NETWORK_BACKEND_AUTO ? network_backend_auto() : settings->backend;
+    s->precision = settings->precision;
+    s->kernels = kernels_choose(s->backend);
     s->tensors = calloc(g->n_values + 1, sizeof(*s->tensors));
     s->steps = calloc(g->n_nodes + 1, sizeof(*s->steps));
     if (!s->tensors || !s->steps) {
@@ -308,8 +169,10 @@ enum status session_open_planned(const struct network *n, const struct session_p
         st = plan_node(s, i, &budget, e);
     if (st == STATUS_OK)
         st = drop_unneeded(s, e);
+    if (st == STATUS_OK && !settings->no_arena && s->backend == NETWORK_BACKEND_ONEDNN)
+        st = nhwc_plan_open(g, s->steps, s->n_steps, s->tensors, s->precision, &s->nhwc, e);
     if (st == STATUS_OK && !settings->no_arena)
-        st = place_values(s, settings->max_arena_bytes, e);
+        st = session_place(s, settings->max_arena_bytes, e);
     if (st != STATUS_OK)
         goto error;
     for (size_t i = 0; i < s->n_steps; i++)
@@ -328,6 +191,7 @@ enum status session_open(const struct network *n, const struct session_settings 
 
     if (settings) {
         plan.backend = settings->backend;
+        plan.precision = settings->precision;
         plan.input_shapes = settings->input_shapes;
     }
     return session_open_planned(n, &plan, ret_s, e);
@@ -358,16 +222,53 @@ enum tensor_type session_output_type(const struct session *s, size_t index)
     return s->tensors[s->network->graph->outputs[index]].type;
 }
 
+static enum status run_step(struct step *step, struct error *e)
+{
+    return step->call.op->run(&step->call, e);
+}
+
+static enum status run_entries(struct session *s, struct error *e)
+{
+    const struct nhwc_plan *p = s->nhwc;
+    enum status st = STATUS_OK;
+
+    onednn_begin();
+    for (size_t i = 0; i < p->n_entries && st == STATUS_OK;) {
+        const struct nhwc_entry *entry = &p->entries[i];
+
+        st = entry->is_op ? nhwc_plan_run(s->nhwc, i, e) : run_step(&s->steps[entry->index], e);
+        i = entry->is_op ? entry->region_end : i + 1;
+    }
+    return st;
+}
+
 enum status session_run(struct session *s, struct error *e)
 {
     enum status st = STATUS_OK;
 
-    for (size_t i = 0; i < s->n_steps && st == STATUS_OK; i++) {
-        struct call *c = &s->steps[i].call;
-
-        st = c->op->run(c, e);
-    }
+    if (s->nhwc)
+        return run_entries(s, e);
+    for (size_t i = 0; i < s->n_steps && st == STATUS_OK; i++)
+        st = run_step(&s->steps[i], e);
     return st;
+}
+
+void session_describe(const struct session *s, FILE *out)
+{
+    const struct nhwc_plan *p = s->nhwc;
+
+    fprintf(out, "backend %s, precision %s\n", network_backend_name(s->backend), network_precision_name(s->precision));
+    for (size_t i = 0; i < (p ? p->n_entries : s->n_steps); i++) {
+        bool is_op = p && p->entries[i].is_op;
+        const struct step *step = &s->steps[is_op ? p->ops[p->entries[i].index].step : p ? p->entries[i].index : i];
+
+        fprintf(out, "%-6zu %s '%.120s': ", i, step->call.op->name, step->call.node->name ? step->call.node->name : "");
+        if (is_op)
+            nhwc_plan_describe(p, i, out);
+        else
+            fprintf(out, "%s", strcmp(step->call.op->name, "Conv") == 0 ? s->kernels->name : "plain");
+        fputc('\n', out);
+    }
 }
 
 size_t session_arena_bytes(const struct session *s)

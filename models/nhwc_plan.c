@@ -1,0 +1,472 @@
+#include "models/nhwc_plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum status nhwc_new_value(struct nhwc_plan *p, const struct nhwc_value *v, size_t *ret_index, struct error *e)
+{
+    if (p->n_values == p->room_values) {
+        size_t room = p->room_values ? p->room_values * 2 : 64;
+        struct nhwc_value *values = realloc(p->values, room * sizeof(*values));
+
+        if (!values)
+            return error_no_memory(e);
+        p->values = values;
+        p->room_values = room;
+    }
+    p->values[p->n_values] = *v;
+    *ret_index = p->n_values++;
+    return STATUS_OK;
+}
+
+enum status nhwc_new_op(struct nhwc_plan *p, const struct nhwc_op *op, size_t *ret_index, struct error *e)
+{
+    if (p->n_ops == p->room_ops) {
+        size_t room = p->room_ops ? p->room_ops * 2 : 64;
+        struct nhwc_op *ops = realloc(p->ops, room * sizeof(*ops));
+
+        if (!ops)
+            return error_no_memory(e);
+        p->ops = ops;
+        p->room_ops = room;
+    }
+    p->ops[p->n_ops] = *op;
+    if (ret_index)
+        *ret_index = p->n_ops;
+    p->n_ops++;
+    return STATUS_OK;
+}
+
+size_t nhwc_root(const struct nhwc_plan *p, size_t v, int64_t *ret_channel)
+{
+    int64_t channel = 0;
+
+    for (; p->values[v].parent != NHWC_NONE; v = p->values[v].parent)
+        channel += p->values[v].first_channel;
+    if (ret_channel)
+        *ret_channel = channel;
+    return v;
+}
+
+struct conv_geometry nhwc_geometry(const struct nhwc_plan *p, const struct nhwc_op *op)
+{
+    struct conv_geometry g = {.groups = op->groups};
+
+    if (op->in[0] != NHWC_NONE) {
+        g.channels_in = p->values[op->in[0]].channels;
+        g.channels_out = p->values[op->out].channels;
+    }
+    for (unsigned d = 0; d < 3; d++) {
+        g.in[d] = op->window.in[d];
+        g.out[d] = op->window.out[d];
+        g.kernel[d] = op->window.kernel[d];
+        g.stride[d] = op->window.stride[d];
+        g.dilation[d] = op->window.dilation[d];
+        g.pad[d] = op->window.pad[d];
+    }
+    return g;
+}
+
+static size_t image_bytes(const struct nhwc_value *v)
+{
+    return (size_t)v->pixels * (size_t)v->channels * (v->bf16 ? sizeof(uint16_t) : sizeof(float));
+}
+
+enum { MAX_CHUNK = 16, CHUNK_BYTES = 3 << 20 };
+
+static void add_entry(struct nhwc_plan *p, bool is_op, size_t index)
+{
+    p->entries[p->n_entries++] = (struct nhwc_entry){.is_op = is_op, .index = index, .chunk = 1};
+}
+
+static enum status add_exports(struct nhwc_plan *p, size_t op_index, struct error *e)
+{
+    size_t v = p->ops[op_index].out, index;
+    struct nhwc_op op = {.kind = NHWC_EXPORT, .step = p->ops[op_index].step, .in = {v, NHWC_NONE}, .out = NHWC_NONE};
+    enum status s;
+
+    if (!p->values[v].exported)
+        return STATUS_OK;
+    /* Of several copies into one value, the last. */
+    for (size_t i = op_index + 1; i < p->n_ops; i++) {
+        if (!p->ops[i].removed && p->ops[i].out == v)
+            return STATUS_OK;
+    }
+    s = nhwc_new_op(p, &op, &index, e);
+    if (s == STATUS_OK)
+        add_entry(p, true, index);
+    return s;
+}
+
+/* Operations stand in the order of their steps; the steps that stay come between. */
+static enum status make_entries(struct nhwc_plan *p, struct error *e)
+{
+    size_t n = p->n_ops, at = 0;
+    enum status s = STATUS_OK;
+
+    p->entries = calloc(p->n_ops * 2 + p->n_steps + 1, sizeof(*p->entries));
+    if (!p->entries)
+        return error_no_memory(e);
+    for (size_t i = 0; i < p->n_steps && s == STATUS_OK; i++) {
+        for (; at < n && p->ops[at].step == i && s == STATUS_OK; at++) {
+            if (p->ops[at].removed)
+                continue;
+            add_entry(p, true, at);
+            s = add_exports(p, at, e);
+        }
+        if (!p->taken[i])
+            add_entry(p, false, i);
+    }
+    return s;
+}
+
+static int64_t batch_of(const struct nhwc_plan *p, const struct nhwc_op *op)
+{
+    return p->values[op->out != NHWC_NONE ? op->out : op->in[0]].batch;
+}
+
+/* How many images an operation should see before the next one's turn: as many as the second cache holds, since each
+ * brings the weights in again. */
+static int64_t wanted_chunk(const struct nhwc_plan *p, const struct nhwc_op *op)
+{
+    size_t bytes = 0;
+    int64_t chunk = 1;
+
+    for (size_t k = 0; k < 2; k++) {
+        if (op->in[k] != NHWC_NONE)
+            bytes += image_bytes(&p->values[op->in[k]]);
+    }
+    if (op->out != NHWC_NONE)
+        bytes += image_bytes(&p->values[op->out]);
+    while (chunk < MAX_CHUNK && (size_t)chunk * 2 * bytes <= CHUNK_BYTES)
+        chunk *= 2;
+    return chunk < batch_of(p, op) ? chunk : batch_of(p, op);
+}
+
+/* A region: operations in a row over batches of the same size, in chunks of the same size. A chunk grows along the
+ * operations and never shrinks, so that regions are few: what passes from one to the next leaves the cache. */
+static void make_regions(struct nhwc_plan *p)
+{
+    const struct nhwc_entry *next = NULL;
+
+    for (size_t i = p->n_entries; i-- > 0;) {
+        struct nhwc_entry *entry = &p->entries[i];
+        const struct nhwc_op *op = &p->ops[entry->index];
+
+        if (!entry->is_op) {
+            next = NULL;
+            continue;
+        }
+        entry->chunk = wanted_chunk(p, op);
+        if (next && batch_of(p, &p->ops[next->index]) == batch_of(p, op) && next->chunk < entry->chunk)
+            entry->chunk = next->chunk;
+        next = entry;
+    }
+    for (size_t i = 0; i < p->n_entries;) {
+        const struct nhwc_entry *entry = &p->entries[i];
+        size_t end = i + 1;
+
+        if (!entry->is_op) {
+            i++;
+            continue;
+        }
+        while (end < p->n_entries && p->entries[end].is_op && p->entries[end].chunk == entry->chunk &&
+               batch_of(p, &p->ops[p->entries[end].index]) == batch_of(p, &p->ops[entry->index]))
+            end++;
+        p->entries[i].region_end = end;
+        i = end;
+    }
+}
+
+static void touch(struct nhwc_plan *p, size_t v, size_t entry, size_t region)
+{
+    struct nhwc_value *x = &p->values[nhwc_root(p, v, NULL)];
+
+    if (!x->placed) {
+        x->placed = true;
+        x->first = entry;
+        x->region = region;
+    }
+    /* Each image comes by again: what crosses a border lives from the first region's begin to the last one's end. */
+    if (x->region != region) {
+        x->whole = true;
+        x->first = x->first < x->region ? x->first : x->region;
+    }
+    x->last = x->whole ? p->entries[region].region_end - 1 : entry;
+}
+
+static void find_lifetimes(struct nhwc_plan *p)
+{
+    size_t region = 0;
+
+    for (size_t i = 0; i < p->n_entries; i++) {
+        const struct nhwc_op *op;
+
+        if (!p->entries[i].is_op)
+            continue;
+        if (p->entries[i].region_end > 0)
+            region = i;
+        op = &p->ops[p->entries[i].index];
+        for (size_t k = 0; k < 2; k++) {
+            if (op->in[k] != NHWC_NONE && op->kind != NHWC_IMPORT)
+                touch(p, op->in[k], i, region);
+        }
+        if (op->out != NHWC_NONE)
+            touch(p, op->out, i, region);
+    }
+    for (size_t i = 0; i < p->n_values; i++) {
+        struct nhwc_value *v = &p->values[i];
+
+        if (v->placed)
+            v->n_images = v->whole ? v->batch : p->entries[v->region].chunk;
+    }
+}
+
+static enum status prepare_conv(struct nhwc_plan *p, struct nhwc_op *op, struct error *e)
+{
+    const struct conv_geometry g = nhwc_geometry(p, op);
+    const struct nhwc_value *in = &p->values[op->in[0]], *out = &p->values[op->out];
+    const struct onednn_conv_settings settings = {
+        .geometry = &g,
+        .dims = in->dims,
+        .weights = op->weights,
+        .bias = op->bias,
+        .in_bf16 = in->bf16,
+        .out_bf16 = out->bf16,
+        .adds = op->adds,
+        .activation = op->activation,
+    };
+    enum status s = onednn_conv_open(p->onednn, &settings, &op->conv, e);
+
+    if (s == STATUS_OK)
+        op->scratch_bytes = onednn_conv_scratch_bytes(op->conv);
+    return s;
+}
+
+/* A convolution that adds works on its second input's memory. */
+static void join_sums(struct nhwc_plan *p)
+{
+    for (size_t i = 0; i < p->n_ops; i++) {
+        const struct nhwc_op *op = &p->ops[i];
+
+        if (!op->removed && op->kind == NHWC_CONV && op->adds)
+            p->values[op->out].parent = op->in[1];
+    }
+}
+
+enum status nhwc_plan_open(const struct graph *g, struct step *steps, size_t n_steps, struct tensor *tensors,
+                           enum network_precision precision, struct nhwc_plan **ret_p, struct error *e)
+{
+    struct nhwc_plan *p = calloc(1, sizeof(*p));
+    enum status s;
+
+    if (!p)
+        return error_no_memory(e);
+    p->graph = g;
+    p->steps = steps;
+    p->n_steps = n_steps;
+    p->tensors = tensors;
+    p->bf16 = precision == NETWORK_PRECISION_BF16;
+    p->value_of = malloc((g->n_values + 1) * sizeof(*p->value_of));
+    p->taken = calloc(n_steps + 1, sizeof(*p->taken));
+    if (!p->value_of || !p->taken) {
+        s = error_no_memory(e);
+        goto error;
+    }
+    for (size_t i = 0; i < g->n_values; i++)
+        p->value_of[i] = NHWC_NONE;
+    s = onednn_open(&p->onednn, e);
+    if (s == STATUS_OK)
+        s = nhwc_lower(p, e);
+    if (s != STATUS_OK)
+        goto error;
+    nhwc_fuse(p);
+    join_sums(p);
+    s = make_entries(p, e);
+    if (s != STATUS_OK)
+        goto error;
+    make_regions(p);
+    find_lifetimes(p);
+    for (size_t i = 0; i < p->n_ops && s == STATUS_OK; i++) {
+        struct nhwc_op *op = &p->ops[i];
+
+        if (op->removed)
+            continue;
+        if (op->kind == NHWC_CONV)
+            s = prepare_conv(p, op, e);
+        else if (op->kind == NHWC_MAX || op->kind == NHWC_AVERAGE)
+            op->scratch_bytes = (size_t)p->values[op->in[0]].channels * sizeof(float);
+    }
+    if (s != STATUS_OK)
+        goto error;
+    *ret_p = p;
+    return STATUS_OK;
+error:
+    nhwc_plan_close(&p);
+    return s;
+}
+
+void nhwc_plan_close(struct nhwc_plan **p)
+{
+    struct nhwc_plan *x = *p;
+
+    if (!x)
+        return;
+    for (size_t i = 0; i < x->n_ops; i++) {
+        onednn_conv_close(&x->ops[i].conv);
+        free(x->ops[i].scale);
+        free(x->ops[i].shift);
+    }
+    onednn_close(&x->onednn);
+    free(x->value_of);
+    free(x->taken);
+    free(x->values);
+    free(x->ops);
+    free(x->entries);
+    free(x);
+    *p = NULL;
+}
+
+size_t nhwc_plan_block_count(const struct nhwc_plan *p)
+{
+    return p->n_values + p->n_ops;
+}
+
+static bool owns_memory(const struct nhwc_plan *p, size_t v)
+{
+    return p->values[v].placed && p->values[v].parent == NHWC_NONE;
+}
+
+void nhwc_plan_blocks(struct nhwc_plan *p, struct memory_block *blocks)
+{
+    for (size_t i = 0; i < p->n_values; i++) {
+        const struct nhwc_value *v = &p->values[i];
+
+        blocks[i] = (struct memory_block){
+            .bytes = owns_memory(p, i) ? (size_t)v->n_images * image_bytes(v) : 0, .first = v->first, .last = v->last};
+    }
+    for (size_t i = 0; i < p->n_ops; i++)
+        blocks[p->n_values + i] = (struct memory_block){0};
+    for (size_t i = 0; i < p->n_entries; i++) {
+        if (p->entries[i].is_op)
+            blocks[p->n_values + p->entries[i].index] =
+                (struct memory_block){.bytes = p->ops[p->entries[i].index].scratch_bytes, .first = i, .last = i};
+    }
+}
+
+void nhwc_plan_place(struct nhwc_plan *p, const struct memory_block *blocks, void *arena)
+{
+    for (size_t i = 0; i < p->n_values; i++)
+        p->values[i].data = (char *)arena + blocks[i].offset;
+    for (size_t i = 0; i < p->n_ops; i++)
+        p->ops[i].scratch = (char *)arena + blocks[p->n_values + i].offset;
+}
+
+static struct nhwc_view view_of(const struct nhwc_plan *p, size_t v, int64_t image)
+{
+    const struct nhwc_value *x = &p->values[v], *root;
+    struct nhwc_view view = {.pixels = x->pixels, .channels = x->channels, .bf16 = x->bf16};
+    int64_t channel;
+
+    root = &p->values[nhwc_root(p, v, &channel)];
+    view.stride = root->channels;
+    view.data = (char *)root->data + (size_t)(image % root->n_images) * image_bytes(root) +
+                (size_t)channel * (x->bf16 ? sizeof(uint16_t) : sizeof(float));
+    return view;
+}
+
+static void activate(const struct nhwc_op *op, const struct nhwc_view *y)
+{
+    nhwc_affine(y, NULL, NULL, &op->activation, y);
+}
+
+static enum status run_op(struct nhwc_plan *p, const struct nhwc_op *op, int64_t image, struct error *e)
+{
+    struct nhwc_view a = {0}, b = {0}, y = {0};
+    const struct tensor *t;
+    enum status s;
+
+    if (op->kind != NHWC_IMPORT)
+        a = view_of(p, op->in[0], image);
+    if (op->in[1] != NHWC_NONE)
+        b = view_of(p, op->in[1], image);
+    if (op->kind != NHWC_EXPORT)
+        y = view_of(p, op->out, image);
+    switch (op->kind) {
+    case NHWC_IMPORT:
+        t = &p->tensors[p->values[op->out].tensor];
+        nhwc_from_planes((const float *)t->data + image * y.pixels * y.channels, &y);
+        break;
+    case NHWC_EXPORT:
+        t = &p->tensors[p->values[op->in[0]].tensor];
+        nhwc_to_planes(&a, (float *)t->data + image * a.pixels * a.channels);
+        break;
+    case NHWC_CONV:
+        s = onednn_conv_run(op->conv, a.data, y.data, op->scratch, e);
+        if (s == STATUS_OK && !onednn_conv_activates(op->conv))
+            activate(op, &y);
+        return s;
+    case NHWC_MAX:
+        nhwc_pool_max(&op->window, &a, &y, op->scratch);
+        break;
+    case NHWC_AVERAGE:
+        nhwc_pool_average(&op->window, op->count_padding, &a, &y, op->scratch);
+        break;
+    case NHWC_ADD:
+        nhwc_add(&a, &b, &op->activation, &y);
+        break;
+    case NHWC_MULTIPLY:
+        nhwc_multiply(&a, &b, &op->activation, &y);
+        break;
+    case NHWC_AFFINE:
+        nhwc_affine(&a, op->scale, op->shift, &op->activation, &y);
+        break;
+    case NHWC_PRELU:
+        nhwc_prelu(&a, op->scale, &y);
+        break;
+    case NHWC_COPY:
+        y.data = (char *)y.data + (size_t)op->first_channel * (y.bf16 ? sizeof(uint16_t) : sizeof(float));
+        y.channels = a.channels;
+        nhwc_copy(&a, &y);
+        break;
+    }
+    return STATUS_OK;
+}
+
+enum status nhwc_plan_run(struct nhwc_plan *p, size_t entry, struct error *e)
+{
+    size_t end = p->entries[entry].region_end;
+    int64_t batch = batch_of(p, &p->ops[p->entries[entry].index]), chunk = p->entries[entry].chunk;
+    enum status s = STATUS_OK;
+
+    for (int64_t first = 0; first < batch; first += chunk) {
+        int64_t after = first + chunk < batch ? first + chunk : batch;
+
+        for (size_t i = entry; i < end; i++) {
+            const struct nhwc_op *op = &p->ops[p->entries[i].index];
+
+            for (int64_t image = first; image < after && s == STATUS_OK; image++)
+                s = run_op(p, op, image, e);
+        }
+    }
+    return s;
+}
+
+void nhwc_plan_describe(const struct nhwc_plan *p, size_t entry, FILE *out)
+{
+    static const char *const names[] = {
+        [NHWC_IMPORT] = "to channels last", [NHWC_CONV] = "convolution", [NHWC_MAX] = "maximum",
+        [NHWC_AVERAGE] = "average",         [NHWC_ADD] = "sum",          [NHWC_MULTIPLY] = "product",
+        [NHWC_AFFINE] = "scale and shift",  [NHWC_PRELU] = "prelu",      [NHWC_COPY] = "copy",
+        [NHWC_EXPORT] = "to channels first"};
+    static const char *const activations[] = {"",        " + relu",         " + leaky relu", " + clip", " + sigmoid",
+                                              " + tanh", " + hard sigmoid", " + hard swish", " + swish"};
+    const struct nhwc_op *op = &p->ops[p->entries[entry].index];
+    const struct nhwc_value *v = &p->values[op->out != NHWC_NONE ? op->out : op->in[0]];
+
+    fprintf(out, "%s%s%s, %s, %lldx%lldx%lld", names[op->kind], op->kind == NHWC_CONV && op->adds ? " + sum" : "",
+            activations[op->activation.kind], v->bf16 ? "bf16" : "f32", (long long)v->channels,
+            (long long)(v->size[0] * v->size[1]), (long long)v->size[2]);
+    if (op->conv)
+        fprintf(out, ", onednn %s", onednn_conv_name(op->conv));
+}
