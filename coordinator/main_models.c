@@ -45,6 +45,39 @@ static int list(int argc, char **argv)
     return zoo_list(stdout, &e) == STATUS_OK ? EXIT_DONE : main_fail("models list", &e);
 }
 
+/* --backend and --precision, wherever a network is run. */
+struct how {
+    enum network_backend backend;
+    enum network_precision precision;
+};
+
+static const struct argp_option how_list[] = {
+    {"backend", 'b', "NAME", 0, "auto (default), onednn, openblas or native", 0},
+    {"precision", 'p', "NAME", 0, "Values between layers: f32 (default) or bf16 (onednn on AVX512-BF16)", 0},
+    {0},
+};
+
+static error_t parse_how(int key, char *arg, struct argp_state *state)
+{
+    struct how *how = state->input;
+
+    switch (key) {
+    case 'b':
+        if (!network_backend_parse(arg, &how->backend))
+            argp_error(state, "--backend %s: not auto, onednn, openblas or native", arg);
+        return 0;
+    case 'p':
+        if (!network_precision_parse(arg, &how->precision))
+            argp_error(state, "--precision %s: not f32 or bf16", arg);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp how_argp = {how_list, parse_how, NULL, NULL, NULL, NULL, NULL};
+static const struct argp_child how_child[] = {{&how_argp, 0, NULL, 0}, {0}};
+
 static int for_each(const struct names *names, const char *command,
                     enum status (*action)(const char *, FILE *, struct error *))
 {
@@ -77,19 +110,56 @@ static int fetch(int argc, char **argv)
     return for_each(&names, "models fetch", zoo_fetch);
 }
 
+struct info_options {
+    struct names names; /* first: parse_names takes it */
+    struct how how;
+    bool layers;
+};
+
+static const struct argp_option info_option_list[] = {
+    {"layers", 'l', NULL, 0, "List each layer with what runs it", 0},
+    {0},
+};
+
+static error_t parse_info_option(int key, char *arg, struct argp_state *state)
+{
+    struct info_options *o = state->input;
+
+    switch (key) {
+    case 'l':
+        o->layers = true;
+        return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->how;
+        return 0;
+    default:
+        return parse_names(key, arg, state);
+    }
+}
+
 static int info(int argc, char **argv)
 {
-    static const struct argp argp = {NULL,
-                                     parse_names,
-                                     "NAME|CARD|FILE.onnx...",
-                                     "Say what a detector or a network takes, gives, holds and costs.",
-                                     NULL,
-                                     NULL,
-                                     NULL};
-    struct names names = {0};
+    static const struct argp argp = {
+        info_option_list,
+        parse_info_option,
+        "NAME|CARD|FILE.onnx...",
+        "Say what a detector or a network takes, gives, holds and costs, and what runs it.",
+        how_child,
+        NULL,
+        NULL};
+    struct info_options o = {0};
+    struct zoo_info_settings settings;
+    int code = EXIT_DONE;
 
-    main_parse(&argp, argc, argv, &names);
-    return for_each(&names, "models info", zoo_info);
+    main_parse(&argp, argc, argv, &o);
+    settings = (struct zoo_info_settings){.backend = o.how.backend, .precision = o.how.precision, .layers = o.layers};
+    for (size_t i = 0; i < o.names.count; i++) {
+        struct error e = {0};
+
+        if (zoo_info(o.names.first[i], &settings, stdout, &e) != STATUS_OK)
+            code = main_fail("models info", &e);
+    }
+    return code;
 }
 
 enum { MAX_INPUTS = 64 };
@@ -98,6 +168,7 @@ struct run_options {
     const char *network, *output;
     const char *inputs[MAX_INPUTS];
     size_t n_inputs;
+    struct how how;
 };
 
 static const struct argp_option run_option_list[] = {
@@ -119,6 +190,9 @@ static error_t parse_run_option(int key, char *arg, struct argp_state *state)
     case 'o':
         o->output = arg;
         return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->how;
+        return 0;
     case ARGP_KEY_ARG:
         if (o->network)
             argp_error(state, "one FILE.onnx, not also %s", arg);
@@ -139,24 +213,33 @@ static int run_network(int argc, char **argv)
                                      parse_run_option,
                                      "FILE.onnx",
                                      "Run a network once on arrays in numpy's .npy files.",
-                                     NULL,
+                                     how_child,
                                      NULL,
                                      NULL};
     struct run_options o = {0};
+    struct network_run run;
     struct error e = {0};
 
     main_parse(&argp, argc, argv, &o);
-    if (network_run_npy(o.network, o.inputs, o.n_inputs, o.output, &e) != STATUS_OK)
+    run = (struct network_run){.onnx_path = o.network,
+                               .out_path = o.output,
+                               .inputs = o.inputs,
+                               .n_inputs = o.n_inputs,
+                               .backend = o.how.backend,
+                               .precision = o.how.precision};
+    if (network_run_npy(&run, &e) != STATUS_OK)
         return main_fail("models run", &e);
     return EXIT_DONE;
 }
 
 struct check_options {
     const char *cases;
+    enum network_backend backend;
 };
 
 static const struct argp_option check_option_list[] = {
     {"cases", 'c', "FOLDER", 0, "Cases of ONNX's backend test suite, or one case (required)", 0},
+    {"backend", 'b', "NAME", 0, "auto (default), onednn, openblas or native", 0},
     {0},
 };
 
@@ -167,6 +250,10 @@ static error_t parse_check_option(int key, char *arg, struct argp_state *state)
     switch (key) {
     case 'c':
         o->cases = arg;
+        return 0;
+    case 'b':
+        if (!network_backend_parse(arg, &o->backend))
+            argp_error(state, "--backend %s: not auto, onednn, openblas or native", arg);
         return 0;
     case ARGP_KEY_END:
         if (!o->cases)
@@ -191,7 +278,7 @@ static int check(int argc, char **argv)
     struct error e = {0};
 
     main_parse(&argp, argc, argv, &o);
-    if (check_cases(o.cases, stdout, &counts, &e) != STATUS_OK)
+    if (check_cases(o.cases, o.backend, stdout, &counts, &e) != STATUS_OK)
         return main_fail("models check", &e);
     return counts.failed > 0 ? EXIT_FAILED : EXIT_DONE;
 }

@@ -36,19 +36,34 @@ enum {
 
 struct options {
     const char *corpus, *detector, *output;
+    enum network_backend backend;
+    enum network_precision precision;
     struct layout_settings layout;
     uint64_t n_lanes, timeout_s, retries, grace_s, lane_memory_mib;
     bool require_sandbox, strict;
     enum log_level level;
 };
 
-enum { OPTION_LANES = 256, OPTION_TIMEOUT, OPTION_RETRIES, OPTION_GRACE, OPTION_MEMORY, OPTION_SANDBOX, OPTION_STRICT };
+enum {
+    OPTION_LANES = 256,
+    OPTION_TIMEOUT,
+    OPTION_RETRIES,
+    OPTION_GRACE,
+    OPTION_MEMORY,
+    OPTION_SANDBOX,
+    OPTION_STRICT,
+    OPTION_BACKEND,
+    OPTION_PRECISION
+};
 
 static const struct argp_option option_list[] = {
     {"detector", 'd', "NAME|CARD", 0, "A detector's name (`fakesift models list`) or its card (required)", 0},
     {"output", 'o', "RUN", 0, "The run's folder, made if it is not there (required)", 0},
     {"layout", 'l', "NAME", 0, "auto (default), dir, csv or dfdc", 0},
     {"ext", 'e', "LIST", 0, "Extensions that count as videos, comma-separated (default: the usual ones)", 0},
+    {"backend", OPTION_BACKEND, "NAME", 0, "What runs the networks: auto (default), onednn, openblas or native", 0},
+    {"precision", OPTION_PRECISION, "NAME", 0, "Values between layers: f32 (default) or bf16 (onednn on AVX512-BF16)",
+     0},
     {"lanes", OPTION_LANES, "N", 0, "Videos in work at once on each rank (default: the rank's share of the cores)", 1},
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "A video that takes longer is given up (default 600)", 1},
     {"retries", OPTION_RETRIES, "N", 0, "Further attempts after a crash or a timeout (default 1)", 1},
@@ -103,6 +118,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case 'q':
         o->level = LOG_LEVEL_WARNING;
+        return 0;
+    case OPTION_BACKEND:
+        if (!network_backend_parse(arg, &o->backend))
+            argp_error(state, "--backend %s: not auto, onednn, openblas or native", arg);
+        return 0;
+    case OPTION_PRECISION:
+        if (!network_precision_parse(arg, &o->precision))
+            argp_error(state, "--precision %s: not f32 or bf16", arg);
         return 0;
     case OPTION_LANES:
         number(state, "lanes", arg, 1, LANE_POOL_MAX_LANES, &o->n_lanes);
@@ -185,15 +208,20 @@ struct start {
 static enum status prepare(struct start *x, struct error *e)
 {
     char here[PATH_MAX];
-    enum status s = detector_identify(x->options.detector, &x->card, x->detector_sha256, e);
+    enum status s = network_check_precision(x->options.backend, x->options.precision, e);
 
+    if (s == STATUS_OK)
+        s = detector_identify(x->options.detector, &x->card, x->detector_sha256, e);
     if (s != STATUS_OK)
         return s;
     run_identity_add(&x->identity, "protocol", PROTOCOL_VERSION);
     run_identity_add(&x->identity, "detector", x->card->name);
     run_identity_add(&x->identity, "detector_sha256", x->detector_sha256);
     run_identity_add(&x->identity, "decoder", decoder_version());
-    run_identity_add(&x->identity, "backend", "openblas");
+    if (x->options.backend == NETWORK_BACKEND_AUTO)
+        x->options.backend = network_backend_auto();
+    run_identity_add(&x->identity, "backend", network_backend_name(x->options.backend));
+    run_identity_add(&x->identity, "precision", network_precision_name(x->options.precision));
     x->identity.detector_worth = x->card->worth;
     if (run_identity_fingerprint(&x->identity, x->fingerprint) != STATUS_OK)
         return error_no_memory(e);
@@ -501,6 +529,8 @@ int main_run(int argc, char **argv)
     if (prepare(&x, &e) == STATUS_OK) {
         const struct zygote_settings settings = {
             .detector = x.options.detector,
+            .backend = x.options.backend,
+            .precision = x.options.precision,
             .lane_memory_bytes = x.options.lane_memory_mib << 20,
             .lane_cpu_s = (x.options.timeout_s + 60) * LANE_POOL_UNITS,
             .require_sandbox = x.options.require_sandbox,

@@ -101,13 +101,13 @@ static enum status compare(const struct session *s, size_t index, const struct t
     return STATUS_OK;
 }
 
-static enum status run_bound(const struct network *n, struct tensor_list *in, const struct tensor_list *out,
-                             enum binding binding, struct error *e)
+static enum status run_bound(const struct network *n, enum network_backend backend, struct tensor_list *in,
+                             const struct tensor_list *out, enum binding binding, struct error *e)
 {
     struct tensor bound[MAX_TENSORS];
     struct tensor_shape shapes[MAX_TENSORS];
     struct session_plan_settings settings = {
-        .input_shapes = shapes, .bound = bound, .max_arena_bytes = max_arena_bytes};
+        .backend = backend, .input_shapes = shapes, .bound = bound, .max_arena_bytes = max_arena_bytes};
     struct session *session = NULL;
     enum status s;
 
@@ -136,7 +136,8 @@ static enum status run_bound(const struct network *n, struct tensor_list *in, co
     return s;
 }
 
-static enum status run_set(const struct network *n, const char *folder, enum binding *ret_binding, struct error *e)
+static enum status run_set(const struct network *n, enum network_backend backend, const char *folder,
+                           enum binding *ret_binding, struct error *e)
 {
     struct tensor_list in = {0}, out = {0};
     enum status s = list_read(folder, "input", &in, e);
@@ -148,7 +149,7 @@ static enum status run_set(const struct network *n, const char *folder, enum bin
                       network_input_count(n), network_output_count(n));
     if (s == STATUS_OK) {
         for (enum binding b = BIND_NOTHING; b < BINDINGS; b++) {
-            s = run_bound(n, &in, &out, b, e);
+            s = run_bound(n, backend, &in, &out, b, e);
             *ret_binding = b > *ret_binding && s == STATUS_OK ? b : *ret_binding;
             if (s != STATUS_UNSUPPORTED)
                 break;
@@ -159,7 +160,8 @@ static enum status run_set(const struct network *n, const char *folder, enum bin
     return s;
 }
 
-static enum status run_case(const char *folder, enum binding *ret_binding, struct error *e)
+static enum status run_case(const char *folder, enum network_backend backend, enum binding *ret_binding,
+                            struct error *e)
 {
     struct network *n = NULL;
     char *path = file_join(folder, "model.onnx");
@@ -180,7 +182,7 @@ static enum status run_case(const char *folder, enum binding *ret_binding, struc
             free(path);
             break;
         } else {
-            s = run_set(n, path, ret_binding, e);
+            s = run_set(n, backend, path, ret_binding, e);
         }
         free(path);
     }
@@ -197,14 +199,15 @@ static bool is_case(const char *folder)
     return found;
 }
 
-static enum status report_case(const char *folder, FILE *out, struct check_counts *counts, struct error *e)
+static enum status report_case(const char *folder, enum network_backend backend, FILE *out, struct check_counts *counts,
+                               struct error *e)
 {
     static const char *const notes[] = {"", " (vectors among its inputs known to the plan)",
                                         " (inputs known to the plan)"};
     const char *name = strrchr(folder, '/');
     enum binding binding = BIND_NOTHING;
     struct error why = {0};
-    enum status s = run_case(folder, &binding, &why);
+    enum status s = run_case(folder, backend, &binding, &why);
 
     name = name && name[1] != '\0' ? name + 1 : folder;
     if (s == STATUS_NO_MEMORY)
@@ -222,7 +225,8 @@ static enum status report_case(const char *folder, FILE *out, struct check_count
     return STATUS_OK;
 }
 
-enum status check_cases(const char *folder, FILE *out, struct check_counts *ret_counts, struct error *e)
+enum status check_cases(const char *folder, enum network_backend backend, FILE *out, struct check_counts *ret_counts,
+                        struct error *e)
 {
     struct check_counts counts = {0};
     struct dirent **entries = NULL;
@@ -230,7 +234,7 @@ enum status check_cases(const char *folder, FILE *out, struct check_counts *ret_
     int n = 0;
 
     if (is_case(folder)) {
-        s = report_case(folder, out, &counts, e);
+        s = report_case(folder, backend, out, &counts, e);
     } else {
         n = scandir(folder, &entries, NULL, alphasort);
         if (n < 0)
@@ -240,7 +244,7 @@ enum status check_cases(const char *folder, FILE *out, struct check_counts *ret_
         char *path = entries[i]->d_name[0] == '.' ? NULL : file_join(folder, entries[i]->d_name);
 
         if (path && is_case(path))
-            s = report_case(path, out, &counts, e);
+            s = report_case(path, backend, out, &counts, e);
         free(path);
     }
     for (int i = 0; i < n; i++)

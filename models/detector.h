@@ -18,6 +18,9 @@ struct detector {
     struct network *temporal[CARD_MAX_NETWORKS];
     struct card *face_card; /* NULL for INPUT_LANDMARKS and face.detector "none" */
     struct network *face_networks[3];
+    /* How the networks that score run; detector_open leaves AUTO and F32. */
+    enum network_backend backend;
+    enum network_precision precision;
     char sha256[SHA256_HEX_BYTES]; /* of cards and weights: changes when anything that scores does */
 };
 

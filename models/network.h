@@ -101,7 +101,9 @@ enum status session_run(struct session *s, struct error *e);
 size_t session_arena_bytes(const struct session *s);
 uint64_t session_flops(const struct session *s);
 
-/* For `models info`: each layer with the implementation that runs it. */
+/* For `models info`: backend, precision and how many layers each implementation runs, in a line. */
+void session_summarize(const struct session *s, FILE *out);
+/* The same, and each layer with the implementation that runs it. */
 void session_describe(const struct session *s, FILE *out);
 
 /* For `models info`: inputs, outputs, operators with counts, parameters. */

@@ -104,7 +104,9 @@ void nhwc_plan_place(struct nhwc_plan *p, const struct memory_block *blocks, voi
 
 /* Runs the region that begins at an entry. */
 enum status nhwc_plan_run(struct nhwc_plan *p, size_t entry, struct error *e);
+/* Of an entry that is an operation: what it does, ending in ", "; and the implementation's name. */
 void nhwc_plan_describe(const struct nhwc_plan *p, size_t entry, FILE *out);
+const char *nhwc_plan_implementation(const struct nhwc_plan *p, size_t entry);
 
 /* Between the files of this module. */
 enum status nhwc_lower(struct nhwc_plan *p, struct error *e);

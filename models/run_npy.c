@@ -15,20 +15,21 @@ struct array {
     void *values; /* owned */
 };
 
-static enum status run(const struct network *n, const struct array *arrays, size_t count, struct session **ret_session,
-                       struct error *e)
+static enum status run(const struct network *n, const struct network_run *how, const struct array *arrays,
+                       struct session **ret_session, struct error *e)
 {
     struct tensor_shape shapes[MAX_INPUTS];
-    const struct session_settings settings = {.backend = NETWORK_BACKEND_AUTO, .input_shapes = shapes};
+    const struct session_settings settings = {
+        .backend = how->backend, .precision = how->precision, .input_shapes = shapes};
     struct session *session = NULL;
     enum status s;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < how->n_inputs; i++)
         shapes[i] = arrays[i].shape;
     s = session_open(n, &settings, &session, e);
     if (s != STATUS_OK)
         return s;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < how->n_inputs; i++) {
         size_t len = (size_t)tensor_shape_count(&shapes[i]) * tensor_type_bytes(arrays[i].type);
 
         if (len > 0)
@@ -69,12 +70,13 @@ static enum status write_outputs(const struct network *n, const struct session *
     return s;
 }
 
-enum status network_run_npy(const char *onnx_path, const char *const *inputs, size_t n, const char *out_path,
-                            struct error *e)
+enum status network_run_npy(const struct network_run *how, struct error *e)
 {
     struct array arrays[MAX_INPUTS] = {{0}};
     struct network *network = NULL;
     struct session *session = NULL;
+    const char *onnx_path = how->onnx_path;
+    size_t n = how->n_inputs;
     enum status s = network_open(onnx_path, &network, e);
 
     if (s != STATUS_OK)
@@ -85,15 +87,15 @@ enum status network_run_npy(const char *onnx_path, const char *const *inputs, si
     for (size_t i = 0; s == STATUS_OK && i < n; i++) {
         const struct network_tensor *t = network_input(network, i);
 
-        s = npy_read(inputs[i], &arrays[i].type, &arrays[i].shape, &arrays[i].values, e);
+        s = npy_read(how->inputs[i], &arrays[i].type, &arrays[i].shape, &arrays[i].values, e);
         if (s == STATUS_OK && arrays[i].type != t->type)
-            s = error_set(e, STATUS_INVALID, "%s: %s, but input %s of %s takes %s", inputs[i],
+            s = error_set(e, STATUS_INVALID, "%s: %s, but input %s of %s takes %s", how->inputs[i],
                           tensor_type_name(arrays[i].type), t->name, onnx_path, tensor_type_name(t->type));
     }
     if (s == STATUS_OK)
-        s = run(network, arrays, n, &session, e);
+        s = run(network, how, arrays, &session, e);
     if (s == STATUS_OK)
-        s = write_outputs(network, session, out_path, e);
+        s = write_outputs(network, session, how->out_path, e);
     session_close(&session);
     network_close(&network);
     for (size_t i = 0; i < MAX_INPUTS; i++)

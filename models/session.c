@@ -253,21 +253,55 @@ enum status session_run(struct session *s, struct error *e)
     return st;
 }
 
-void session_describe(const struct session *s, FILE *out)
+static size_t n_layers(const struct session *s)
+{
+    return s->nhwc ? s->nhwc->n_entries : s->n_steps;
+}
+
+static const struct step *step_of(const struct session *s, size_t layer)
 {
     const struct nhwc_plan *p = s->nhwc;
 
-    fprintf(out, "backend %s, precision %s\n", network_backend_name(s->backend), network_precision_name(s->precision));
-    for (size_t i = 0; i < (p ? p->n_entries : s->n_steps); i++) {
-        bool is_op = p && p->entries[i].is_op;
-        const struct step *step = &s->steps[is_op ? p->ops[p->entries[i].index].step : p ? p->entries[i].index : i];
+    if (!p)
+        return &s->steps[layer];
+    return &s->steps[p->entries[layer].is_op ? p->ops[p->entries[layer].index].step : p->entries[layer].index];
+}
 
-        fprintf(out, "%-6zu %s '%.120s': ", i, step->call.op->name, step->call.node->name ? step->call.node->name : "");
-        if (is_op)
-            nhwc_plan_describe(p, i, out);
-        else
-            fprintf(out, "%s", strcmp(step->call.op->name, "Conv") == 0 ? s->kernels->name : "plain");
-        fputc('\n', out);
+static const char *implementation(const struct session *s, size_t layer)
+{
+    if (s->nhwc && s->nhwc->entries[layer].is_op)
+        return nhwc_plan_implementation(s->nhwc, layer);
+    return strcmp(step_of(s, layer)->call.op->name, "Conv") == 0 ? s->kernels->name : "plain";
+}
+
+void session_summarize(const struct session *s, FILE *out)
+{
+    fprintf(out, "run by %s in %s", network_backend_name(s->backend), network_precision_name(s->precision));
+    /* Each implementation once, at its first layer. */
+    for (size_t i = 0; i < n_layers(s); i++) {
+        size_t count = 0;
+        bool first = true;
+
+        for (size_t k = 0; k < i && first; k++)
+            first = strcmp(implementation(s, k), implementation(s, i)) != 0;
+        for (size_t k = i; k < n_layers(s) && first; k++)
+            count += strcmp(implementation(s, k), implementation(s, i)) == 0;
+        if (first)
+            fprintf(out, "%s %s %zu", i == 0 ? ":" : ",", implementation(s, i), count);
+    }
+    fputc('\n', out);
+}
+
+void session_describe(const struct session *s, FILE *out)
+{
+    session_summarize(s, out);
+    for (size_t i = 0; i < n_layers(s); i++) {
+        const struct call *c = &step_of(s, i)->call;
+
+        fprintf(out, "%4zu  %s '%.120s': ", i, c->op->name, c->node->name ? c->node->name : "");
+        if (s->nhwc && s->nhwc->entries[i].is_op)
+            nhwc_plan_describe(s->nhwc, i, out);
+        fprintf(out, "%s\n", implementation(s, i));
     }
 }
 

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "shard/status.h"
+#include "models/network.h"
 
 /* A table: name, what, licence, installed or the source that it would come from. */
 enum status zoo_list(FILE *out, struct error *e);
@@ -14,8 +14,13 @@ enum status zoo_list(FILE *out, struct error *e);
  * installs. "all" fetches whatever has a source here. Progress goes to out. Installed and unchanged: says so, does
  * nothing. */
 enum status zoo_fetch(const char *name, FILE *out, struct error *e);
-/* A detector's card, or an .onnx file: what it takes, gives, holds and costs. */
-enum status zoo_info(const char *name_or_path, FILE *out, struct error *e);
+struct zoo_info_settings {
+    enum network_backend backend;
+    enum network_precision precision;
+    bool layers; /* each with what runs it; default: the counts */
+};
+/* A detector's card, or an .onnx file: what it takes, gives, holds and costs, and what runs it. */
+enum status zoo_info(const char *name_or_path, const struct zoo_info_settings *how, FILE *out, struct error *e);
 
 /* The folder of what fakesift ships (cards, zoo.json, converters): $FAKESIFT_DATA, else ../share/fakesift beside the
  * program's own folder, else the source folder that it was built from. The caller frees it; NULL when out of memory. */

@@ -48,11 +48,11 @@ static void print_shape(const struct tensor_shape *s, FILE *out)
     fputc(']', out);
 }
 
-static enum status describe(const char *path, const struct card *card, const struct card_network *cn, FILE *out,
-                            struct error *e)
+static enum status describe(const char *path, const struct card *card, const struct card_network *cn,
+                            const struct zoo_info_settings *how, FILE *out, struct error *e)
 {
     struct tensor_shape shapes[MAX_INPUTS];
-    struct session_settings settings = {.backend = NETWORK_BACKEND_AUTO, .input_shapes = shapes};
+    struct session_settings settings = {.backend = how->backend, .precision = how->precision, .input_shapes = shapes};
     struct network *n = NULL;
     struct session *session = NULL;
     struct error problem = {0};
@@ -81,6 +81,10 @@ static enum status describe(const char *path, const struct card *card, const str
     }
     fprintf(out, ": %.1f Mflop, %.2f MiB of working memory\n", (double)session_flops(session) / 1e6,
             (double)session_arena_bytes(session) / 1048576);
+    if (how->layers)
+        session_describe(session, out);
+    else
+        session_summarize(session, out);
 end:
     session_close(&session);
     network_close(&n);
@@ -125,7 +129,7 @@ static void print_card(const struct card *c, FILE *out)
     fputc('\n', out);
 }
 
-static enum status info_of_card(const char *name, FILE *out, struct error *e)
+static enum status info_of_card(const char *name, const struct zoo_info_settings *how, FILE *out, struct error *e)
 {
     struct found f = {0};
     struct error problem = {0};
@@ -153,18 +157,18 @@ static enum status info_of_card(const char *name, FILE *out, struct error *e)
     fprintf(out, "card: %s\n", f.card_path);
     for (size_t i = 0; s == STATUS_OK && card_network_at(f.card, i); i++) {
         fprintf(out, "\n%s, sha256 %s\n", f.files[i], f.sha256[i]);
-        s = describe(f.files[i], f.card, card_network_at(f.card, i), out, e);
+        s = describe(f.files[i], f.card, card_network_at(f.card, i), how, out, e);
     }
     found_clear(&f);
     return s;
 }
 
-enum status zoo_info(const char *name_or_path, FILE *out, struct error *e)
+enum status zoo_info(const char *name_or_path, const struct zoo_info_settings *how, FILE *out, struct error *e)
 {
     static const struct card_network none;
     size_t len = strlen(name_or_path);
 
     if (len > 5 && strcmp(name_or_path + len - 5, ".onnx") == 0)
-        return describe(name_or_path, NULL, &none, out, e);
-    return info_of_card(name_or_path, out, e);
+        return describe(name_or_path, NULL, &none, how, out, e);
+    return info_of_card(name_or_path, how, out, e);
 }

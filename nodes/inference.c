@@ -46,9 +46,10 @@ static size_t output_count(const struct session *s)
 
 /* Opens a session, checks its first input and output, and runs it once on zeros. */
 static enum status prepare(const struct network *n, const struct tensor_shape *shape, const char *key,
-                           const struct card *card, struct session **ret_s, struct error *e)
+                           const struct detector *d, struct session **ret_s, struct error *e)
 {
-    const struct session_settings settings = {.backend = NETWORK_BACKEND_OPENBLAS, .input_shapes = shape};
+    const struct card *card = d->card;
+    const struct session_settings settings = {.backend = d->backend, .precision = d->precision, .input_shapes = shape};
     enum status s;
 
     if (network_input_count(n) != 1 || network_output_count(n) < 1)
@@ -89,7 +90,7 @@ static enum status open_temporal(struct inference *x, const struct detector *d, 
         if (difference && card->sampling.frames < 2)
             return error_set(e, STATUS_INVALID, "%s: differences need sampling.frames of at least 2", card->name);
         shape.dims[1] -= difference;
-        s = prepare(d->temporal[i], &shape, "temporal", card, &x->temporal[i], e);
+        s = prepare(d->temporal[i], &shape, "temporal", d, &x->temporal[i], e);
         if (s == STATUS_OK)
             s = check_classes(card, x->temporal[i], "temporal", e);
     }
@@ -112,7 +113,7 @@ static enum status open_frame(struct inference *x, const struct detector *d, str
     if (fixed > 0)
         x->frame_batch = (unsigned)fixed;
     shape = picture_shape(card, x->frame_batch);
-    s = prepare(d->frame, &shape, "frame", card, &x->frame, e);
+    s = prepare(d->frame, &shape, "frame", d, &x->frame, e);
     if (s != STATUS_OK)
         return s;
     if (output_count(x->frame) % x->frame_batch != 0)
@@ -127,7 +128,7 @@ static enum status open_frame(struct inference *x, const struct detector *d, str
 static enum status open_joint(struct inference *x, const struct detector *d, struct error *e)
 {
     const struct tensor_shape shape = picture_shape(d->card, 1);
-    enum status s = prepare(d->joint, &shape, "joint", d->card, &x->joint, e);
+    enum status s = prepare(d->joint, &shape, "joint", d, &x->joint, e);
 
     return s == STATUS_OK ? check_classes(d->card, x->joint, "joint", e) : s;
 }

@@ -85,9 +85,11 @@ static enum status load(struct nursery *n, struct error *e)
     if (!n->settings->detector)
         return STATUS_OK;
     s = detector_open(n->settings->detector, &n->detector, e);
-    if (s == STATUS_OK)
-        s = scorer_open(n->detector, &n->scorer, e);
-    return s;
+    if (s != STATUS_OK)
+        return s;
+    n->detector->backend = n->settings->backend;
+    n->detector->precision = n->settings->precision;
+    return scorer_open(n->detector, &n->scorer, e);
 }
 
 static void be_lane(struct nursery *n, const int fds[PASSING_MAX_FDS])

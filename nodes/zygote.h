@@ -11,12 +11,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "models/network.h"
 #include "shard/status.h"
 
 struct zygote;
 
 struct zygote_settings {
     const char *detector;       /* name or path; NULL: lanes only probe */
+    enum network_backend backend;     /* default NETWORK_BACKEND_AUTO */
+    enum network_precision precision; /* default NETWORK_PRECISION_F32 */
     uint64_t lane_memory_bytes; /* beyond the zygote's own; 0: no limit */
     uint64_t lane_cpu_s;        /* CPU seconds of one lane; 0: no limit */
     bool require_sandbox;       /* a lane without every layer refuses to work */

@@ -67,7 +67,7 @@ may_include() {
     # The program's commands join the folders (docs/DECISIONS.md), through what those folders offer to others.
     coordinator/main*)
         matches "$2" 'shard/*' 'coordinator/*' nodes/agent.h nodes/lane_pool.h nodes/decoder.h nodes/sandbox.h \
-            models/detector.h models/card.h models/zoo.h models/run_npy.h models/check.h
+            models/detector.h models/card.h models/zoo.h models/run_npy.h models/check.h models/network.h
         ;;
     coordinator/*) matches "$2" 'shard/*' 'coordinator/*' ;;
     *) return 0 ;; # tests and benches see all

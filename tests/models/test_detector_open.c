@@ -142,12 +142,14 @@ Test(detector_open, info_tells_a_networks_sizes_and_cost)
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
+    const struct zoo_info_settings how = {.backend = NETWORK_BACKEND_OPENBLAS};
     struct error e = {0};
 
-    cr_assert_eq(zoo_info(TEST_DATA_DIR "/detector/clip.onnx", out, &e), STATUS_OK, "%s", e.text);
-    cr_assert_eq(zoo_info(TEST_DATA_DIR "/detector/absent.onnx", out, &e), STATUS_NOT_FOUND);
+    cr_assert_eq(zoo_info(TEST_DATA_DIR "/detector/clip.onnx", &how, out, &e), STATUS_OK, "%s", e.text);
+    cr_assert_eq(zoo_info(TEST_DATA_DIR "/detector/absent.onnx", &how, out, &e), STATUS_NOT_FOUND);
     fclose(out);
     cr_assert_not_null(strstr(text, "cost of one run at input [1,8,6]: 0.0 Mflop"), "%s", text);
+    cr_assert_not_null(strstr(text, "run by openblas in f32: plain "), "%s", text);
     free(text);
 }
 
@@ -169,7 +171,8 @@ static enum status run_npy(const char *network, const char *input, struct error 
 
     snprintf(onnx, sizeof(onnx), "%s/detector/%s", TEST_DATA_DIR, network);
     snprintf(output, sizeof(output), "%s/y.npy", root);
-    return network_run_npy(onnx, inputs, 1, output, e);
+    return network_run_npy(
+        &(struct network_run){.onnx_path = onnx, .out_path = output, .inputs = inputs, .n_inputs = 1}, e);
 }
 
 static void expect_output(const char *name, int64_t rows, int64_t columns, const float *wanted)

@@ -505,7 +505,7 @@ Test(check, passes_the_cases_of_onnx, .timeout = 240)
         FILE *out = open_memstream(&text, &len);
 
         snprintf(path, sizeof(path), "%s/%s", base, folders[i].folder);
-        cr_assert_eq(check_cases(path, out, &counts, &e), STATUS_OK, "%s", e.text);
+        cr_assert_eq(check_cases(path, NETWORK_BACKEND_AUTO, out, &counts, &e), STATUS_OK, "%s", e.text);
         fclose(out);
         cr_assert_eq(counts.failed, 0, "%s", strstr(text, "FAILED"));
         cr_assert_geq(counts.passed, folders[i].passed);
@@ -518,6 +518,6 @@ Test(check, says_that_a_folder_holds_no_case)
     struct check_counts counts;
     struct error e;
 
-    cr_assert_eq(check_cases(TEST_DATA_DIR, stderr, &counts, &e), STATUS_NOT_FOUND);
-    cr_assert_eq(check_cases("/nowhere", stderr, &counts, &e), STATUS_NOT_FOUND);
+    cr_assert_eq(check_cases(TEST_DATA_DIR, NETWORK_BACKEND_AUTO, stderr, &counts, &e), STATUS_NOT_FOUND);
+    cr_assert_eq(check_cases("/nowhere", NETWORK_BACKEND_AUTO, stderr, &counts, &e), STATUS_NOT_FOUND);
 }
