@@ -116,6 +116,9 @@ class Recurrent(nn.Module):
         super().__init__()
         self.net, self.per_clip = net, per_clip
         self.lstm = nn.LSTM(features, 24, batch_first=True, bidirectional=True)
+        for name, p in self.lstm.named_parameters():  # PyTorch's choice knows the hidden size alone, and saturates the gates
+            if name.startswith("weight_ih"):
+                nn.init.normal_(p, 0, features ** -.5)
         self.head = nn.Linear(48, 2)
 
     def forward(self, x):
@@ -214,4 +217,18 @@ def randomise(net, example):
         net(example)
     for hook in hooks:
         hook.remove()
+    return net
+
+
+def round_to_bf16(net):
+    """What bf16 values between layers cost at least: weights and each layer's result rounded, sums in float32."""
+    def hook(module, args, y):
+        return tuple(map(hook.rounded, y)) if isinstance(y, tuple) else hook.rounded(y)
+
+    hook.rounded = lambda v: v.bfloat16().float() if isinstance(v, torch.Tensor) else tuple(map(hook.rounded, v))
+    for m in net.modules():
+        if isinstance(m, (nn.Conv2d, nn.Conv3d, nn.Linear)):
+            m.weight.data = m.weight.data.bfloat16().float()
+        if not list(m.children()) and not isinstance(m, nn.LSTM):
+            m.register_forward_hook(hook)
     return net
