@@ -13,8 +13,8 @@ struct check_counts {
 };
 
 /* folder: of cases, or one case. Prints a line a case and the counts. A result passes when its type and shape
- * are the expected ones and |got - wanted| <= 1e-7 + 1e-3 * |wanted|, the tolerance of ONNX's own runner;
- * integers must be equal. Where shapes depend on inputs' values, these are given to the plan as constants;
+ * are the expected ones and |got - wanted| <= 1e-7 + 1e-3 * |wanted|, the tolerance of ONNX's own runner
+ * (bfloat16: one unit in its last place); integers must be equal. Where shapes depend on inputs' values, these are given to the plan as constants;
  * the line says so. STATUS_NOT_FOUND: no case in the folder. Failed cases are counts, not an error. */
 enum status check_cases(const char *folder, FILE *out, struct check_counts *ret_counts, struct error *e);
 

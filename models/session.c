@@ -365,7 +365,7 @@ enum status session_run(struct session *s, struct error *e)
     for (size_t i = 0; i < s->n_steps && st == STATUS_OK; i++) {
         struct call *c = &s->steps[i].call;
 
-        st = c->op->run(c, e);
+        st = call_run(c, e);
     }
     return st;
 }
