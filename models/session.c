@@ -224,7 +224,7 @@ enum tensor_type session_output_type(const struct session *s, size_t index)
 
 static enum status run_step(struct step *step, struct error *e)
 {
-    return step->call.op->run(&step->call, e);
+    return call_run(&step->call, e);
 }
 
 static enum status run_entries(struct session *s, struct error *e)
