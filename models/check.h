@@ -12,9 +12,9 @@ struct check_counts {
     unsigned passed, failed, unsupported;
 };
 
-/* folder: of cases, or one case. backend: what runs them. Prints a line a case and the counts. A result passes when its type and shape
- * are the expected ones and |got - wanted| <= 1e-7 + 1e-3 * |wanted|, the tolerance of ONNX's own runner;
- * integers must be equal. Where shapes depend on inputs' values, these are given to the plan as constants;
+/* folder: of cases, or one case. backend: what runs them. Prints a line a case and the counts. A result passes when its type
+ * and shape are the expected ones and |got - wanted| <= 1e-7 + 1e-3 * |wanted|, the tolerance of ONNX's own runner
+ * (bfloat16: one unit in its last place); integers must be equal. Where shapes depend on inputs' values, these are given to the plan as constants;
  * the line says so. STATUS_NOT_FOUND: no case in the folder. Failed cases are counts, not an error. */
 enum status check_cases(const char *folder, enum network_backend backend, FILE *out, struct check_counts *ret_counts,
                         struct error *e);

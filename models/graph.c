@@ -11,43 +11,19 @@ struct graph *graph_open(const char *path)
 
     if (!g)
         return NULL;
+    g->n_owners = 1;
     g->path = strdup(path);
     if (!g->path)
         graph_close(&g);
     return g;
 }
 
-static void attribute_clear(struct attribute *a)
-{
-    free(a->name);
-    free(a->s);
-    free(a->t.data);
-    free(a->floats);
-    free(a->ints);
-    for (size_t i = 0; a->strings && i < a->n; i++)
-        free(a->strings[i]);
-    free(a->strings);
-}
-
-void node_clear(struct node *node)
-{
-    for (size_t i = 0; node->attributes && i < node->n_attributes; i++)
-        attribute_clear(&node->attributes[i]);
-    free(node->attributes);
-    free(node->name);
-    free(node->op_type);
-    free(node->domain);
-    free(node->in);
-    free(node->out);
-    free(node->prepared);
-    memset(node, 0, sizeof(*node));
-}
-
 void graph_close(struct graph **g)
 {
     struct graph *x = *g;
 
-    if (!x)
+    *g = NULL;
+    if (!x || --x->n_owners > 0)
         return;
     for (size_t i = 0; i < x->n_nodes; i++)
         node_clear(&x->nodes[i]);
@@ -59,10 +35,10 @@ void graph_close(struct graph **g)
     free(x->values);
     free(x->inputs);
     free(x->outputs);
+    free(x->captures);
     free(x->buckets);
     free(x->path);
     free(x);
-    *g = NULL;
 }
 
 static size_t hash_name(const char *name)
@@ -136,12 +112,13 @@ enum status graph_value(struct graph *g, const char *name, size_t *ret_value, st
 
 enum status graph_new_value(struct graph *g, const char *base, size_t *ret_value, struct error *e)
 {
-    for (unsigned k = 0;; k++) {
+    /* Begins where names are likely free: many values share a base when a loop is unrolled. */
+    for (size_t k = g->n_values;; k++) {
         size_t before = g->n_values;
         char name[160];
         enum status s;
 
-        snprintf(name, sizeof(name), "%.100s#%u", base, k);
+        snprintf(name, sizeof(name), "%.100s#%zu", base, k);
         s = graph_value(g, name, ret_value, e);
         if (s != STATUS_OK || g->n_values > before)
             return s;
@@ -180,16 +157,7 @@ enum status graph_node_error(const char *path, const struct node *node, struct e
     return error_set(e, s, "%s: node '%.120s' (%.60s): %s", path, node->name, node->op_type, text);
 }
 
-const struct attribute *node_attribute(const struct node *node, const char *name)
-{
-    for (size_t i = 0; i < node->n_attributes; i++) {
-        if (strcmp(node->attributes[i].name, name) == 0)
-            return &node->attributes[i];
-    }
-    return NULL;
-}
-
-static enum status check_node(const struct graph *g, struct node *node, struct error *e)
+enum status graph_check_node(const struct graph *g, struct node *node, struct error *e)
 {
     const struct op *op;
     bool known = false;
@@ -224,7 +192,7 @@ static enum status check_producers(struct graph *g, struct error *e)
         g->values[i].producer = GRAPH_NO_VALUE;
     for (size_t i = 0; i < g->n_nodes; i++) {
         struct node *node = &g->nodes[i];
-        enum status s = check_node(g, node, e);
+        enum status s = graph_check_node(g, node, e);
 
         if (s != STATUS_OK)
             return s;
@@ -352,9 +320,25 @@ end:
     return s;
 }
 
-enum status graph_prune(struct graph *g, struct error *e)
+void graph_drop_removed(struct graph *g)
 {
     size_t n = 0;
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        struct node node = g->nodes[i];
+
+        memset(&g->nodes[i], 0, sizeof(g->nodes[i]));
+        if (node.removed)
+            node_clear(&node);
+        else
+            g->nodes[n++] = node;
+    }
+    g->n_nodes = n;
+}
+
+enum status graph_prune(struct graph *g, struct error *e)
+{
+    size_t n;
     bool *needed = calloc(g->n_values + 1, sizeof(*needed));
 
     if (!needed)
@@ -377,28 +361,20 @@ enum status graph_prune(struct graph *g, struct error *e)
         g->values[i].n_uses = 0;
         g->values[i].producer = GRAPH_NO_VALUE;
     }
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        struct node *node = &g->nodes[i];
+    graph_drop_removed(g);
+    n = g->n_nodes;
+    for (size_t i = 0; i < n; i++) {
+        const struct node *node = &g->nodes[i];
 
-        if (node->removed) {
-            node_clear(node);
-            continue;
-        }
         for (size_t k = 0; k < node->n_in; k++) {
             if (node->in[k] != GRAPH_NO_VALUE)
                 g->values[node->in[k]].n_uses++;
         }
         for (size_t k = 0; k < node->n_out; k++) {
             if (node->out[k] != GRAPH_NO_VALUE)
-                g->values[node->out[k]].producer = n;
+                g->values[node->out[k]].producer = i;
         }
-        if (n != i) {
-            g->nodes[n] = *node;
-            memset(node, 0, sizeof(*node));
-        }
-        n++;
     }
-    g->n_nodes = n;
     /* Outputs beyond an operator's first that nobody reads need not be computed. */
     for (size_t i = 0; i < n; i++) {
         for (size_t k = g->nodes[i].op->min_out; k < g->nodes[i].n_out; k++) {

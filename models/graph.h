@@ -20,7 +20,8 @@ enum attribute_kind {
     ATTRIBUTE_FLOATS,
     ATTRIBUTE_INTS,
     ATTRIBUTE_STRINGS,
-    ATTRIBUTE_OTHER, /* a graph, a sparse tensor, ...: kept by name only */
+    ATTRIBUTE_GRAPH, /* the body of an If, Loop or Scan */
+    ATTRIBUTE_OTHER, /* a sparse tensor, a list of graphs, ...: kept by name only */
 };
 
 struct attribute {
@@ -34,6 +35,7 @@ struct attribute {
     float *floats;
     int64_t *ints;
     char **strings;
+    struct graph *g; /* shared with copies of the node: n_owners */
 };
 
 /* What an activation does to the output of the node that it was fused into. */
@@ -61,6 +63,7 @@ struct node {
     const struct op *op;
     size_t n_in, n_out;
     size_t *in, *out;
+    size_t n_captured; /* the last ones of in: what the node's bodies read, in the order of attributes and captures */
     size_t n_attributes;
     struct attribute *attributes;
     struct activation activation;
@@ -87,11 +90,13 @@ struct graph {
     struct node *nodes;
     size_t n_inputs, n_outputs;
     size_t *inputs, *outputs;
-    size_t *buckets; /* hash of value names, room_values * 2 of them; GRAPH_NO_VALUE = empty */
+    size_t n_captures, *captures; /* of a body: values that it reads and does not make */
+    unsigned n_owners;            /* attributes that hold a body */
+    size_t *buckets;              /* hash of value names, room_values * 2 of them; GRAPH_NO_VALUE = empty */
 };
 
 struct graph *graph_open(const char *path); /* NULL when out of memory */
-void graph_close(struct graph **g);         /* NULL-safe; sets *g = NULL */
+void graph_close(struct graph **g);         /* NULL-safe; sets *g = NULL. Frees with the last owner. */
 
 /* The value of that name, made when it is new. */
 enum status graph_value(struct graph *g, const char *name, size_t *ret_value, struct error *e);
@@ -110,8 +115,23 @@ enum status graph_link(struct graph *g, struct error *e);
 /* Counts uses anew; marks nodes whose outputs nobody needs as removed, and compacts the node list. */
 enum status graph_prune(struct graph *g, struct error *e);
 
+/* Frees nodes that are marked as removed; link or prune comes after. */
+void graph_drop_removed(struct graph *g);
+/* Finds the node's operator and checks how many inputs and outputs it has. */
+enum status graph_check_node(const struct graph *g, struct node *node, struct error *e);
+
 const struct attribute *node_attribute(const struct node *node, const char *name);
+/* Name, operator and attributes, not the ports; bodies are shared. */
+enum status node_copy(const struct node *from, struct node *ret_node, struct error *e);
+/* What node_copy copies of large attributes. */
+size_t node_attribute_bytes(const struct node *node);
 void node_clear(struct node *node);
+
+/* Puts the bodies of If, Loop and Scan in their place (graph_control.c). After graph_link, and links again.
+ * STATUS_UNSUPPORTED: which branch or how many turns is known only at run time, or it grows beyond bounds. */
+enum status graph_expand(struct graph *g, struct error *e);
+/* Constants of 16-bit floats that are weights become float32 once, instead of in each run. */
+enum status graph_widen(struct graph *g, struct error *e);
 
 /* Runs every node whose inputs are all constant, and replaces it by its result. */
 enum status graph_fold(struct graph *g, struct error *e);

@@ -74,9 +74,13 @@ static enum status network_make(struct graph *g, struct network **ret_n, struct 
     n->graph = g;
     s = graph_link(g, e);
     if (s == STATUS_OK)
+        s = graph_expand(g, e);
+    if (s == STATUS_OK)
         s = graph_prune(g, e);
     if (s == STATUS_OK)
         s = graph_fold(g, e);
+    if (s == STATUS_OK)
+        s = graph_widen(g, e);
     if (s == STATUS_OK)
         s = graph_fuse(g, e);
     if (s == STATUS_OK)
@@ -107,12 +111,35 @@ enum status network_open_memory(const void *data, size_t len_bytes, const char *
                                 struct error *e)
 {
     struct graph *g = NULL;
-    enum status s = onnx_read(data, len_bytes, path, &g, e);
+    enum status s = onnx_read(data, len_bytes, path, false, &g, e);
 
     return s == STATUS_OK ? network_make(g, ret_n, e) : s;
 }
 
-enum status network_open(const char *path, struct network **ret_n, struct error *e)
+/* Inputs whose values are known become constants that are inputs all the same. */
+static enum status know_inputs(struct graph *g, const struct tensor *inputs, size_t n_inputs, struct error *e)
+{
+    for (size_t i = 0; i < g->n_inputs && i < n_inputs; i++) {
+        struct value *v = &g->values[g->inputs[i]];
+        struct tensor t = {.type = v->tensor.type, .shape = inputs[i].shape};
+        size_t bytes;
+        enum status s;
+
+        if (!inputs[i].data || inputs[i].type != t.type || !tensor_shape_bytes(&t.shape, t.type, &bytes))
+            continue;
+        s = tensor_allocate(&t, e);
+        if (s != STATUS_OK)
+            return s;
+        if (bytes > 0)
+            memcpy(t.data, inputs[i].data, bytes);
+        v->tensor = t;
+        v->is_constant = v->is_shaped = true;
+    }
+    return STATUS_OK;
+}
+
+enum status network_open_known(const char *path, const struct tensor *inputs, size_t n_inputs, struct network **ret_n,
+                               struct error *e)
 {
     struct graph *g = NULL;
     char *data = NULL;
@@ -121,9 +148,21 @@ enum status network_open(const char *path, struct network **ret_n, struct error 
 
     if (s != STATUS_OK)
         return s;
-    s = onnx_read(data, len, path, &g, e);
+    s = onnx_read(data, len, path, true, &g, e);
     free(data);
-    return s == STATUS_OK ? network_make(g, ret_n, e) : s;
+    if (s != STATUS_OK)
+        return s;
+    s = know_inputs(g, inputs, n_inputs, e);
+    if (s != STATUS_OK) {
+        graph_close(&g);
+        return s;
+    }
+    return network_make(g, ret_n, e);
+}
+
+enum status network_open(const char *path, struct network **ret_n, struct error *e)
+{
+    return network_open_known(path, NULL, 0, ret_n, e);
 }
 
 void network_close(struct network **n)

@@ -19,7 +19,21 @@
 
 enum { TENSOR_MAX_RANK = 8 };
 
-enum tensor_type { TENSOR_F32 = 1, TENSOR_I64, TENSOR_I32, TENSOR_U8, TENSOR_BOOL, TENSOR_F64, TENSOR_I8 };
+enum tensor_type {
+    TENSOR_F32 = 1,
+    TENSOR_I64,
+    TENSOR_I32,
+    TENSOR_U8,
+    TENSOR_BOOL,
+    TENSOR_F64,
+    TENSOR_I8,
+    TENSOR_I16,
+    TENSOR_U16,
+    TENSOR_U32,
+    TENSOR_U64,
+    TENSOR_F16, /* 16-bit floats are storage: operators compute in float32 and round what they store */
+    TENSOR_BF16,
+};
 
 size_t tensor_type_bytes(enum tensor_type t);
 const char *tensor_type_name(enum tensor_type t); /* "float32", as numpy names them */

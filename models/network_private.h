@@ -13,6 +13,11 @@ struct network {
 enum status network_open_memory(const void *data, size_t len_bytes, const char *path, struct network **ret_n,
                                 struct error *e);
 
+/* As network_open, with the values of inputs: whatever hangs on them (the condition of an If, the turns of a Loop) is
+ * settled. inputs: one an input in the file's order; data NULL = not known. */
+enum status network_open_known(const char *path, const struct tensor *inputs, size_t n_inputs, struct network **ret_n,
+                               struct error *e);
+
 struct session_plan_settings {
     enum network_backend backend;
     enum network_precision precision;

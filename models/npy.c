@@ -16,7 +16,8 @@ static const struct {
     enum tensor_type type;
 } types[] = {
     {"<f4", TENSOR_F32}, {"<f8", TENSOR_F64},  {"<i8", TENSOR_I64}, {"<i4", TENSOR_I32},
-    {"|u1", TENSOR_U8},  {"|b1", TENSOR_BOOL}, {"|i1", TENSOR_I8},
+    {"|u1", TENSOR_U8},  {"|b1", TENSOR_BOOL}, {"|i1", TENSOR_I8},  {"<i2", TENSOR_I16},
+    {"<u2", TENSOR_U16}, {"<u4", TENSOR_U32},  {"<u8", TENSOR_U64}, {"<f2", TENSOR_F16},
 };
 
 /* The text after 'KEY': in the header, blanks skipped; NULL when the key is not there. */
@@ -151,7 +152,7 @@ enum status npy_write(const char *path, enum tensor_type type, const struct tens
 {
     struct file_writer *w = NULL;
     char header[512];
-    const char *descr = "<f4";
+    const char *descr = NULL;
     size_t used, padded, bytes;
     enum status s;
 
@@ -159,6 +160,8 @@ enum status npy_write(const char *path, enum tensor_type type, const struct tens
         return error_set(e, STATUS_INVALID, "%s: a shape that is negative or too large", path);
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         descr = types[i].type == type ? types[i].descr : descr;
+    if (!descr)
+        return error_set(e, STATUS_UNSUPPORTED, "%s: numpy has no type for %s", path, tensor_type_name(type));
     used = (size_t)snprintf(header, sizeof(header), "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
     for (unsigned i = 0; i < shape->rank; i++)
         used += (size_t)snprintf(header + used, sizeof(header) - used, "%lld,%s", (long long)shape->dims[i],

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/onnx_reader_tensor.h"
 #include "onnx.pb-c.h"
 
 /* Messages nest as deep as subgraphs do; the unpacker recurses without a bound of its own. */
@@ -129,150 +130,12 @@ static enum status check_wire(const uint8_t *data, size_t len, const ProtobufCMe
                      w.why, w.bad_at, len);
 }
 
-static bool type_from_onnx(int32_t onnx, enum tensor_type *ret_type)
-{
-    switch (onnx) {
-    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
-        *ret_type = TENSOR_F32;
-        return true;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
-        *ret_type = TENSOR_F64;
-        return true;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT64:
-        *ret_type = TENSOR_I64;
-        return true;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
-        *ret_type = TENSOR_I32;
-        return true;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__UINT8:
-        *ret_type = TENSOR_U8;
-        return true;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT8:
-        *ret_type = TENSOR_I8;
-        return true;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__BOOL:
-        *ret_type = TENSOR_BOOL;
-        return true;
-    default:
-        return false;
-    }
-}
-
-bool onnx_tensor_type(int64_t onnx_type, enum tensor_type *ret_type)
-{
-    return onnx_type > 0 && onnx_type < 64 && type_from_onnx((int32_t)onnx_type, ret_type);
-}
-
 static const char *onnx_type_name(int32_t onnx)
 {
     const ProtobufCEnumValue *v =
         protobuf_c_enum_descriptor_get_value(&onnx__tensor_proto__data_type__descriptor, onnx);
 
     return v ? v->name : "unknown";
-}
-
-static enum status read_dims(const Onnx__TensorProto *p, const char *path, struct tensor_shape *ret_shape,
-                             struct error *e)
-{
-    struct tensor_shape shape = {.rank = (unsigned)p->n_dims};
-
-    if (p->n_dims > TENSOR_MAX_RANK)
-        return error_set(e, STATUS_UNSUPPORTED, "%s: tensor '%.120s' has %zu dimensions, at most %d are supported",
-                         path, p->name ? p->name : "", p->n_dims, TENSOR_MAX_RANK);
-    for (size_t i = 0; i < p->n_dims; i++) {
-        if (p->dims[i] < 0)
-            return error_set(e, STATUS_CORRUPT, "%s: tensor '%.120s' has the dimension %lld", path,
-                             p->name ? p->name : "", (long long)p->dims[i]);
-        shape.dims[i] = p->dims[i];
-    }
-    *ret_shape = shape;
-    return STATUS_OK;
-}
-
-/* The typed lists of TensorProto: which one holds t, and how many values. */
-static size_t typed_count(const Onnx__TensorProto *p, enum tensor_type t)
-{
-    switch (t) {
-    case TENSOR_F32:
-        return p->n_float_data;
-    case TENSOR_F64:
-        return p->n_double_data;
-    case TENSOR_I64:
-        return p->n_int64_data;
-    default:
-        return p->n_int32_data;
-    }
-}
-
-static void copy_typed(const Onnx__TensorProto *p, struct tensor *t, size_t count)
-{
-    switch (t->type) {
-    case TENSOR_F32:
-        memcpy(t->data, p->float_data, count * sizeof(float));
-        break;
-    case TENSOR_F64:
-        memcpy(t->data, p->double_data, count * sizeof(double));
-        break;
-    case TENSOR_I64:
-        memcpy(t->data, p->int64_data, count * sizeof(int64_t));
-        break;
-    case TENSOR_I32:
-        memcpy(t->data, p->int32_data, count * sizeof(int32_t));
-        break;
-    case TENSOR_U8:
-    case TENSOR_I8:
-        for (size_t i = 0; i < count; i++)
-            ((uint8_t *)t->data)[i] = (uint8_t)p->int32_data[i];
-        break;
-    case TENSOR_BOOL:
-        for (size_t i = 0; i < count; i++)
-            ((uint8_t *)t->data)[i] = p->int32_data[i] != 0;
-        break;
-    }
-}
-
-/* Raw bytes are little-endian, as every machine that we build for. The buffer of the message is taken over
- * when it is the tensor as it stands, so that weights are not held twice. */
-static enum status read_tensor(Onnx__TensorProto *p, const char *path, struct tensor *ret_tensor, struct error *e)
-{
-    struct tensor t = {0};
-    const char *name = p->name ? p->name : "";
-    size_t bytes, count;
-    enum status s;
-
-    if (p->has_data_location && p->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
-        return error_set(e, STATUS_UNSUPPORTED, "%s: tensor '%.120s' lies in an external file, which is not supported",
-                         path, name);
-    if (!type_from_onnx(p->data_type, &t.type))
-        return error_set(e, STATUS_UNSUPPORTED, "%s: tensor '%.120s' of type %s is not supported", path, name,
-                         onnx_type_name(p->data_type));
-    s = read_dims(p, path, &t.shape, e);
-    if (s != STATUS_OK)
-        return s;
-    if (!tensor_shape_bytes(&t.shape, t.type, &bytes))
-        return error_set(e, STATUS_CORRUPT, "%s: tensor '%.120s' is larger than %lld bytes", path, name,
-                         (long long)TENSOR_MAX_BYTES);
-    count = bytes / tensor_type_bytes(t.type);
-    if (p->has_raw_data && p->raw_data.len != bytes)
-        return error_set(e, STATUS_CORRUPT, "%s: tensor '%.120s' holds %zu bytes, its shape needs %zu", path, name,
-                         p->raw_data.len, bytes);
-    if (!p->has_raw_data && typed_count(p, t.type) != count)
-        return error_set(e, STATUS_CORRUPT, "%s: tensor '%.120s' holds %zu values, its shape needs %zu", path, name,
-                         typed_count(p, t.type), count);
-    if (p->has_raw_data && bytes > 0) {
-        t.data = p->raw_data.data;
-        p->raw_data = (ProtobufCBinaryData){0};
-        for (size_t i = 0; t.type == TENSOR_BOOL && i < bytes; i++)
-            ((uint8_t *)t.data)[i] = ((uint8_t *)t.data)[i] != 0;
-    } else {
-        t.data = tensor_memory(bytes);
-        if (!t.data)
-            return error_no_memory(e);
-        if (count > 0)
-            copy_typed(p, &t, count);
-    }
-    *ret_tensor = t;
-    return STATUS_OK;
 }
 
 static char *copy_bytes(const ProtobufCBinaryData *b)
@@ -307,6 +170,8 @@ static enum attribute_kind attribute_kind_of(const Onnx__AttributeProto *p)
         return ATTRIBUTE_STRING;
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR:
         return p->t ? ATTRIBUTE_TENSOR : ATTRIBUTE_OTHER;
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH:
+        return p->g ? ATTRIBUTE_GRAPH : ATTRIBUTE_OTHER;
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS:
         return ATTRIBUTE_FLOATS;
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS:
@@ -347,7 +212,11 @@ static enum status read_strings(const Onnx__AttributeProto *p, struct attribute 
     return STATUS_OK;
 }
 
-static enum status read_attribute(Onnx__AttributeProto *p, const char *path, struct attribute *a, struct error *e)
+static enum status read_graph(struct onnx_source *source, const Onnx__GraphProto *p, int64_t opset, bool is_body,
+                              struct graph **ret_g, struct error *e);
+
+static enum status read_attribute(struct onnx_source *source, Onnx__AttributeProto *p, int64_t opset,
+                                  struct attribute *a, struct error *e)
 {
     a->name = strdup(p->name ? p->name : "");
     if (!a->name)
@@ -365,9 +234,11 @@ static enum status read_attribute(Onnx__AttributeProto *p, const char *path, str
         return a->s ? STATUS_OK : error_no_memory(e);
     case ATTRIBUTE_TENSOR:
         /* A type that we lack leaves the attribute unreadable; the operator that needs it says so. */
-        if (read_tensor(p->t, path, &a->t, NULL) != STATUS_OK)
+        if (onnx_tensor_read(source, p->t, &a->t, NULL) != STATUS_OK)
             a->kind = ATTRIBUTE_OTHER;
         break;
+    case ATTRIBUTE_GRAPH:
+        return read_graph(source, p->g, opset, true, &a->g, e);
     case ATTRIBUTE_FLOATS:
         a->n = p->n_floats;
         a->floats = take(&p->floats);
@@ -404,7 +275,36 @@ static enum status read_ports(struct graph *g, size_t n, char **names, size_t **
     return STATUS_OK;
 }
 
-static enum status read_node(struct graph *g, Onnx__NodeProto *p, struct error *e)
+/* What the bodies of a node read from outside becomes inputs of the node, behind its own: so that what makes them
+ * stands before it and is not dropped. */
+static enum status add_captures(struct graph *g, struct node *node, struct error *e)
+{
+    for (size_t a = 0; a < node->n_attributes; a++) {
+        const struct graph *body = node->attributes[a].kind == ATTRIBUTE_GRAPH ? node->attributes[a].g : NULL;
+        size_t *in;
+
+        if (!body || body->n_captures == 0)
+            continue;
+        if (node->n_in + body->n_captures > GRAPH_MAX_PORTS)
+            return graph_node_error(g->path, node, e, STATUS_UNSUPPORTED, "its bodies read more than %d values",
+                                    GRAPH_MAX_PORTS);
+        in = realloc(node->in, (node->n_in + body->n_captures) * sizeof(*in));
+        if (!in)
+            return error_no_memory(e);
+        node->in = in;
+        for (size_t i = 0; i < body->n_captures; i++) {
+            enum status s = graph_value(g, body->values[body->captures[i]].name, &in[node->n_in], e);
+
+            if (s != STATUS_OK)
+                return s;
+            node->n_in++;
+            node->n_captured++;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status read_node(struct onnx_source *source, struct graph *g, Onnx__NodeProto *p, struct error *e)
 {
     struct node *node;
     enum status s = graph_add_node(g, &node, e);
@@ -430,12 +330,12 @@ static enum status read_node(struct graph *g, Onnx__NodeProto *p, struct error *
         return s;
     node->n_out = p->n_output;
     for (size_t i = 0; i < p->n_attribute; i++) {
-        s = read_attribute(p->attribute[i], g->path, &node->attributes[node->n_attributes], e);
+        s = read_attribute(source, p->attribute[i], g->opset, &node->attributes[node->n_attributes], e);
         node->n_attributes++;
         if (s != STATUS_OK)
             return s;
     }
-    return STATUS_OK;
+    return add_captures(g, node, e);
 }
 
 /* What the file says about an input or output: its type, and its shape with -1 for open dimensions. */
@@ -447,7 +347,7 @@ static enum status read_declared(const struct graph *g, const Onnx__ValueInfoPro
         return error_set(e, STATUS_UNSUPPORTED, "%s: '%.120s' is not a tensor, which is not supported", g->path,
                          v->name);
     t = p->type->tensor_type;
-    if (!type_from_onnx(t->elem_type, &v->tensor.type))
+    if (!onnx_tensor_type(t->elem_type, &v->tensor.type))
         return error_set(e, STATUS_UNSUPPORTED, "%s: '%.120s' of type %s is not supported", g->path, v->name,
                          onnx_type_name(t->elem_type));
     if (!t->shape)
@@ -470,10 +370,15 @@ static enum status read_declared(const struct graph *g, const Onnx__ValueInfoPro
     return STATUS_OK;
 }
 
-static enum status read_initializers(struct graph *g, const Onnx__GraphProto *p, struct error *e)
+static enum status read_initializers(struct onnx_source *source, struct graph *g, const Onnx__GraphProto *p,
+                                     struct error *e)
 {
-    if (p->n_sparse_initializer > 0)
-        return error_set(e, STATUS_UNSUPPORTED, "%s: sparse initializers are not supported", g->path);
+    if (p->n_sparse_initializer > 0) {
+        const Onnx__SparseTensorProto *t = p->sparse_initializer[0];
+
+        return error_set(e, STATUS_UNSUPPORTED, "%s: '%.120s' is a sparse initializer, which is not supported", g->path,
+                         t->values && t->values->name ? t->values->name : "");
+    }
     for (size_t i = 0; i < p->n_initializer; i++) {
         Onnx__TensorProto *t = p->initializer[i];
         struct value *v;
@@ -485,7 +390,7 @@ static enum status read_initializers(struct graph *g, const Onnx__GraphProto *p,
         v = &g->values[index];
         if (v->is_constant)
             return error_set(e, STATUS_CORRUPT, "%s: the initializer '%.120s' is there twice", g->path, v->name);
-        s = read_tensor(t, g->path, &v->tensor, e);
+        s = onnx_tensor_read(source, t, &v->tensor, e);
         if (s != STATUS_OK)
             return s;
         v->is_constant = v->is_shaped = true;
@@ -493,8 +398,9 @@ static enum status read_initializers(struct graph *g, const Onnx__GraphProto *p,
     return STATUS_OK;
 }
 
-/* Files before IR version 4 list initializers among the inputs too; such an input is a constant to us. */
-static enum status read_inputs(struct graph *g, const Onnx__GraphProto *p, struct error *e)
+/* Files before IR version 4 list initializers among the inputs too; such an input is a constant to us. A body's inputs
+ * are counted, and take their types from what is passed. */
+static enum status read_inputs(struct graph *g, const Onnx__GraphProto *p, bool is_body, struct error *e)
 {
     g->inputs = calloc(p->n_input + 1, sizeof(*g->inputs));
     if (!g->inputs)
@@ -505,12 +411,13 @@ static enum status read_inputs(struct graph *g, const Onnx__GraphProto *p, struc
 
         if (s != STATUS_OK)
             return s;
-        if (g->values[index].is_constant)
+        if (g->values[index].is_constant && !is_body)
             continue;
-        if (g->values[index].is_input)
+        if (g->values[index].is_input || g->values[index].is_constant)
             return error_set(e, STATUS_CORRUPT, "%s: the input '%.120s' is there twice", g->path,
                              g->values[index].name);
-        s = read_declared(g, p->input[i], &g->values[index], e);
+        if (!is_body || p->input[i]->type)
+            s = read_declared(g, p->input[i], &g->values[index], e);
         if (s != STATUS_OK)
             return s;
         g->values[index].is_input = true;
@@ -545,55 +452,130 @@ static enum status read_outputs(struct graph *g, const Onnx__GraphProto *p, stru
     return STATUS_OK;
 }
 
-static enum status read_opset(struct graph *g, const Onnx__ModelProto *m, struct error *e)
+static enum status read_opset(const Onnx__ModelProto *m, const char *path, int64_t *ret_opset, struct error *e)
 {
-    g->opset = m->n_opset_import == 0 ? 1 : 0; /* IR version 1 and 2 had none */
+    int64_t opset = m->n_opset_import == 0 ? 1 : 0; /* IR version 1 and 2 had none */
+
     for (size_t i = 0; i < m->n_opset_import; i++) {
         const Onnx__OperatorSetIdProto *o = m->opset_import[i];
 
         if (!o->domain || o->domain[0] == '\0' || strcmp(o->domain, "ai.onnx") == 0)
-            g->opset = o->version;
+            opset = o->version;
     }
-    if (g->opset < 0 || g->opset > 1000)
-        return error_set(e, STATUS_CORRUPT, "%s: operator set %lld", g->path, (long long)g->opset);
+    if (opset < 0 || opset > 1000)
+        return error_set(e, STATUS_CORRUPT, "%s: operator set %lld", path, (long long)opset);
+    *ret_opset = opset;
     return STATUS_OK;
 }
 
-enum status onnx_read(const void *data, size_t len_bytes, const char *path, struct graph **ret_g, struct error *e)
+/* Constant nodes of a body become constants, which all turns of a loop share. */
+static void take_constants(struct graph *g)
 {
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        struct node *node = &g->nodes[i];
+        struct attribute *a = node->n_attributes == 1 ? &node->attributes[0] : NULL;
+        struct value *v = node->n_out == 1 && node->out[0] != GRAPH_NO_VALUE ? &g->values[node->out[0]] : NULL;
+
+        if (strcmp(node->op_type, "Constant") != 0 || node->domain[0] != '\0' || node->n_in != 0 || !a || !v ||
+            a->kind != ATTRIBUTE_TENSOR || strcmp(a->name, "value") != 0 || v->is_constant || v->is_input)
+            continue;
+        v->tensor = a->t;
+        v->is_constant = v->is_shaped = true;
+        a->t.data = NULL;
+        node->removed = true;
+    }
+    graph_drop_removed(g);
+}
+
+/* Lists what a body reads that it does not make; checks that it makes nothing twice. */
+static enum status find_captures(struct graph *g, struct error *e)
+{
+    bool *made = calloc(g->n_values + 1, sizeof(*made)), *used = calloc(g->n_values + 1, sizeof(*used));
+    enum status s = STATUS_OK;
+
+    g->captures = calloc(g->n_values + 1, sizeof(*g->captures));
+    if (!made || !used || !g->captures) {
+        s = error_no_memory(e);
+        goto end;
+    }
+    for (size_t i = 0; i < g->n_values; i++)
+        made[i] = g->values[i].is_constant || g->values[i].is_input;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct node *node = &g->nodes[i];
+
+        for (size_t k = 0; k < node->n_in; k++) {
+            if (node->in[k] != GRAPH_NO_VALUE)
+                used[node->in[k]] = true;
+        }
+        for (size_t k = 0; k < node->n_out; k++) {
+            if (node->out[k] == GRAPH_NO_VALUE)
+                continue;
+            if (made[node->out[k]]) {
+                s = graph_node_error(g->path, node, e, STATUS_CORRUPT, "writes '%.120s', which is written twice",
+                                     g->values[node->out[k]].name);
+                goto end;
+            }
+            made[node->out[k]] = true;
+        }
+    }
+    for (size_t i = 0; i < g->n_outputs; i++)
+        used[g->outputs[i]] = true;
+    for (size_t i = 0; i < g->n_values; i++) {
+        if (used[i] && !made[i])
+            g->captures[g->n_captures++] = i;
+    }
+end:
+    free(made);
+    free(used);
+    return s;
+}
+
+/* Recursion (attributes hold bodies) is bounded by the depth that check_wire lets pass. */
+static enum status read_graph(struct onnx_source *source, const Onnx__GraphProto *p, int64_t opset, bool is_body,
+                              struct graph **ret_g, struct error *e)
+{
+    struct graph *g = graph_open(source->path);
+    enum status s;
+
+    if (!g)
+        return error_no_memory(e);
+    g->opset = opset;
+    s = read_initializers(source, g, p, e);
+    if (s == STATUS_OK)
+        s = read_inputs(g, p, is_body, e);
+    for (size_t i = 0; s == STATUS_OK && i < p->n_node; i++)
+        s = read_node(source, g, p->node[i], e);
+    if (s == STATUS_OK && is_body)
+        take_constants(g);
+    if (s == STATUS_OK)
+        s = read_outputs(g, p, e);
+    if (s == STATUS_OK && is_body)
+        s = find_captures(g, e);
+    if (s != STATUS_OK)
+        graph_close(&g);
+    else
+        *ret_g = g;
+    return s;
+}
+
+enum status onnx_read(const void *data, size_t len_bytes, const char *path, bool external, struct graph **ret_g,
+                      struct error *e)
+{
+    struct onnx_source source = {.path = path, .external = external};
     Onnx__ModelProto *m = NULL;
-    struct graph *g = NULL;
+    int64_t opset = 0;
     enum status s = check_wire(data, len_bytes, &onnx__model_proto__descriptor, "file", path, e);
 
     if (s != STATUS_OK)
         return s;
     m = onnx__model_proto__unpack(NULL, len_bytes, data);
-    if (!m || !m->graph) {
+    if (!m || !m->graph)
         s = error_set(e, STATUS_CORRUPT, "%s: not an ONNX file: %s", path,
                       m ? "it holds no graph" : "its fields cannot be decoded");
-        goto error;
-    }
-    g = graph_open(path);
-    if (!g) {
-        s = error_no_memory(e);
-        goto error;
-    }
-    s = read_opset(g, m, e);
     if (s == STATUS_OK)
-        s = read_initializers(g, m->graph, e);
+        s = read_opset(m, path, &opset, e);
     if (s == STATUS_OK)
-        s = read_inputs(g, m->graph, e);
-    for (size_t i = 0; s == STATUS_OK && i < m->graph->n_node; i++)
-        s = read_node(g, m->graph->node[i], e);
-    if (s == STATUS_OK)
-        s = read_outputs(g, m->graph, e);
-    if (s != STATUS_OK)
-        goto error;
-    onnx__model_proto__free_unpacked(m, NULL);
-    *ret_g = g;
-    return STATUS_OK;
-error:
-    graph_close(&g);
+        s = read_graph(&source, m->graph, opset, false, ret_g, e);
     if (m)
         onnx__model_proto__free_unpacked(m, NULL);
     return s;
@@ -602,6 +584,7 @@ error:
 enum status onnx_read_tensor(const void *data, size_t len_bytes, const char *path, struct tensor *ret_tensor,
                              struct error *e)
 {
+    struct onnx_source source = {.path = path};
     Onnx__TensorProto *p;
     enum status s = check_wire(data, len_bytes, &onnx__tensor_proto__descriptor, "tensor", path, e);
 
@@ -610,7 +593,7 @@ enum status onnx_read_tensor(const void *data, size_t len_bytes, const char *pat
     p = onnx__tensor_proto__unpack(NULL, len_bytes, data);
     if (!p)
         return error_set(e, STATUS_CORRUPT, "%s: not an ONNX tensor: its fields cannot be decoded", path);
-    s = read_tensor(p, path, ret_tensor, e);
+    s = onnx_tensor_read(&source, p, ret_tensor, e);
     onnx__tensor_proto__free_unpacked(p, NULL);
     return s;
 }

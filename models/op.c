@@ -3,8 +3,10 @@
 #include <string.h>
 
 static const struct op_group *const groups[] = {
-    &ops_conv, &ops_pool,  &ops_norm,   &ops_unary,     &ops_binary, &ops_linear,   &ops_softmax, &ops_shape,
-    &ops_move, &ops_index, &ops_reduce, &ops_recurrent, &ops_resize, &ops_constant, &ops_select,
+    &ops_conv,   &ops_pool, &ops_norm,    &ops_unary,      &ops_binary,    &ops_linear, &ops_softmax,
+    &ops_shape,  &ops_move, &ops_index,   &ops_reduce,     &ops_recurrent, &ops_resize, &ops_constant,
+    &ops_select, &ops_bits, &ops_control, &ops_einsum,     &ops_filter,    &ops_grid,   &ops_matrix,
+    &ops_nms,    &ops_pad,  &ops_quant,   &ops_quant_conv, &ops_roi,       &ops_unpool, &ops_standardize,
 };
 
 const struct op *op_find(const char *domain, const char *name, int64_t opset, bool *ret_known)
@@ -168,23 +170,4 @@ enum status call_same(struct call *c, struct error *e)
     c->out[0]->type = c->in[0]->type;
     c->out[0]->shape = c->in[0]->shape;
     return STATUS_OK;
-}
-
-enum status call_infer(struct call *c, struct error *e)
-{
-    enum status s = c->op->infer(c, e);
-
-    for (size_t i = 0; s == STATUS_OK && i < c->n_out; i++) {
-        char text[TENSOR_SHAPE_TEXT_BYTES];
-        size_t bytes;
-
-        if (c->out[i] && !tensor_shape_bytes(&c->out[i]->shape, c->out[i]->type, &bytes))
-            s = call_error(c, e, STATUS_INVALID, "output %zu would be %s of %s, beyond %lld bytes", i,
-                           tensor_shape_text(&c->out[i]->shape, text), tensor_type_name(c->out[i]->type),
-                           (long long)TENSOR_MAX_BYTES);
-    }
-    if (s == STATUS_OK && c->scratch_bytes > (size_t)TENSOR_MAX_BYTES)
-        s = call_error(c, e, STATUS_INVALID, "needs %zu bytes of scratch, beyond %lld", c->scratch_bytes,
-                       (long long)TENSOR_MAX_BYTES);
-    return s;
 }

@@ -18,6 +18,8 @@ enum op_flags {
     OP_IN_PLACE = 2,   /* output 0 may share input 0's memory when the sizes agree */
     OP_SHAPE_ONLY = 4, /* the value depends on the inputs' shapes alone */
     OP_ACTIVATION = 8, /* applies node->activation to its output */
+    OP_BYTES = 16,     /* takes 16-bit floats as they are; other operators see them as float32 (op_half.c) */
+    OP_CONTROL = 32,   /* holds subgraphs; gone once graph_control.c has replaced it */
 };
 
 enum { OP_ANY_COUNT = GRAPH_MAX_PORTS };
@@ -52,6 +54,11 @@ struct call {
     void *scratch;
     size_t scratch_bytes; /* set by infer */
     uint64_t flops;       /* set by infer */
+    /* For an operator that gets 16-bit floats and computes in float32; see op_half.c. */
+    enum tensor_type half; /* 0 = none */
+    size_t own_scratch_bytes;
+    struct tensor *wide_tensors; /* one an input, then one an output */
+    struct tensor **wide;        /* the same order */
 };
 
 struct op_group {
@@ -60,7 +67,9 @@ struct op_group {
 };
 
 extern const struct op_group ops_conv, ops_pool, ops_norm, ops_unary, ops_binary, ops_linear, ops_softmax, ops_shape,
-    ops_move, ops_index, ops_reduce, ops_recurrent, ops_resize, ops_constant, ops_select;
+    ops_move, ops_index, ops_reduce, ops_recurrent, ops_resize, ops_constant, ops_select, ops_bits, ops_control,
+    ops_einsum, ops_filter, ops_grid, ops_matrix, ops_nms, ops_pad, ops_quant, ops_quant_conv, ops_roi, ops_unpool,
+    ops_standardize;
 
 /* NULL: none for this opset; *ret_known tells whether the name is known at another opset. */
 const struct op *op_find(const char *domain, const char *name, int64_t opset, bool *ret_known);
@@ -101,8 +110,12 @@ enum status call_axis(const struct call *c, int64_t axis, unsigned rank, unsigne
 enum {
     TYPES_FLOAT = TYPE_BIT(TENSOR_F32) | TYPE_BIT(TENSOR_F64),
     TYPES_INDEX = TYPE_BIT(TENSOR_I64) | TYPE_BIT(TENSOR_I32),
-    TYPES_NUMBER = TYPES_FLOAT | TYPES_INDEX | TYPE_BIT(TENSOR_U8) | TYPE_BIT(TENSOR_I8),
-    TYPES_ANY = TYPES_NUMBER | TYPE_BIT(TENSOR_BOOL),
+    TYPES_BYTE = TYPE_BIT(TENSOR_U8) | TYPE_BIT(TENSOR_I8),
+    TYPES_UNSIGNED = TYPE_BIT(TENSOR_U8) | TYPE_BIT(TENSOR_U16) | TYPE_BIT(TENSOR_U32) | TYPE_BIT(TENSOR_U64),
+    TYPES_INTEGER = TYPES_INDEX | TYPES_UNSIGNED | TYPE_BIT(TENSOR_I8) | TYPE_BIT(TENSOR_I16),
+    TYPES_NUMBER = TYPES_FLOAT | TYPES_INTEGER,
+    TYPES_HALF = TYPE_BIT(TENSOR_F16) | TYPE_BIT(TENSOR_BF16), /* only OP_BYTES operators see them */
+    TYPES_ANY = TYPES_NUMBER | TYPES_HALF | TYPE_BIT(TENSOR_BOOL),
 };
 enum status call_type(const struct call *c, size_t input, unsigned types, struct error *e);
 /* STATUS_INVALID unless input has that rank. */
@@ -114,5 +127,7 @@ enum status call_same(struct call *c, struct error *e);
 
 /* Checks everything that infer promised: types, shapes within bounds. */
 enum status call_infer(struct call *c, struct error *e);
+/* After call_infer, with the memory of outputs and scratch set. */
+enum status call_run(struct call *c, struct error *e);
 
 #endif

@@ -92,8 +92,15 @@ DEFINE_BINARY(binary_f64, double, double, a / b, fmod(a, b), fmod(a, b))
 DEFINE_BINARY(binary_i64, int64_t, uint64_t, INTEGER_DIVIDE, INTEGER_MOD, INTEGER_FMOD)
 DEFINE_BINARY(binary_i32, int32_t, uint32_t, INTEGER_DIVIDE, INTEGER_MOD, INTEGER_FMOD)
 DEFINE_BINARY(binary_i8, int8_t, uint32_t, INTEGER_DIVIDE, INTEGER_MOD, INTEGER_FMOD)
-DEFINE_BINARY(binary_u8, uint8_t, uint32_t, (elem)(b == 0 ? 0 : a / b), (elem)(b == 0 ? 0 : a % b),
-              (elem)(b == 0 ? 0 : a % b))
+DEFINE_BINARY(binary_i16, int16_t, uint32_t, INTEGER_DIVIDE, INTEGER_MOD, INTEGER_FMOD)
+
+#define UNSIGNED_DIVIDE (elem)(b == 0 ? 0 : a / b)
+#define UNSIGNED_MOD    (elem)(b == 0 ? 0 : a % b)
+
+DEFINE_BINARY(binary_u8, uint8_t, uint32_t, UNSIGNED_DIVIDE, UNSIGNED_MOD, UNSIGNED_MOD)
+DEFINE_BINARY(binary_u16, uint16_t, uint32_t, UNSIGNED_DIVIDE, UNSIGNED_MOD, UNSIGNED_MOD)
+DEFINE_BINARY(binary_u32, uint32_t, uint32_t, UNSIGNED_DIVIDE, UNSIGNED_MOD, UNSIGNED_MOD)
+DEFINE_BINARY(binary_u64, uint64_t, uint64_t, UNSIGNED_DIVIDE, UNSIGNED_MOD, UNSIGNED_MOD)
 
 static enum status binary_infer(struct call *c, struct error *e);
 
@@ -196,10 +203,25 @@ static void combine(int kind, enum tensor_type t, const void *x, int64_t sx, con
     case TENSOR_I8:
         binary_i8(kind, x, sx, y, sy, to, n);
         break;
+    case TENSOR_I16:
+        binary_i16(kind, x, sx, y, sy, to, n);
+        break;
+    case TENSOR_U16:
+        binary_u16(kind, x, sx, y, sy, to, n);
+        break;
+    case TENSOR_U32:
+        binary_u32(kind, x, sx, y, sy, to, n);
+        break;
+    case TENSOR_U64:
+        binary_u64(kind, x, sx, y, sy, to, n);
+        break;
     case TENSOR_U8:
     case TENSOR_BOOL:
         binary_u8(kind, x, sx, y, sy, to, n);
         break;
+    case TENSOR_F16:
+    case TENSOR_BF16:
+        break; /* seen as float32 */
     }
 }
 
@@ -309,9 +331,20 @@ static void relate(int kind, enum tensor_type t, const void *x, int64_t sx, cons
         RELATE(int32_t);
     case TENSOR_I8:
         RELATE(int8_t);
+    case TENSOR_I16:
+        RELATE(int16_t);
+    case TENSOR_U16:
+        RELATE(uint16_t);
+    case TENSOR_U32:
+        RELATE(uint32_t);
+    case TENSOR_U64:
+        RELATE(uint64_t);
     case TENSOR_U8:
     case TENSOR_BOOL:
         RELATE(uint8_t);
+    case TENSOR_F16:
+    case TENSOR_BF16:
+        break; /* seen as float32 */
     }
 }
 
@@ -480,6 +513,7 @@ static const struct op binary_ops[] = {
      .max_in = 3,
      .min_out = 1,
      .max_out = 1,
+     .flags = OP_BYTES,
      .state_bytes = sizeof(struct broadcast),
      .infer = where_infer,
      .run = where_run},

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "models/half.h"
 #include "models/onnx_reader.h"
 #include "models/op.h"
 
@@ -146,26 +147,12 @@ static enum status size_run(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
-static double number(const struct tensor *t)
-{
-    switch (t->type) {
-    case TENSOR_F32:
-        return (double)*(const float *)t->data;
-    case TENSOR_F64:
-        return *(const double *)t->data;
-    case TENSOR_I32:
-        return *(const int32_t *)t->data;
-    default:
-        return (double)*(const int64_t *)t->data;
-    }
-}
-
 static enum status range_infer(struct call *c, struct error *e)
 {
     double count;
 
     for (size_t i = 0; i < 3; i++) {
-        enum status s = call_type(c, i, TYPES_FLOAT | TYPES_INDEX, e);
+        enum status s = call_type(c, i, TYPES_FLOAT | TYPES_INDEX | TYPE_BIT(TENSOR_I16), e);
 
         if (s != STATUS_OK)
             return s;
@@ -174,7 +161,7 @@ static enum status range_infer(struct call *c, struct error *e)
         if (!c->in[i]->data)
             return call_unknown(c, i, e);
     }
-    count = ceil((number(c->in[1]) - number(c->in[0])) / number(c->in[2]));
+    count = ceil((tensor_value(c->in[1], 0) - tensor_value(c->in[0], 0)) / tensor_value(c->in[2], 0));
     if (!(count <= (double)TENSOR_MAX_BYTES))
         return call_error(c, e, STATUS_INVALID, "the range has %g values", count);
     c->out[0]->type = c->in[0]->type;
@@ -196,13 +183,10 @@ static enum status range_run(struct call *c, struct error *e)
         case TENSOR_F64:
             ((double *)out->data)[i] = *(const double *)start->data + (double)i * *(const double *)step->data;
             break;
-        case TENSOR_I32:
-            ((int32_t *)out->data)[i] = (int32_t)((uint32_t) * (const int32_t *)start->data +
-                                                  (uint32_t)i * (uint32_t) * (const int32_t *)step->data);
-            break;
         default:
-            ((int64_t *)out->data)[i] = (int64_t)((uint64_t) * (const int64_t *)start->data +
-                                                  (uint64_t)i * (uint64_t) * (const int64_t *)step->data);
+            tensor_set_integer(
+                out, i,
+                (int64_t)((uint64_t)tensor_integer(start, 0) + (uint64_t)i * (uint64_t)tensor_integer(step, 0)));
             break;
         }
     }
@@ -222,39 +206,22 @@ static enum status cast_infer(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
-/* Floating values outside the target's range have no defined result in ONNX; here they become its lowest
- * value. */
-static int64_t whole(double v)
+static bool is_float(enum tensor_type t)
 {
-    return v > -9223372036854775808.0 && v < 9223372036854775808.0 ? (int64_t)v : INT64_MIN;
+    return TYPE_BIT(t) & (TYPES_FLOAT | TYPES_HALF);
 }
 
-static void read_value(const struct tensor *t, int64_t i, double *ret_real, int64_t *ret_whole)
+/* One rounding, whatever the two types are. Floating values outside an integer's range have no defined result in ONNX. */
+static void cast_one(const struct tensor *x, struct tensor *y, int64_t i)
 {
-    switch (t->type) {
-    case TENSOR_F32:
-        *ret_real = (double)((const float *)t->data)[i];
-        *ret_whole = whole(*ret_real);
-        return;
-    case TENSOR_F64:
-        *ret_real = ((const double *)t->data)[i];
-        *ret_whole = whole(*ret_real);
-        return;
-    case TENSOR_I64:
-        *ret_whole = ((const int64_t *)t->data)[i];
-        break;
-    case TENSOR_I32:
-        *ret_whole = ((const int32_t *)t->data)[i];
-        break;
-    case TENSOR_I8:
-        *ret_whole = ((const int8_t *)t->data)[i];
-        break;
-    case TENSOR_U8:
-    case TENSOR_BOOL:
-        *ret_whole = ((const uint8_t *)t->data)[i];
-        break;
-    }
-    *ret_real = (double)*ret_whole;
+    if (y->type == TENSOR_BOOL)
+        tensor_set_integer(y, i, tensor_value(x, i) != 0.0);
+    else if (x->type == TENSOR_U64 && y->type == TENSOR_F32)
+        ((float *)y->data)[i] = (float)((const uint64_t *)x->data)[i];
+    else if (is_float(x->type) || (x->type == TENSOR_U64 && is_float(y->type)))
+        tensor_set_value(y, i, tensor_value(x, i));
+    else
+        tensor_set_integer(y, i, tensor_integer(x, i));
 }
 
 static enum status cast_run(struct call *c, struct error *e)
@@ -267,34 +234,13 @@ static enum status cast_run(struct call *c, struct error *e)
     if (x->type == y->type) {
         if (n > 0)
             memcpy(y->data, x->data, (size_t)n * tensor_type_bytes(x->type));
-        return STATUS_OK;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        double real = 0;
-        int64_t integer = 0;
-
-        read_value(x, i, &real, &integer);
-        switch (y->type) {
-        case TENSOR_F32:
-            ((float *)y->data)[i] = x->type == TENSOR_I64 ? (float)integer : (float)real;
-            break;
-        case TENSOR_F64:
-            ((double *)y->data)[i] = real;
-            break;
-        case TENSOR_I64:
-            ((int64_t *)y->data)[i] = integer;
-            break;
-        case TENSOR_I32:
-            ((int32_t *)y->data)[i] = (int32_t)(uint32_t)(uint64_t)integer;
-            break;
-        case TENSOR_U8:
-        case TENSOR_I8:
-            ((uint8_t *)y->data)[i] = (uint8_t)(uint64_t)integer;
-            break;
-        case TENSOR_BOOL:
-            ((uint8_t *)y->data)[i] = real != 0.0;
-            break;
-        }
+    } else if (half_type(x->type) && y->type == TENSOR_F32) {
+        half_widen(x->type, x->data, y->data, n);
+    } else if (x->type == TENSOR_F32 && half_type(y->type)) {
+        half_narrow(y->type, x->data, y->data, n);
+    } else {
+        for (int64_t i = 0; i < n; i++)
+            cast_one(x, y, i);
     }
     return STATUS_OK;
 }
@@ -308,11 +254,11 @@ static enum status cast_run(struct call *c, struct error *e)
 static const struct op constant_ops[] = {
     ENTRY("Constant", 1, 0, 0, 0, constant_infer, constant_run),
     ENTRY("ConstantOfShape", 9, 1, 0, 0, fill_infer, fill_run),
-    ENTRY("Shape", 1, 1, OP_SHAPE_ONLY, 0, shape_infer, shape_run),
-    ENTRY("Size", 1, 1, OP_SHAPE_ONLY, 0, size_infer, size_run),
+    ENTRY("Shape", 1, 1, OP_SHAPE_ONLY | OP_BYTES, 0, shape_infer, shape_run),
+    ENTRY("Size", 1, 1, OP_SHAPE_ONLY | OP_BYTES, 0, size_infer, size_run),
     ENTRY("Range", 11, 3, 0, 0, range_infer, range_run),
-    ENTRY("Cast", 6, 1, 0, 0, cast_infer, cast_run),
-    ENTRY("CastLike", 15, 2, 0, 1, cast_infer, cast_run),
+    ENTRY("Cast", 6, 1, OP_BYTES, 0, cast_infer, cast_run),
+    ENTRY("CastLike", 15, 2, OP_BYTES, 1, cast_infer, cast_run),
 };
 
 const struct op_group ops_constant = {constant_ops, sizeof(constant_ops) / sizeof(constant_ops[0])};

@@ -1,12 +1,17 @@
-/* Operators that read or write at indices: Gather, GatherElements, GatherND, ScatterElements, ScatterND; and
- * Pad. */
+/* Operators that read or write at indices: Gather, GatherElements, GatherND, ScatterElements, ScatterND. */
+#include <math.h>
 #include <string.h>
 
 #include "models/op.h"
 
+enum reduction { REDUCE_NONE, REDUCE_ADD, REDUCE_MUL, REDUCE_MAX, REDUCE_MIN };
+
 struct index_state {
-    unsigned axis;
+    unsigned axis; /* of tuples: how many coordinates one has */
+    unsigned batch_dims;
+    int64_t batch; /* tuples: of how many parts of the data each sees its own */
     int64_t outer, length, inner;
+    enum reduction reduction;
 };
 
 static enum status index_types(const struct call *c, size_t input, struct error *e)
@@ -73,6 +78,59 @@ static enum status gather_run(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
+/* What a scatter does where it meets a value. */
+static enum status read_reduction(const struct call *c, struct index_state *state, struct error *e)
+{
+    static const char *const names[] = {"none", "add", "mul", "max", "min"};
+    const char *name = call_string(c, "reduction", "none");
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) != 0)
+            continue;
+        state->reduction = (enum reduction)i;
+        if (i != REDUCE_NONE && c->in[0]->type == TENSOR_BOOL)
+            break;
+        return STATUS_OK;
+    }
+    return call_error(c, e, STATUS_UNSUPPORTED, "reduction %.40s of %s", name, tensor_type_name(c->in[0]->type));
+}
+
+/* n elements of the updates into the output. A sum or product of two values in double, rounded to their type, is what
+ * their own arithmetic gives. */
+static void scatter(struct call *c, int64_t to, int64_t from, int64_t n)
+{
+    const struct index_state *state = c->state;
+    const struct tensor *updates = c->in[2];
+    struct tensor *out = c->out[0];
+    size_t unit = tensor_type_bytes(out->type);
+
+    if (state->reduction == REDUCE_NONE) {
+        memcpy((char *)out->data + (size_t)to * unit, (const char *)updates->data + (size_t)from * unit,
+               (size_t)n * unit);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        if (TYPE_BIT(out->type) & (TYPES_FLOAT | TYPES_HALF)) {
+            double x = tensor_value(out, to + i), y = tensor_value(updates, from + i);
+
+            tensor_set_value(out, to + i,
+                             state->reduction == REDUCE_ADD   ? x + y
+                             : state->reduction == REDUCE_MUL ? x * y
+                             : state->reduction == REDUCE_MAX ? (x > y || isnan(x) ? x : y)
+                                                              : (x < y || isnan(x) ? x : y));
+        } else {
+            int64_t x = tensor_integer(out, to + i), y = tensor_integer(updates, from + i);
+            bool less = out->type == TENSOR_U64 ? (uint64_t)x < (uint64_t)y : x < y;
+
+            tensor_set_integer(out, to + i,
+                               state->reduction == REDUCE_ADD   ? (int64_t)((uint64_t)x + (uint64_t)y)
+                               : state->reduction == REDUCE_MUL ? (int64_t)((uint64_t)x * (uint64_t)y)
+                               : state->reduction == REDUCE_MAX ? (less ? y : x)
+                                                                : (less ? x : y));
+        }
+    }
+}
+
 /* Indices have the data's rank; element by element they replace the coordinate at `axis`. */
 static enum status elements_infer(struct call *c, struct error *e)
 {
@@ -94,9 +152,7 @@ static enum status elements_infer(struct call *c, struct error *e)
     c->out[0]->shape = c->op->kind == 0 ? *indices : *in;
     if (c->op->kind != 0 && (!tensor_shape_equal(indices, &c->in[2]->shape) || c->in[2]->type != c->in[0]->type))
         return call_error(c, e, STATUS_INVALID, "updates do not fit the indices");
-    if (c->op->kind != 0 && strcmp(call_string(c, "reduction", "none"), "none") != 0)
-        return call_error(c, e, STATUS_UNSUPPORTED, "reduction %.40s", call_string(c, "reduction", "none"));
-    return STATUS_OK;
+    return c->op->kind != 0 ? read_reduction(c, state, e) : STATUS_OK;
 }
 
 /* The element of the data that element i of the indices means. */
@@ -145,8 +201,6 @@ static void copy_data(struct call *c)
 
 static enum status scatter_elements_run(struct call *c, struct error *e)
 {
-    size_t unit = tensor_type_bytes(c->in[0]->type);
-
     copy_data(c);
     for (int64_t i = 0; i < tensor_count(c->in[1]); i++) {
         int64_t at = 0;
@@ -154,7 +208,7 @@ static enum status scatter_elements_run(struct call *c, struct error *e)
 
         if (s != STATUS_OK)
             return s;
-        memcpy((char *)c->out[0]->data + (size_t)at * unit, (const char *)c->in[2]->data + (size_t)i * unit, unit);
+        scatter(c, at, i, 1);
     }
     return STATUS_OK;
 }
@@ -164,30 +218,35 @@ static enum status tuples_infer(struct call *c, struct error *e)
 {
     struct index_state *state = c->state;
     const struct tensor_shape *in = &c->in[0]->shape, *indices = &c->in[1]->shape;
-    int64_t batch = c->op->kind == 0 ? call_int(c, "batch_dims", 0) : 0, width;
+    int64_t batch_dims = c->op->kind == 0 ? call_int(c, "batch_dims", 0) : 0, width;
     struct tensor_shape slices = *indices;
     enum status s = index_types(c, 1, e);
 
     if (s != STATUS_OK)
         return s;
-    if (batch != 0)
-        return call_error(c, e, STATUS_UNSUPPORTED, "batch_dims %lld is not supported", (long long)batch);
     width = indices->rank > 0 ? indices->dims[indices->rank - 1] : 0;
-    if (width < 1 || width > in->rank || indices->rank - 1 + in->rank - (unsigned)width > TENSOR_MAX_RANK)
+    if (batch_dims < 0 || batch_dims >= (int64_t)indices->rank || batch_dims >= (int64_t)in->rank)
+        return call_error(c, e, STATUS_INVALID, "batch_dims %lld", (long long)batch_dims);
+    state->batch_dims = (unsigned)batch_dims;
+    if (width < 1 || width > in->rank - batch_dims ||
+        indices->rank - 1 + in->rank - (unsigned)width - state->batch_dims > TENSOR_MAX_RANK)
         return call_error(c, e, STATUS_INVALID, "indices of %lld for rank %u", (long long)width, in->rank);
+    for (unsigned d = 0; d < state->batch_dims; d++) {
+        if (in->dims[d] != indices->dims[d])
+            return call_error(c, e, STATUS_INVALID, "the first %u dimensions differ", state->batch_dims);
+    }
     state->axis = (unsigned)width;
-    state->inner = tensor_shape_span(in, state->axis, in->rank);
+    state->batch = tensor_shape_span(in, 0, state->batch_dims);
+    state->inner = tensor_shape_span(in, state->batch_dims + state->axis, in->rank);
     state->outer = tensor_shape_span(indices, 0, indices->rank - 1);
     slices.rank--;
-    for (unsigned d = state->axis; d < in->rank; d++)
+    for (unsigned d = state->batch_dims + state->axis; d < in->rank; d++)
         slices.dims[slices.rank++] = in->dims[d];
     c->out[0]->type = c->in[0]->type;
     c->out[0]->shape = c->op->kind == 0 ? slices : *in;
     if (c->op->kind != 0 && (!tensor_shape_equal(&slices, &c->in[2]->shape) || c->in[2]->type != c->in[0]->type))
         return call_error(c, e, STATUS_INVALID, "updates do not fit the indices");
-    if (c->op->kind != 0 && strcmp(call_string(c, "reduction", "none"), "none") != 0)
-        return call_error(c, e, STATUS_UNSUPPORTED, "reduction %.40s", call_string(c, "reduction", "none"));
-    return STATUS_OK;
+    return c->op->kind != 0 ? read_reduction(c, state, e) : STATUS_OK;
 }
 
 static enum status tuples_run(struct call *c, struct error *e)
@@ -200,10 +259,11 @@ static enum status tuples_run(struct call *c, struct error *e)
     if (bytes == 0)
         return STATUS_OK;
     for (int64_t i = 0; i < state->outer; i++) {
-        int64_t at = 0;
+        int64_t at = state->batch > 0 ? i / (state->outer / state->batch) : 0;
 
         for (unsigned d = 0; d < state->axis; d++) {
-            int64_t length = c->in[0]->shape.dims[d], index = index_at(c->in[1], i * state->axis + d);
+            int64_t length = c->in[0]->shape.dims[state->batch_dims + d],
+                    index = index_at(c->in[1], i * state->axis + d);
 
             if (index < -length || index >= length)
                 return bad_index(c, index, length, e);
@@ -213,99 +273,7 @@ static enum status tuples_run(struct call *c, struct error *e)
             memcpy((char *)c->out[0]->data + (size_t)i * bytes, (const char *)c->in[0]->data + (size_t)at * bytes,
                    bytes);
         else
-            memcpy((char *)c->out[0]->data + (size_t)at * bytes, (const char *)c->in[2]->data + (size_t)i * bytes,
-                   bytes);
-    }
-    return STATUS_OK;
-}
-
-enum pad_mode { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE };
-
-struct pad_state {
-    int64_t before[TENSOR_MAX_RANK];
-    enum pad_mode mode;
-};
-
-static enum status pad_infer(struct call *c, struct error *e)
-{
-    struct pad_state *state = c->state;
-    const struct tensor_shape *in = &c->in[0]->shape;
-    const char *mode = call_string(c, "mode", "constant");
-    int64_t pads[2 * TENSOR_MAX_RANK];
-    size_t n;
-    enum status s = call_axes(c, node_attribute(c->node, "paddings") ? "paddings" : "pads", 1, pads,
-                              (size_t)2 * TENSOR_MAX_RANK, &n, e);
-
-    if (s != STATUS_OK)
-        return s;
-    if (n != (size_t)in->rank * 2)
-        return call_error(c, e, STATUS_INVALID, "%zu pads for rank %u", n, in->rank);
-    if (call_in(c, 2) && (c->in[2]->type != c->in[0]->type || tensor_count(c->in[2]) != 1))
-        return call_error(c, e, STATUS_INVALID, "the pad value must be one %s", tensor_type_name(c->in[0]->type));
-    state->mode = strcmp(mode, "reflect") == 0 ? PAD_REFLECT : strcmp(mode, "edge") == 0 ? PAD_EDGE : PAD_CONSTANT;
-    c->out[0]->type = c->in[0]->type;
-    c->out[0]->shape.rank = in->rank;
-    for (unsigned d = 0; d < in->rank; d++) {
-        int64_t after = pads[d + in->rank], size = in->dims[d], limit = TENSOR_MAX_BYTES;
-
-        if (pads[d] < -limit || pads[d] > limit || after < -limit || after > limit || size + pads[d] + after < 0)
-            return call_error(c, e, STATUS_INVALID, "pads %lld and %lld for an extent of %lld", (long long)pads[d],
-                              (long long)after, (long long)size);
-        if ((state->mode == PAD_REFLECT && (pads[d] >= size || after >= size) && (pads[d] > 0 || after > 0)) ||
-            (state->mode == PAD_EDGE && size == 0))
-            return call_error(c, e, STATUS_INVALID, "pads %lld and %lld do not fit an extent of %lld",
-                              (long long)pads[d], (long long)after, (long long)size);
-        state->before[d] = pads[d];
-        c->out[0]->shape.dims[d] = size + pads[d] + after;
-    }
-    return STATUS_OK;
-}
-
-/* The source coordinate of output coordinate o; -1 = padding. */
-static int64_t pad_source(enum pad_mode mode, int64_t o, int64_t size)
-{
-    if (o >= 0 && o < size)
-        return o;
-    if (mode == PAD_EDGE)
-        return o < 0 ? 0 : size - 1;
-    if (mode == PAD_REFLECT)
-        return o < 0 ? -o : 2 * (size - 1) - o;
-    return -1;
-}
-
-static enum status pad_run(struct call *c, struct error *e)
-{
-    const struct pad_state *state = c->state;
-    const struct tensor_shape *in = &c->in[0]->shape, *out = &c->out[0]->shape;
-    size_t unit = tensor_type_bytes(c->in[0]->type);
-    float old_value = call_float(c, "value", 0.0f);
-    static const char zero[8] = {0};
-    const void *fill = call_in(c, 2) ? c->in[2]->data : c->in[0]->type == TENSOR_F32 ? (const void *)&old_value : zero;
-    int64_t width = out->rank > 0 ? out->dims[out->rank - 1] : 1, rows;
-    char *to = c->out[0]->data;
-
-    (void)e;
-    if (tensor_count(c->out[0]) == 0)
-        return STATUS_OK;
-    rows = tensor_count(c->out[0]) / width;
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t rest = r, from = 0, stride = out->rank > 0 ? in->dims[in->rank - 1] : 1;
-        bool inside = true;
-
-        for (unsigned d = out->rank > 0 ? out->rank - 1 : 0; d-- > 0;) {
-            int64_t at = pad_source(state->mode, rest % out->dims[d] - state->before[d], in->dims[d]);
-
-            inside = inside && at >= 0;
-            from += at * stride;
-            stride *= in->dims[d];
-            rest /= out->dims[d];
-        }
-        for (int64_t i = 0; i < width; i++, to += unit) {
-            int64_t at =
-                out->rank == 0 ? 0 : pad_source(state->mode, i - state->before[out->rank - 1], in->dims[in->rank - 1]);
-
-            memcpy(to, inside && at >= 0 ? (const char *)c->in[0]->data + (size_t)(from + at) * unit : fill, unit);
-        }
+            scatter(c, at * state->inner, i * state->inner, state->inner);
     }
     return STATUS_OK;
 }
@@ -313,7 +281,8 @@ static enum status pad_run(struct call *c, struct error *e)
 #define ENTRY(op_name, first_opset, in, op_kind, op_infer, op_run)                                                     \
     {                                                                                                                  \
         .name = op_name, .since = first_opset, .min_in = in, .max_in = in, .min_out = 1, .max_out = 1,                 \
-        .kind = op_kind, .state_bytes = sizeof(struct index_state), .infer = op_infer, .run = op_run                   \
+        .flags = OP_BYTES, .kind = op_kind, .state_bytes = sizeof(struct index_state), .infer = op_infer,              \
+        .run = op_run                                                                                                  \
     }
 
 static const struct op index_ops[] = {
@@ -323,15 +292,6 @@ static const struct op index_ops[] = {
     ENTRY("Scatter", 9, 3, 1, elements_infer, scatter_elements_run),
     ENTRY("GatherND", 11, 2, 0, tuples_infer, tuples_run),
     ENTRY("ScatterND", 11, 3, 1, tuples_infer, tuples_run),
-    {.name = "Pad",
-     .since = 1,
-     .min_in = 1,
-     .max_in = 3,
-     .min_out = 1,
-     .max_out = 1,
-     .state_bytes = sizeof(struct pad_state),
-     .infer = pad_infer,
-     .run = pad_run},
 };
 
 const struct op_group ops_index = {index_ops, sizeof(index_ops) / sizeof(index_ops[0])};

@@ -384,7 +384,7 @@ static enum status split_run(struct call *c, struct error *e)
 #define MOVE(op_name, first_opset, least_in, most_in, op_infer)                                                        \
     {                                                                                                                  \
         .name = op_name, .since = first_opset, .min_in = least_in, .max_in = most_in, .min_out = 1, .max_out = 1,      \
-        .state_bytes = sizeof(struct move_state), .infer = op_infer, .run = move_run                                   \
+        .flags = OP_BYTES, .state_bytes = sizeof(struct move_state), .infer = op_infer, .run = move_run                \
     }
 
 static const struct op move_ops[] = {
@@ -400,6 +400,7 @@ static const struct op move_ops[] = {
      .max_in = OP_ANY_COUNT,
      .min_out = 1,
      .max_out = 1,
+     .flags = OP_BYTES,
      .state_bytes = sizeof(struct axis_state),
      .infer = concat_infer,
      .run = concat_run},
@@ -409,6 +410,7 @@ static const struct op move_ops[] = {
      .max_in = 2,
      .min_out = 1,
      .max_out = SPLIT_MAX_PARTS,
+     .flags = OP_BYTES,
      .state_bytes = sizeof(struct split_state),
      .infer = split_infer,
      .run = split_run},

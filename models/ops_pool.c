@@ -1,6 +1,7 @@
 /* MaxPool, AveragePool, LpPool and their global forms, float32, one to three spatial dimensions. */
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "models/window.h"
 
@@ -17,7 +18,7 @@ static enum status pool_infer(struct call *c, struct error *e)
 {
     struct pool_state *state = c->state;
     const struct tensor *x = c->in[0];
-    enum status s = call_type(c, 0, TYPE_BIT(TENSOR_F32), e);
+    enum status s = call_type(c, 0, c->op->kind == POOL_MAX ? TYPES_FLOAT | TYPES_BYTE : TYPE_BIT(TENSOR_F32), e);
 
     if (s == STATUS_OK)
         s = window_infer(c, NULL, &state->window, e);
@@ -27,7 +28,7 @@ static enum status pool_infer(struct call *c, struct error *e)
     state->count_padding = call_int(c, "count_include_pad", 0) != 0;
     state->column_major = call_int(c, "storage_order", 0) != 0;
     state->p = call_int(c, "p", 2);
-    c->out[0]->type = TENSOR_F32;
+    c->out[0]->type = x->type;
     window_shape(&state->window, x->shape.dims[0], x->shape.dims[1], &c->out[0]->shape);
     if (call_out(c, 1)) {
         c->out[1]->type = TENSOR_I64;
@@ -75,6 +76,26 @@ static float max_of(const struct window *w, const struct tap_box *b, const float
         }
     }
     *ret_at = best_at;
+    return best;
+}
+
+/* The same for types that are rare here. */
+static int64_t max_at(const struct window *w, const struct tap_box *b, const struct tensor *x, int64_t plane)
+{
+    int64_t best = -1;
+
+    for (int64_t kd = b->first[0]; kd < b->end[0]; kd++) {
+        for (int64_t kh = b->first[1]; kh < b->end[1]; kh++) {
+            int64_t row = (b->start[0] + kd * w->dilation[0]) * w->in[1] + b->start[1] + kh * w->dilation[1];
+
+            for (int64_t kw = b->first[2]; kw < b->end[2]; kw++) {
+                int64_t at = row * w->in[2] + b->start[2] + kw * w->dilation[2];
+
+                if (best < 0 || tensor_compare(x, plane + at, plane + best) > 0)
+                    best = at;
+            }
+        }
+    }
     return best;
 }
 
@@ -167,6 +188,35 @@ static void max_plane(const struct window *w, const float *x, float *y)
     }
 }
 
+static enum status pool_any(struct call *c)
+{
+    const struct pool_state *state = c->state;
+    const struct window *w = &state->window;
+    size_t unit = tensor_type_bytes(c->in[0]->type);
+    int64_t in = w->in[0] * w->in[1] * w->in[2], out = w->out[0] * w->out[1] * w->out[2];
+
+    for (int64_t i = 0; i < state->planes * out; i++) {
+        int64_t plane = i / out, o = i % out, at;
+        struct tap_box b;
+
+        clip_window(w, 0, o / (w->out[1] * w->out[2]), &b.start[0], &b.first[0], &b.end[0]);
+        clip_window(w, 1, o / w->out[2] % w->out[1], &b.start[1], &b.first[1], &b.end[1]);
+        clip_window(w, 2, o % w->out[2], &b.start[2], &b.first[2], &b.end[2]);
+        at = max_at(w, &b, c->in[0], plane * in);
+        if (at >= 0)
+            memcpy((char *)c->out[0]->data + (size_t)i * unit,
+                   (const char *)c->in[0]->data + (size_t)(plane * in + at) * unit, unit);
+        else
+            tensor_set_value(c->out[0], i,
+                             c->in[0]->type == TENSOR_I8   ? -128
+                             : c->in[0]->type == TENSOR_U8 ? 0
+                                                           : -INFINITY);
+        if (call_out(c, 1))
+            ((int64_t *)c->out[1]->data)[i] = at >= 0 ? index_of(state, plane, at) : -1;
+    }
+    return STATUS_OK;
+}
+
 static enum status pool_run(struct call *c, struct error *e)
 {
     const struct pool_state *state = c->state;
@@ -177,6 +227,8 @@ static enum status pool_run(struct call *c, struct error *e)
     struct tap_box b;
 
     (void)e;
+    if (c->in[0]->type != TENSOR_F32)
+        return pool_any(c);
     for (int64_t plane = 0; plane < state->planes; plane++) {
         const float *x = (const float *)c->in[0]->data + plane * in;
 

@@ -45,7 +45,8 @@ static enum status reduce_infer(struct call *c, struct error *e)
     int64_t axes[TENSOR_MAX_RANK], stride = tensor_count(c->in[0]);
     bool set[TENSOR_MAX_RANK] = {0}, keep = call_int(c, "keepdims", 1) != 0;
     size_t n;
-    enum status s = call_type(c, 0, TYPES_FLOAT | TYPES_INDEX, e);
+    bool orders = c->op->kind == REDUCE_MAX || c->op->kind == REDUCE_MIN;
+    enum status s = call_type(c, 0, orders ? TYPES_NUMBER | TYPE_BIT(TENSOR_BOOL) : TYPES_NUMBER, e);
 
     if (s == STATUS_OK)
         s = call_axes(c, "axes", 1, axes, TENSOR_MAX_RANK, &n, e);
@@ -73,7 +74,7 @@ static enum status reduce_infer(struct call *c, struct error *e)
         if (!set[d] || keep)
             out->dims[out->rank++] = set[d] ? 1 : in->dims[d];
     }
-    if (state->count == 0 && (c->op->kind == REDUCE_MAX || c->op->kind == REDUCE_MIN))
+    if (state->count == 0 && orders)
         return call_error(c, e, STATUS_INVALID, "nothing to reduce");
     c->out[0]->type = c->in[0]->type;
     c->flops = (uint64_t)tensor_count(c->in[0]);
@@ -93,18 +94,10 @@ static bool step_loops(unsigned n, const int64_t *dims, const int64_t *strides, 
     return false;
 }
 
-static double value_at(const struct tensor *t, int64_t i)
+/* float32 is what networks reduce; it must not cost a call. */
+static inline double value_at(const struct tensor *t, int64_t i)
 {
-    switch (t->type) {
-    case TENSOR_F32:
-        return (double)((const float *)t->data)[i];
-    case TENSOR_F64:
-        return ((const double *)t->data)[i];
-    case TENSOR_I64:
-        return (double)((const int64_t *)t->data)[i];
-    default:
-        return (double)((const int32_t *)t->data)[i];
-    }
+    return t->type == TENSOR_F32 ? (double)((const float *)t->data)[i] : tensor_value(t, i);
 }
 
 static double accumulate(int kind, double sum, double v)
@@ -164,9 +157,47 @@ static double reduce_one(const struct call *c, int64_t at)
     }
 }
 
-static int64_t whole(double v)
+/* Integers, where the result is one too: exact, modulo the type's range. */
+static int64_t reduce_integers(const struct call *c, int64_t at)
 {
-    return v > -9223372036854775808.0 && v < 9223372036854775808.0 ? (int64_t)v : 0;
+    const struct reduce_state *state = c->state;
+    int64_t index[TENSOR_MAX_RANK] = {0}, from = at, best = at;
+    uint64_t sum = c->op->kind == REDUCE_PROD;
+
+    if (state->count == 0)
+        return (int64_t)sum;
+    do {
+        uint64_t v = (uint64_t)tensor_integer(c->in[0], from);
+        bool negative = !(TYPE_BIT(c->in[0]->type) & TYPES_UNSIGNED) && (int64_t)v < 0;
+
+        switch ((enum reduce_kind)c->op->kind) {
+        case REDUCE_MAX:
+            best = tensor_compare(c->in[0], from, best) > 0 ? from : best;
+            break;
+        case REDUCE_MIN:
+            best = tensor_compare(c->in[0], from, best) < 0 ? from : best;
+            break;
+        case REDUCE_PROD:
+            sum *= v;
+            break;
+        case REDUCE_L1:
+            sum += negative ? 0 - v : v;
+            break;
+        case REDUCE_SUM_SQUARE:
+            sum += v * v;
+            break;
+        default:
+            sum += v;
+            break;
+        }
+    } while (step_loops(state->n_reduced, state->reduced, state->reduced_strides, index, &from));
+    return c->op->kind == REDUCE_MAX || c->op->kind == REDUCE_MIN ? tensor_integer(c->in[0], best) : (int64_t)sum;
+}
+
+static bool gives_integers(const struct call *c)
+{
+    return !(TYPE_BIT(c->in[0]->type) & TYPES_FLOAT) && c->op->kind != REDUCE_MEAN && c->op->kind != REDUCE_L2 &&
+           c->op->kind != REDUCE_LOG_SUM && c->op->kind != REDUCE_LOG_SUM_EXP;
 }
 
 static enum status reduce_run(struct call *c, struct error *e)
@@ -177,22 +208,10 @@ static enum status reduce_run(struct call *c, struct error *e)
 
     (void)e;
     for (int64_t i = 0; i < tensor_count(out); i++) {
-        double v = reduce_one(c, at);
-
-        switch (out->type) {
-        case TENSOR_F32:
-            ((float *)out->data)[i] = (float)v;
-            break;
-        case TENSOR_F64:
-            ((double *)out->data)[i] = v;
-            break;
-        case TENSOR_I64:
-            ((int64_t *)out->data)[i] = whole(v);
-            break;
-        default:
-            ((int32_t *)out->data)[i] = (int32_t)(uint32_t)(uint64_t)whole(v);
-            break;
-        }
+        if (gives_integers(c))
+            tensor_set_integer(out, i, reduce_integers(c, at));
+        else
+            tensor_set_value(out, i, reduce_one(c, at));
         (void)step_loops(state->n_kept, state->kept, state->kept_strides, index, &at);
     }
     return STATUS_OK;
@@ -209,7 +228,7 @@ static enum status arg_infer(struct call *c, struct error *e)
     struct tensor_shape *out = &c->out[0]->shape;
     bool keep = call_int(c, "keepdims", 1) != 0;
     unsigned axis;
-    enum status s = call_type(c, 0, TYPES_FLOAT | TYPES_INDEX, e);
+    enum status s = call_type(c, 0, TYPES_NUMBER, e);
 
     if (s == STATUS_OK)
         s = call_axis(c, call_int(c, "axis", 0), in->rank, &axis, e);
@@ -229,6 +248,15 @@ static enum status arg_infer(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
+static inline int compare(const struct tensor *t, int64_t a, int64_t b)
+{
+    const float *v = t->data;
+
+    if (t->type != TENSOR_F32 || isnan(v[a]) || isnan(v[b]))
+        return tensor_compare(t, a, b);
+    return (v[a] > v[b]) - (v[a] < v[b]);
+}
+
 static enum status arg_run(struct call *c, struct error *e)
 {
     const struct arg_state *state = c->state;
@@ -238,17 +266,13 @@ static enum status arg_run(struct call *c, struct error *e)
     (void)e;
     for (int64_t o = 0; o < state->outer; o++) {
         for (int64_t i = 0; i < state->inner; i++) {
-            int64_t best = 0;
-            double best_value = 0;
+            int64_t base = o * state->n * state->inner + i, best = 0;
 
-            for (int64_t k = 0; k < state->n; k++) {
-                double v = value_at(c->in[0], (o * state->n + k) * state->inner + i);
-                bool better = c->op->kind == REDUCE_MAX ? v > best_value : v < best_value;
+            for (int64_t k = 1; k < state->n; k++) {
+                int order = compare(c->in[0], base + k * state->inner, base + best * state->inner);
 
-                if (k == 0 || better || (last && v == best_value)) {
+                if ((c->op->kind == REDUCE_MAX ? order > 0 : order < 0) || (last && order == 0))
                     best = k;
-                    best_value = v;
-                }
             }
             *to++ = best;
         }

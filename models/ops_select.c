@@ -23,10 +23,8 @@ static enum status top_infer(struct call *c, struct error *e)
     int64_t k = call_int(c, "k", -1);
     unsigned axis;
     size_t n = 1;
-    enum status s = call_type(c, 0, TYPES_FLOAT | TYPES_INDEX, e);
+    enum status s = call_axis(c, call_int(c, "axis", -1), in->rank, &axis, e);
 
-    if (s == STATUS_OK)
-        s = call_axis(c, call_int(c, "axis", -1), in->rank, &axis, e);
     if (s == STATUS_OK && call_in(c, 1))
         s = call_input_ints(c, 1, &k, 1, &n, e);
     if (s != STATUS_OK)
@@ -53,10 +51,10 @@ static enum status top_infer(struct call *c, struct error *e)
 static bool before(const struct call *c, int64_t base, int64_t a, int64_t b)
 {
     const struct select_state *state = c->state;
-    double x = tensor_value(c->in[0], base + a * state->inner), y = tensor_value(c->in[0], base + b * state->inner);
+    int order = tensor_compare(c->in[0], base + a * state->inner, base + b * state->inner);
 
-    if (x != y)
-        return state->flag_a ? x > y : x < y;
+    if (order != 0)
+        return state->flag_a ? order > 0 : order < 0;
     return a < b;
 }
 
@@ -100,7 +98,7 @@ static enum status sum_infer(struct call *c, struct error *e)
     int64_t axis = 0;
     unsigned at;
     size_t n;
-    enum status s = call_type(c, 0, TYPES_FLOAT | TYPES_INDEX, e);
+    enum status s = call_type(c, 0, TYPES_FLOAT | TYPES_INDEX | TYPE_BIT(TENSOR_U32) | TYPE_BIT(TENSOR_U64), e);
 
     if (s == STATUS_OK)
         s = call_input_ints(c, 1, &axis, 1, &n, e);
@@ -139,7 +137,7 @@ static enum status sum_run(struct call *c, struct error *e)
             CUMULATE(float, double);
         else if (c->in[0]->type == TENSOR_F64)
             CUMULATE(double, double);
-        else if (c->in[0]->type == TENSOR_I64)
+        else if (tensor_type_bytes(c->in[0]->type) == sizeof(int64_t))
             CUMULATE(int64_t, uint64_t);
         else
             CUMULATE(int32_t, uint32_t);
@@ -229,17 +227,62 @@ static enum status one_hot_run(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
-#define ENTRY(op_name, first_opset, least_in, most_in, most_out, op_infer, op_run)                                     \
+/* Each sequence of the batch backwards, up to its length. */
+static enum status reverse_infer(struct call *c, struct error *e)
+{
+    struct select_state *state = c->state;
+    const struct tensor_shape *in = &c->in[0]->shape;
+    int64_t batch = call_int(c, "batch_axis", 1), time = call_int(c, "time_axis", 0);
+    enum status s = call_type(c, 1, TYPES_INDEX, e);
+
+    if (s == STATUS_OK)
+        s = call_rank(c, 0, 2, TENSOR_MAX_RANK, e);
+    if (s != STATUS_OK)
+        return s;
+    if (!((batch == 0 && time == 1) || (batch == 1 && time == 0)))
+        return call_error(c, e, STATUS_INVALID, "batch_axis %lld and time_axis %lld must be 0 and 1 or 1 and 0",
+                          (long long)batch, (long long)time);
+    if (c->in[1]->shape.rank != 1 || c->in[1]->shape.dims[0] != in->dims[batch])
+        return call_error(c, e, STATUS_INVALID, "the lengths do not fit a batch of %lld", (long long)in->dims[batch]);
+    state->inner = tensor_shape_span(in, 2, in->rank);
+    state->flag_a = batch == 0;
+    return call_same(c, e);
+}
+
+static enum status reverse_run(struct call *c, struct error *e)
+{
+    const struct select_state *state = c->state;
+    const int64_t *dims = c->in[0]->shape.dims;
+    size_t bytes = (size_t)state->inner * tensor_type_bytes(c->in[0]->type);
+    int64_t time = dims[state->flag_a ? 1 : 0];
+
+    for (int64_t i = 0; i < dims[0] * dims[1] && bytes > 0; i++) {
+        int64_t first = i / dims[1], second = i % dims[1], t = state->flag_a ? second : first;
+        int64_t length = tensor_integer(c->in[1], state->flag_a ? first : second), from;
+
+        if (length < 0 || length > time)
+            return call_error(c, e, STATUS_INVALID, "a length of %lld in sequences of %lld", (long long)length,
+                              (long long)time);
+        from = t < length ? length - 1 - t : t;
+        from = state->flag_a ? first * dims[1] + from : from * dims[1] + second;
+        memcpy((char *)c->out[0]->data + (size_t)i * bytes, (const char *)c->in[0]->data + (size_t)from * bytes, bytes);
+    }
+    return STATUS_OK;
+}
+
+#define ENTRY(op_name, first_opset, least_in, most_in, most_out, op_flags, op_infer, op_run)                           \
     {                                                                                                                  \
         .name = op_name, .since = first_opset, .min_in = least_in, .max_in = most_in, .min_out = 1,                    \
-        .max_out = most_out, .state_bytes = sizeof(struct select_state), .infer = op_infer, .run = op_run              \
+        .max_out = most_out, .flags = op_flags, .state_bytes = sizeof(struct select_state), .infer = op_infer,         \
+        .run = op_run                                                                                                  \
     }
 
 static const struct op select_ops[] = {
-    ENTRY("TopK", 1, 1, 2, 2, top_infer, top_run),
-    ENTRY("CumSum", 11, 2, 2, 1, sum_infer, sum_run),
-    ENTRY("Trilu", 14, 1, 2, 1, triangle_infer, triangle_run),
-    ENTRY("OneHot", 9, 3, 3, 1, one_hot_infer, one_hot_run),
+    ENTRY("TopK", 1, 1, 2, 2, OP_BYTES, top_infer, top_run),
+    ENTRY("CumSum", 11, 2, 2, 1, 0, sum_infer, sum_run),
+    ENTRY("Trilu", 14, 1, 2, 1, OP_BYTES, triangle_infer, triangle_run),
+    ENTRY("OneHot", 9, 3, 3, 1, OP_BYTES, one_hot_infer, one_hot_run),
+    ENTRY("ReverseSequence", 10, 2, 2, 1, OP_BYTES, reverse_infer, reverse_run),
 };
 
 const struct op_group ops_select = {select_ops, sizeof(select_ops) / sizeof(select_ops[0])};

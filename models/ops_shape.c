@@ -140,11 +140,19 @@ static enum status unsqueeze_infer(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
+/* Training at a ratio of 0 drops nothing either: so torchvision's Swin is exported. */
+static bool dropout_drops(const struct call *c)
+{
+    const struct tensor *ratio = call_in(c, 1), *training = call_in(c, 2);
+
+    if (!training || (training->data && tensor_count(training) == 1 && tensor_value(training, 0) == 0.0))
+        return false;
+    return !ratio || !ratio->data || tensor_count(ratio) != 1 || tensor_value(ratio, 0) != 0.0;
+}
+
 static enum status dropout_infer(struct call *c, struct error *e)
 {
-    const struct tensor *training = call_in(c, 2);
-
-    if (training && (!training->data || *(const uint8_t *)training->data != 0))
+    if (dropout_drops(c))
         return call_error(c, e, STATUS_UNSUPPORTED, "training mode is not supported");
     if (call_out(c, 1)) {
         c->out[1]->type = c->opset < 10 ? c->in[0]->type : TENSOR_BOOL;
@@ -158,21 +166,15 @@ static enum status dropout_run(struct call *c, struct error *e)
 {
     struct tensor *mask = call_out(c, 1);
 
-    for (int64_t i = 0; mask && i < tensor_count(mask); i++) {
-        if (mask->type == TENSOR_BOOL)
-            ((uint8_t *)mask->data)[i] = 1;
-        else if (mask->type == TENSOR_F32)
-            ((float *)mask->data)[i] = 1.0f;
-        else
-            return call_error(c, e, STATUS_UNSUPPORTED, "a mask of %s", tensor_type_name(mask->type));
-    }
+    for (int64_t i = 0; mask && i < tensor_count(mask); i++)
+        tensor_set_integer(mask, i, 1);
     return view_run(c, e);
 }
 
 #define VIEW(op_name, most_in, most_out, op_infer, op_run)                                                             \
     {                                                                                                                  \
         .name = op_name, .since = 1, .min_in = 1, .max_in = most_in, .min_out = 1, .max_out = most_out,                \
-        .flags = OP_VIEW, .infer = op_infer, .run = op_run                                                             \
+        .flags = OP_VIEW | OP_BYTES, .infer = op_infer, .run = op_run                                                  \
     }
 
 static const struct op shape_ops[] = {

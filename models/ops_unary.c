@@ -41,9 +41,13 @@ enum unary_kind {
     UNARY_ACOSH,
     UNARY_ATANH,
     UNARY_SHRINK,
+    UNARY_MISH,
+    UNARY_GELU,
+    UNARY_GELU_TANH,
 };
 
 struct unary_state {
+    int kind;
     float a, b;
 };
 
@@ -132,54 +136,45 @@ struct unary_state {
             EACH(atanh(x));                                                                                            \
         case UNARY_SHRINK:                                                                                             \
             EACH(x<-a ? x + b : x> a ? x - b : zero);                                                                  \
+        case UNARY_MISH:                                                                                               \
+            EACH(x *tanh(fmax(x, zero) + log1p(exp(-fabs(x)))));                                                       \
+        case UNARY_GELU:                                                                                               \
+            EACH((real)0.5 * x * (one + erf(x * (real)0.70710678118654752440)));                                       \
+        case UNARY_GELU_TANH:                                                                                          \
+            EACH((real)0.5 * x * (one + tanh((real)0.79788456080286535588 * (x + (real)0.044715 * x * x * x))));       \
         }                                                                                                              \
     }
 
 DEFINE_UNARY(unary_f32, float)
 DEFINE_UNARY(unary_f64, double)
 
-static int64_t read_integer(const void *data, enum tensor_type t, int64_t i)
+static int64_t integer_of(int kind, int64_t x, bool is_signed)
 {
-    switch (t) {
-    case TENSOR_I64:
-        return ((const int64_t *)data)[i];
-    case TENSOR_I32:
-        return ((const int32_t *)data)[i];
-    case TENSOR_I8:
-        return ((const int8_t *)data)[i];
+    switch (kind) {
+    case UNARY_NEG:
+        return (int64_t)(0 - (uint64_t)x); /* as unsigned: the lowest value stays itself */
+    case UNARY_ABS:
+        return is_signed && x < 0 ? (int64_t)(0 - (uint64_t)x) : x;
+    case UNARY_SIGN:
+        return is_signed ? (x > 0) - (x < 0) : x != 0;
     default:
-        return ((const uint8_t *)data)[i];
+        return is_signed && x < 0 ? 0 : x; /* Relu */
     }
 }
 
-static void write_integer(void *data, enum tensor_type t, int64_t i, int64_t value)
+static void unary_integer(const struct call *c)
 {
-    switch (t) {
-    case TENSOR_I64:
-        ((int64_t *)data)[i] = value;
-        break;
-    case TENSOR_I32:
-        ((int32_t *)data)[i] = (int32_t)value;
-        break;
-    default:
-        ((uint8_t *)data)[i] = (uint8_t)value;
-        break;
-    }
-}
+    const struct unary_state *state = c->state;
+    const struct tensor *x = c->in[0];
+    bool is_signed = !(TYPE_BIT(x->type) & TYPES_UNSIGNED);
 
-static void unary_integer(int kind, const void *from, void *to, enum tensor_type t, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        int64_t x = read_integer(from, t, i);
+    for (int64_t i = 0; i < tensor_count(x); i++) {
+        double v = c->op->kind == UNARY_SHRINK ? tensor_value(x, i) : 0, a = (double)state->a, b = (double)state->b;
 
-        /* Negation as unsigned: INT64_MIN stays itself. */
-        if (kind == UNARY_NEG || (kind == UNARY_ABS && x < 0))
-            x = (int64_t)(0 - (uint64_t)x);
-        else if (kind == UNARY_SIGN)
-            x = (x > 0) - (x < 0);
-        else if (kind == UNARY_RELU)
-            x = x < 0 ? 0 : x;
-        write_integer(to, t, i, x);
+        if (c->op->kind == UNARY_SHRINK)
+            tensor_set_value(c->out[0], i, v < -a ? v + b : v > a ? v - b : 0);
+        else
+            tensor_set_integer(c->out[0], i, integer_of(c->op->kind, tensor_integer(x, i), is_signed));
     }
 }
 
@@ -191,6 +186,7 @@ static enum status unary_infer(struct call *c, struct error *e)
 
     if (s != STATUS_OK)
         return s;
+    state->kind = c->op->kind;
     switch ((enum unary_kind)c->op->kind) {
     case UNARY_LEAKY_RELU:
         state->a = call_float(c, "alpha", 0.01f);
@@ -209,11 +205,12 @@ static enum status unary_infer(struct call *c, struct error *e)
         state->a = call_float(c, "alpha", 0.2f);
         state->b = call_float(c, "beta", 0.5f);
         break;
+    case UNARY_GELU:
+        state->kind = strcmp(call_string(c, "approximate", "none"), "tanh") == 0 ? UNARY_GELU_TANH : UNARY_GELU;
+        break;
     case UNARY_SHRINK:
         state->a = call_float(c, "lambd", 0.5f);
         state->b = call_float(c, "bias", 0.0f);
-        if (!(TYPE_BIT(c->in[0]->type) & TYPES_FLOAT))
-            return call_error(c, e, STATUS_UNSUPPORTED, "integers are not supported");
         break;
     default:
         break;
@@ -232,11 +229,11 @@ static enum status unary_run(struct call *c, struct error *e)
     if (x->type == TENSOR_F32 && c->op->kind == UNARY_SIGMOID)
         sigmoid_f32(x->data, c->out[0]->data, (size_t)n);
     else if (x->type == TENSOR_F32)
-        unary_f32(c->op->kind, x->data, c->out[0]->data, n, state->a, state->b);
+        unary_f32(state->kind, x->data, c->out[0]->data, n, state->a, state->b);
     else if (x->type == TENSOR_F64)
-        unary_f64(c->op->kind, x->data, c->out[0]->data, n, (double)state->a, (double)state->b);
+        unary_f64(state->kind, x->data, c->out[0]->data, n, (double)state->a, (double)state->b);
     else
-        unary_integer(c->op->kind, x->data, c->out[0]->data, x->type, n);
+        unary_integer(c);
     return STATUS_OK;
 }
 
@@ -289,10 +286,25 @@ static enum status clip_run(struct call *c, struct error *e)
     case TENSOR_I8:
         CLIP(int8_t, INT8_MIN, INT8_MAX);
         break;
+    case TENSOR_I16:
+        CLIP(int16_t, INT16_MIN, INT16_MAX);
+        break;
+    case TENSOR_U16:
+        CLIP(uint16_t, 0, UINT16_MAX);
+        break;
+    case TENSOR_U32:
+        CLIP(uint32_t, 0, UINT32_MAX);
+        break;
+    case TENSOR_U64:
+        CLIP(uint64_t, 0, UINT64_MAX);
+        break;
     case TENSOR_U8:
     case TENSOR_BOOL:
         CLIP(uint8_t, 0, UINT8_MAX);
         break;
+    case TENSOR_F16:
+    case TENSOR_BF16:
+        break; /* seen as float32 */
     }
     return STATUS_OK;
 }
@@ -376,6 +388,8 @@ static const struct op unary_ops[] = {
     UNARY("Acosh", UNARY_ACOSH),
     UNARY("Atanh", UNARY_ATANH),
     UNARY("Shrink", UNARY_SHRINK),
+    UNARY("Mish", UNARY_MISH),
+    UNARY("Gelu", UNARY_GELU),
     TEST("IsNaN", TEST_NAN),
     TEST("IsInf", TEST_INFINITE),
     TEST("Not", TEST_NOT),

@@ -227,7 +227,7 @@ enum tensor_type session_output_type(const struct session *s, size_t index)
 static enum status run_step(struct step *step, uint64_t *ns, struct error *e)
 {
     uint64_t began = ns ? timing_ns(CLOCK_THREAD_CPUTIME_ID) : 0;
-    enum status st = step->call.op->run(&step->call, e);
+    enum status st = call_run(&step->call, e);
 
     if (ns)
         *ns += timing_ns(CLOCK_THREAD_CPUTIME_ID) - began;

@@ -12,11 +12,13 @@ enum status step_open(const struct graph *g, size_t node, struct tensor *tensors
                       struct step *ret_step, struct error *e)
 {
     const struct node *n = &g->nodes[node];
-    size_t pointers = (n->n_in + n->n_out) * sizeof(struct tensor *);
-    size_t state_at = (pointers + 15) / 16 * 16;
-    struct step step = {.node = node, .memory = calloc(1, state_at + n->op->state_bytes + 1)};
+    size_t ports = n->n_in + n->n_out, pointers = 2 * ports * sizeof(struct tensor *);
+    size_t wide_at = (pointers + 15) / 16 * 16, state_at = wide_at + ports * sizeof(struct tensor);
+    struct step step = {.node = node};
     struct call *c = &step.call;
 
+    state_at = (state_at + 15) / 16 * 16;
+    step.memory = calloc(1, state_at + n->op->state_bytes + 1);
     if (!step.memory)
         return error_no_memory(e);
     c->op = n->op;
@@ -28,6 +30,8 @@ enum status step_open(const struct graph *g, size_t node, struct tensor *tensors
     c->n_out = n->n_out;
     c->in = step.memory;
     c->out = c->in + n->n_in;
+    c->wide = c->in + ports;
+    c->wide_tensors = (struct tensor *)(void *)((char *)step.memory + wide_at);
     c->state = (char *)step.memory + state_at;
     c->prepared = n->prepared;
     for (size_t i = 0; i < n->n_in; i++)
@@ -92,7 +96,7 @@ enum status step_evaluate(struct step *step, struct error *e)
             s = error_no_memory(e);
     }
     if (s == STATUS_OK)
-        s = c->op->run(c, e);
+        s = call_run(c, e);
     free(c->scratch);
     c->scratch = NULL;
     for (size_t i = 0; i < c->n_out && s != STATUS_OK; i++) {

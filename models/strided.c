@@ -36,6 +36,10 @@ static void copy_line(const char *from, char *to, int64_t n, int64_t stride, siz
         return;
     }
     switch (unit) {
+    case 2:
+        for (int64_t i = 0; i < n; i++)
+            ((uint16_t *)(void *)to)[i] = ((const uint16_t *)(const void *)from)[i * stride];
+        break;
     case 4:
         for (int64_t i = 0; i < n; i++)
             ((uint32_t *)(void *)to)[i] = ((const uint32_t *)(const void *)from)[i * stride];

@@ -17,7 +17,7 @@ struct strided {
 void strided_push(struct strided *v, int64_t dim, int64_t stride);
 /* Drops dimensions of 1 and merges neighbours that one loop can walk. */
 void strided_merge(struct strided *v);
-/* unit: bytes of an element, 1, 4 or 8. from: the element at index 0 of all dimensions. */
+/* unit: bytes of an element, 1, 2, 4 or 8. from: the element at index 0 of all dimensions. */
 void strided_copy(const struct strided *v, const void *from, void *to, size_t unit);
 
 #endif

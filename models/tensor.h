@@ -33,6 +33,14 @@ void *tensor_memory(size_t bytes);
 enum status tensor_allocate(struct tensor *t, struct error *e);
 /* Element i of t's data, whatever its type, as the nearest double. i < tensor_count(t). */
 double tensor_value(const struct tensor *t, int64_t i);
+/* The same as an integer, exact for every integer type (uint64 as the bits of an int64); floating values are cut. */
+int64_t tensor_integer(const struct tensor *t, int64_t i);
+/* -1, 0 or 1 as element a is below, equal to or above element b, exact for every type; NaN is equal to itself and above
+ * all else. */
+int tensor_compare(const struct tensor *t, int64_t a, int64_t b);
+/* Stores v as t's type: rounded for floats, cut (and for integers taken modulo their range) otherwise. */
+void tensor_set_value(struct tensor *t, int64_t i, double v);
+void tensor_set_integer(struct tensor *t, int64_t i, int64_t v);
 static inline int64_t tensor_count(const struct tensor *t)
 {
     return tensor_shape_count(&t->shape);

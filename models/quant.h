@@ -1,0 +1,20 @@
+/* quant: 8-bit arithmetic as ONNX defines it: rounding half to even, saturation, sums in 32 bits. */
+#ifndef FAKESIFT_MODELS_QUANT_H
+#define FAKESIFT_MODELS_QUANT_H
+
+#include "models/op.h"
+
+/* v rounded to the nearest, ties to even, plus zero, cut to the range of an 8-bit type. NaN becomes zero. */
+int32_t quant_round(float v, int32_t zero, enum tensor_type t);
+/* Element i of an int8 or uint8 tensor. */
+static inline int32_t quant_byte(const struct tensor *t, int64_t i)
+{
+    return t->type == TENSOR_I8 ? ((const int8_t *)t->data)[i] : ((const uint8_t *)t->data)[i];
+}
+
+/* Checks inputs scale and zero (SIZE_MAX: the operator has none; the zero point may be absent) for an operand of that
+ * type: one number each, or, with channels > 0, that many. */
+enum status quant_port(const struct call *c, size_t scale, size_t zero, enum tensor_type type, int64_t channels,
+                       bool *ret_by_channel, struct error *e);
+
+#endif
