@@ -14,7 +14,14 @@ static struct tensor *constants_of(const struct graph *g)
     return tensors;
 }
 
-static enum status fold_node(struct graph *g, size_t index, struct tensor *tensors, size_t *budget, struct error *e)
+/* What all nodes of a graph together may cost when they are computed ahead. */
+struct fold_budget {
+    size_t bytes;
+    uint64_t flops;
+};
+
+static enum status fold_node(struct graph *g, size_t index, struct tensor *tensors, struct fold_budget *budget,
+                             struct error *e)
 {
     struct node *node = &g->nodes[index];
     struct step step;
@@ -27,8 +34,9 @@ static enum status fold_node(struct graph *g, size_t index, struct tensor *tenso
             goto end;
     }
     s = call_infer(&step.call, e);
-    if (s != STATUS_OK || !step_is_cheap(&step, budget))
+    if (s != STATUS_OK || step.call.flops > budget->flops || !step_is_cheap(&step, &budget->bytes))
         goto end;
+    budget->flops -= step.call.flops;
     s = step_evaluate(&step, e);
     if (s != STATUS_OK)
         goto end;
@@ -47,7 +55,7 @@ end:
 enum status graph_fold(struct graph *g, struct error *e)
 {
     struct tensor *tensors = constants_of(g);
-    size_t budget = FOLD_MAX_BYTES;
+    struct fold_budget budget = {FOLD_MAX_BYTES, 4 * FOLD_MAX_FLOPS};
     enum status s = tensors ? STATUS_OK : error_no_memory(e);
 
     for (size_t i = 0; i < g->n_nodes && s == STATUS_OK; i++)
