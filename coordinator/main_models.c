@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "coordinator/main.h"
+#include "coordinator/main_precision.h"
 #include "models/check.h"
 #include "models/run_npy.h"
 #include "models/zoo.h"
@@ -233,12 +234,15 @@ static int run_network(int argc, char **argv)
 }
 
 struct check_options {
-    const char *cases;
+    const char *cases, *detector, *corpus;
     enum network_backend backend;
 };
 
+enum { OPTION_COMPARE = 256 };
+
 static const struct argp_option check_option_list[] = {
-    {"cases", 'c', "FOLDER", 0, "Cases of ONNX's backend test suite, or one case (required)", 0},
+    {"cases", 'c', "FOLDER", 0, "Run cases of ONNX's backend test suite, or one case, against this engine", 0},
+    {"compare-precision", OPTION_COMPARE, "DETECTOR", 0, "Score CORPUS in f32 and in bf16, and say what changes", 0},
     {"backend", 'b', "NAME", 0, "auto (default), onednn, openblas or native", 0},
     {0},
 };
@@ -255,9 +259,19 @@ static error_t parse_check_option(int key, char *arg, struct argp_state *state)
         if (!network_backend_parse(arg, &o->backend))
             argp_error(state, "--backend %s: not auto, onednn, openblas or native", arg);
         return 0;
+    case OPTION_COMPARE:
+        o->detector = arg;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (o->corpus)
+            argp_error(state, "one CORPUS, not also %s", arg);
+        o->corpus = arg;
+        return 0;
     case ARGP_KEY_END:
-        if (!o->cases)
-            argp_error(state, "--cases is missing");
+        if (!o->cases == !o->detector)
+            argp_error(state, "one of --cases and --compare-precision is needed");
+        if (!o->corpus != !o->detector)
+            argp_error(state, o->corpus ? "--cases takes no CORPUS" : "--compare-precision needs a CORPUS");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -268,8 +282,8 @@ static int check(int argc, char **argv)
 {
     static const struct argp argp = {check_option_list,
                                      parse_check_option,
-                                     "",
-                                     "Run the cases of ONNX's backend test suite against this engine.",
+                                     "[CORPUS]",
+                                     "Check this engine: against ONNX's own test cases, or bf16 against f32.",
                                      NULL,
                                      NULL,
                                      NULL};
@@ -278,6 +292,11 @@ static int check(int argc, char **argv)
     struct error e = {0};
 
     main_parse(&argp, argc, argv, &o);
+    if (o.detector) {
+        if (main_compare_precision(o.detector, o.corpus, stdout, &e) != STATUS_OK)
+            return main_fail("models check", &e);
+        return EXIT_DONE;
+    }
     if (check_cases(o.cases, o.backend, stdout, &counts, &e) != STATUS_OK)
         return main_fail("models check", &e);
     return counts.failed > 0 ? EXIT_FAILED : EXIT_DONE;
@@ -291,7 +310,7 @@ static const struct subcommand {
     {"fetch", "NAME...", "get, verify, convert and install; `all` for whatever can be had here", fetch},
     {"info", "NAME|FILE.onnx...", "what a detector or a network takes, gives, holds and costs", info},
     {"run", "FILE.onnx -i X -o Y", "a network once on .npy arrays", run_network},
-    {"check", "--cases FOLDER", "this engine against ONNX's own test cases", check},
+    {"check", "--cases FOLDER", "this engine against ONNX's own test cases, or bf16 against f32", check},
     {"bench", "FILE.onnx|NAME", "what a run of a network costs on this machine", main_bench},
 };
 
