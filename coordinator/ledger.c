@@ -36,6 +36,8 @@ struct ledger {
     size_t n_leased, n_given_up_open, n_done;
     uint64_t next_number;
     uint64_t n_duplicates;
+    bool has_time;
+    int64_t highest_us; /* the time of leases: the caller's, which stands still while that one is set back */
 };
 
 enum status ledger_open(const struct ledger_settings *settings, struct ledger **ret_l)
@@ -183,6 +185,14 @@ static enum status grow_leases(struct ledger *l)
     return STATUS_OK;
 }
 
+static int64_t advance(struct ledger *l, int64_t now_us)
+{
+    if (!l->has_time || now_us > l->highest_us)
+        l->highest_us = now_us;
+    l->has_time = true;
+    return l->highest_us;
+}
+
 enum status ledger_lease(struct ledger *l, uint32_t agent, int64_t now_us, struct lease *ret_lease)
 {
     struct live_lease *live;
@@ -205,7 +215,7 @@ enum status ledger_lease(struct ledger *l, uint32_t agent, int64_t now_us, struc
         .number = l->next_number++,
         .unit = unit,
         .agent = agent,
-        .deadline_us = now_us + l->settings.lease_us,
+        .deadline_us = advance(l, now_us) + l->settings.lease_us,
     };
     u = &l->units[unit];
     u->state = UNIT_LEASED;
@@ -342,9 +352,10 @@ size_t ledger_agent_left(struct ledger *l, uint32_t agent)
 size_t ledger_expire(struct ledger *l, int64_t now_us)
 {
     size_t n = 0;
+    int64_t highest_us = advance(l, now_us);
 
     for (size_t i = 0; i < l->n_lease_slots; i++) {
-        if (l->leases[i].number != 0 && now_us >= l->leases[i].deadline_us) {
+        if (l->leases[i].number != 0 && highest_us >= l->leases[i].deadline_us) {
             lose_lease(l, (uint32_t)i);
             n++;
         }

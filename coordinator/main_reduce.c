@@ -32,8 +32,15 @@ void main_print_journal_remarks(const struct reduction *r, FILE *out)
         fprintf(out, "%llu journal segments end in the middle of a record (a process was killed while it wrote)\n",
                 (unsigned long long)r->journal.n_torn);
     if (r->journal.n_corrupt > 0)
-        fprintf(out, "%llu damaged journal records skipped, the first in %s; their videos are done again\n",
-                (unsigned long long)r->journal.n_corrupt, r->journal.corrupt_example);
+        fprintf(out, "%llu damaged stretches of the journals skipped; their videos are done again\n",
+                (unsigned long long)r->journal.n_corrupt);
+    for (unsigned i = 0; i < r->journal.n_named; i++) {
+        const struct journal_damage *x = &r->journal.damages[i];
+
+        if (!x->torn)
+            fprintf(out, "  journal/%s: %llu bytes from byte %llu\n", x->segment, (unsigned long long)x->len_bytes,
+                    (unsigned long long)x->at_byte);
+    }
     if (r->n_duplicates > 0)
         fprintf(out, "%llu videos were scored more than once; each counts once\n", (unsigned long long)r->n_duplicates);
     if (r->n_foreign > 0)
