@@ -19,6 +19,7 @@ struct peer {
     uint32_t n_lanes;
     int64_t heard_us;
     int64_t told_us;
+    uint64_t n_expired; /* of its leases, when it was last heard */
 };
 
 struct dispatch {
@@ -134,6 +135,7 @@ void dispatch_take(struct dispatch *d, uint32_t from, struct message *m, int64_t
     }
     p = &d->peers[from];
     p->heard_us = now_us;
+    p->n_expired = ledger_expired_by(d->settings.ledger, from);
     /* It was only slow. Its leases are gone, its results still count. */
     if (p->state == AGENT_LOST && m->kind != MESSAGE_BYE && m->kind != MESSAGE_STOP) {
         log_warning("rank %u is back", from);
@@ -223,10 +225,12 @@ static enum status lease_one(struct dispatch *d, uint32_t agent, int64_t now_us)
     return STATUS_OK;
 }
 
-/* An agent holds one lease more than it has lanes, so that a lane never waits for a message to travel. */
+/* An agent holds one lease more than it has lanes, so that a lane never waits for a message to travel. One whose lease
+ * expired gets no other before it is heard: were it dead, it would take the same unit until that is given up. */
 static bool wants_lease(const struct dispatch *d, uint32_t agent)
 {
     return d->peers[agent].state == AGENT_WORKING &&
+           ledger_expired_by(d->settings.ledger, agent) == d->peers[agent].n_expired &&
            ledger_leased_by(d->settings.ledger, agent) < d->peers[agent].n_lanes + 1;
 }
 

@@ -32,7 +32,8 @@ struct ledger {
     size_t n_free_slots;
     uint32_t *given_up; /* stack */
     size_t n_given_up, room_given_up;
-    uint32_t *n_leased_by; /* by agent */
+    uint32_t *n_leased_by;  /* by agent */
+    uint64_t *n_expired_by; /* by agent */
     size_t n_leased, n_given_up_open, n_done;
     uint64_t next_number;
     uint64_t n_duplicates;
@@ -54,7 +55,8 @@ enum status ledger_open(const struct ledger_settings *settings, struct ledger **
     l->units = calloc(settings->n_units + 1, sizeof(*l->units));
     l->heap = malloc((settings->n_units + 1) * sizeof(*l->heap));
     l->n_leased_by = calloc(settings->n_agents, sizeof(*l->n_leased_by));
-    if (!l->units || !l->heap || !l->n_leased_by) {
+    l->n_expired_by = calloc(settings->n_agents, sizeof(*l->n_expired_by));
+    if (!l->units || !l->heap || !l->n_leased_by || !l->n_expired_by) {
         ledger_close(&l);
         return STATUS_NO_MEMORY;
     }
@@ -73,6 +75,7 @@ void ledger_close(struct ledger **l)
     free((*l)->free_slots);
     free((*l)->given_up);
     free((*l)->n_leased_by);
+    free((*l)->n_expired_by);
     free(*l);
     *l = NULL;
 }
@@ -356,6 +359,7 @@ size_t ledger_expire(struct ledger *l, int64_t now_us)
 
     for (size_t i = 0; i < l->n_lease_slots; i++) {
         if (l->leases[i].number != 0 && highest_us >= l->leases[i].deadline_us) {
+            l->n_expired_by[l->leases[i].agent]++;
             lose_lease(l, (uint32_t)i);
             n++;
         }
@@ -390,6 +394,11 @@ size_t ledger_leased(const struct ledger *l)
 size_t ledger_leased_by(const struct ledger *l, uint32_t agent)
 {
     return l->n_leased_by[agent];
+}
+
+uint64_t ledger_expired_by(const struct ledger *l, uint32_t agent)
+{
+    return l->n_expired_by[agent];
 }
 
 size_t ledger_done(const struct ledger *l)

@@ -69,6 +69,8 @@ enum status ledger_next_given_up(struct ledger *l, uint32_t *ret_unit);
 size_t ledger_waiting(const struct ledger *l);
 size_t ledger_leased(const struct ledger *l);
 size_t ledger_leased_by(const struct ledger *l, uint32_t agent);
+/* Leases of this agent that expired so far. */
+uint64_t ledger_expired_by(const struct ledger *l, uint32_t agent);
 size_t ledger_done(const struct ledger *l);
 uint64_t ledger_duplicates(const struct ledger *l);
 

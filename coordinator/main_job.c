@@ -16,9 +16,6 @@
 #include "shard/log.h"
 
 enum {
-    /* A rank without an agent waits this many silences for the end, since rank 0 says nothing while it writes the report,
-     * and mpirun ends everybody when one rank ends by itself. */
-    LINGER_SILENCES = 20,
     MAX_TICK_US = 2000000, /* of the job's clock */
 };
 
@@ -242,7 +239,7 @@ static bool is_over(struct job *j, int64_t now)
         return true;
     if (j->agent)
         return false;
-    return j->released || now - j->heard_us >= LINGER_SILENCES * j->settings->silence_us;
+    return j->released || now - j->heard_us >= j->settings->silence_us;
 }
 
 static void loop(struct job *j)
@@ -303,6 +300,7 @@ static enum status open_agent(struct job *j, struct zygote **z, struct error *e)
         .rank = channel_rank(j->channel),
         .host_name = host,
         .fingerprint = j->settings->fingerprint,
+        .flush_records = j->settings->flush_records,
         .silence_us = j->settings->silence_us,
         .sink = {.append = append, .flush = flush, .context = j},
         .mouth = {.send = tell_coordinator, .context = j},

@@ -19,6 +19,7 @@ struct job_settings {
     const char *journal_folder;
     const char *fingerprint;
     struct lane_pool_settings lanes;
+    unsigned flush_records; /* as in nodes/agent.h */
     int64_t silence_us, grace_us;
     /* Rank 0 only. */
     const struct manifest *manifest;

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ enum {
     DEFAULT_RETRIES = 1,
     DEFAULT_GRACE_S = 30,
     DEFAULT_LANE_MEMORY_MIB = 1536,
-    SILENCE_S = 30, /* DESIGN: a silent rank is dropped */
+    DEFAULT_SILENCE_S = 30,
     MAX_LOSSES = 4, /* of one unit, before it is given up */
 };
 
@@ -38,11 +39,23 @@ struct options {
     const char *corpus, *detector, *output;
     struct layout_settings layout;
     uint64_t n_lanes, timeout_s, retries, grace_s, lane_memory_mib;
+    uint64_t silence_s, lease_s, flush_records; /* lease_s 0: from the timeout */
     bool require_sandbox, strict;
     enum log_level level;
 };
 
-enum { OPTION_LANES = 256, OPTION_TIMEOUT, OPTION_RETRIES, OPTION_GRACE, OPTION_MEMORY, OPTION_SANDBOX, OPTION_STRICT };
+enum {
+    OPTION_LANES = 256,
+    OPTION_TIMEOUT,
+    OPTION_RETRIES,
+    OPTION_GRACE,
+    OPTION_MEMORY,
+    OPTION_SANDBOX,
+    OPTION_STRICT,
+    OPTION_SILENCE,
+    OPTION_LEASE,
+    OPTION_FLUSH
+};
 
 static const struct argp_option option_list[] = {
     {"detector", 'd', "NAME|CARD", 0, "A detector's name (`fakesift models list`) or its card (required)", 0},
@@ -54,6 +67,10 @@ static const struct argp_option option_list[] = {
     {"retries", OPTION_RETRIES, "N", 0, "Further attempts after a crash or a timeout (default 1)", 1},
     {"lane-memory", OPTION_MEMORY, "MIB", 0, "Memory a lane may add to the detector's (default 1536)", 1},
     {"grace", OPTION_GRACE, "SECONDS", 0, "After a signal, how long videos in work may take to end (default 30)", 1},
+    {"silence", OPTION_SILENCE, "SECONDS", 0, "A rank that says nothing for this long is lost (default 30)", 1},
+    {"lease", OPTION_LEASE, "SECONDS", 0,
+     "A rank that holds a video for longer loses it to another (default: three timeouts and a minute)", 1},
+    {"flush", OPTION_FLUSH, "N", 0, "Results that a rank may hold, for a second, before it syncs them (default 64)", 1},
     {"require-sandbox", OPTION_SANDBOX, NULL, 0, "Refuse to work where a layer of the sandbox is missing", 2},
     {"strict", OPTION_STRICT, NULL, 0, "Exit with 3 when a video ends without a score", 2},
     {"verbose", 'v', NULL, 0, "More log lines", 2},
@@ -118,6 +135,15 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPTION_MEMORY:
         number(state, "lane-memory", arg, 64, 1 << 20, &o->lane_memory_mib);
+        return 0;
+    case OPTION_SILENCE:
+        number(state, "silence", arg, 3, 86400, &o->silence_s);
+        return 0;
+    case OPTION_LEASE:
+        number(state, "lease", arg, 1, 30 * 86400, &o->lease_s);
+        return 0;
+    case OPTION_FLUSH:
+        number(state, "flush", arg, 1, AGENT_FLUSH_RECORDS, &o->flush_records);
         return 0;
     case OPTION_SANDBOX:
         o->require_sandbox = true;
@@ -232,7 +258,7 @@ static enum status fill_ledger(struct whole *w, const struct options *o, unsigne
         .max_losses = MAX_LOSSES,
         /* A live agent answers within the timeout of what it has in work and of the one lease that it holds ahead; the
          * rest is for a machine that was asleep. */
-        .lease_us = (int64_t)o->timeout_s * 3000000 + 60000000,
+        .lease_us = (o->lease_s > 0 ? (int64_t)o->lease_s : (int64_t)o->timeout_s * 3 + 60) * 1000000,
     };
     enum status s = ledger_open(&settings, &w->ledger);
 
@@ -380,7 +406,8 @@ static enum status work(const struct start *x, struct channel *channel, int sign
                 .work = LANE_SCORE,
                 .timeout_us = (int64_t)x->options.timeout_s * 1000000,
             },
-        .silence_us = SILENCE_S * INT64_C(1000000),
+        .flush_records = (unsigned)x->options.flush_records,
+        .silence_us = (int64_t)x->options.silence_s * 1000000,
         .grace_us = (int64_t)x->options.grace_s * 1000000,
         .manifest = w->manifest,
         .ledger = w->ledger,
@@ -427,6 +454,65 @@ static enum status prepare_and_beat(struct preparation *p, struct channel *chann
     return p->status;
 }
 
+/* The end of the run: what rank 0 does while others may still wait. */
+struct ending {
+    const struct start *start;
+    struct whole *whole;
+    const struct job_end *end;
+    unsigned n_ranks;
+    int code;
+    atomic_bool done;
+};
+
+static void *finish_whole(void *context)
+{
+    struct ending *x = context;
+
+    x->code = finish(x->start, x->whole, x->end, x->n_ranks);
+    atomic_store(&x->done, true);
+    return NULL;
+}
+
+/* channel: NULL when the others have left. Else they wait for rank 0, and a report may take longer than they would wait
+ * for one that is silent. */
+static int finish_and_beat(const struct start *x, struct whole *w, const struct job_end *end, unsigned n_ranks,
+                           struct channel *channel)
+{
+    struct ending ending = {.start = x, .whole = w, .end = end, .n_ranks = n_ranks};
+    pthread_t thread;
+
+    if (!channel || n_ranks == 1 || pthread_create(&thread, NULL, finish_whole, &ending) != 0) {
+        finish_whole(&ending);
+    } else {
+        job_beat_until(channel, &ending.done);
+        pthread_join(thread, NULL);
+    }
+    return ending.code;
+}
+
+static void give_up_waiting(int signal_number)
+{
+    static const char text[] = "fakesift run: MPI_Init does not return: another rank died or never came\n";
+
+    (void)signal_number;
+    if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+        _exit(EXIT_RESUMABLE);
+    _exit(EXIT_RESUMABLE);
+}
+
+/* MPI_Init waits for every rank, for ever when one has died before its own and mpirun does not end the others. */
+static enum status open_channel(uint64_t silence_s, struct channel **ret_channel, struct error *e)
+{
+    enum { PATIENCE = 4 }; /* silences: a big job takes its time to start */
+    enum status s;
+
+    signal(SIGALRM, give_up_waiting);
+    alarm(PATIENCE * (unsigned)silence_s);
+    s = channel_open(channel_is_launched(), ret_channel, e);
+    alarm(0);
+    return s;
+}
+
 /* From MPI_Init to the exit code. */
 static int join(const struct start *x, struct zygote **z)
 {
@@ -438,7 +524,7 @@ static int join(const struct start *x, struct zygote **z)
     unsigned n_ranks;
     bool leads;
     int code = EXIT_DONE, signal_fd = job_catch_signals();
-    enum status s = channel_open(channel_is_launched(), &channel, &e);
+    enum status s = open_channel(x->options.silence_s, &channel, &e);
 
     if (s != STATUS_OK)
         return main_fail("run", &e);
@@ -448,20 +534,24 @@ static int join(const struct start *x, struct zygote **z)
         s = prepare_and_beat(&preparation, channel, &e);
     if (s != STATUS_OK) {
         code = main_fail("run", &e);
-        end.orderly = job_refuse(channel, SILENCE_S * INT64_C(1000000));
+        end.orderly = job_refuse(channel, (int64_t)x->options.silence_s * 1000000);
     } else if (work(x, channel, signal_fd, z, whole, &end, &e) != STATUS_OK) {
         code = main_fail("run", &e);
     }
     if (end.orderly)
         channel_close(&channel, true);
     if (leads && code == EXIT_DONE)
-        code = finish(x, whole, &end, n_ranks);
+        code = finish_and_beat(x, whole, &end, n_ranks, channel);
     else if (code == EXIT_DONE && end.trouble.status == STATUS_TIMEOUT)
         code = EXIT_RESUMABLE; /* mpirun must not take the loss of rank 0 for a success */
-    if (leads && channel)
-        job_abandon(channel);
-    channel_close(&channel, false);
     whole_close(whole);
+    if (leads && channel && n_ranks > 1) {
+        log_info("ending the job without a rank that is lost");
+        fflush(NULL);
+        channel_end_job(channel, code);
+        job_abandon(channel);
+    }
+    channel_close(&channel, false);
     if (!end.orderly) {
         fflush(NULL);
         _exit(code);
@@ -487,6 +577,8 @@ int main_run(int argc, char **argv)
                 .timeout_s = DEFAULT_TIMEOUT_S,
                 .retries = DEFAULT_RETRIES,
                 .grace_s = DEFAULT_GRACE_S,
+                .silence_s = DEFAULT_SILENCE_S,
+                .flush_records = AGENT_FLUSH_RECORDS,
                 .lane_memory_mib = DEFAULT_LANE_MEMORY_MIB,
                 .level = LOG_LEVEL_INFO,
             },

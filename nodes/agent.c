@@ -188,6 +188,37 @@ void agent_take(struct agent *a, struct message *m, int64_t now_us)
     message_clear(m);
 }
 
+static size_t most_unflushed(const struct agent *a)
+{
+    return a->settings.flush_records > 0 ? a->settings.flush_records : AGENT_FLUSH_RECORDS;
+}
+
+static enum status flush(struct agent *a, int64_t now_us, struct error *e)
+{
+    enum status s;
+
+    if (!a->unreported.first)
+        return STATUS_OK;
+    s = a->settings.sink.flush(a->settings.sink.context, e);
+    if (s != STATUS_OK)
+        return s;
+    while (a->unreported.first) {
+        struct task *t = take_first(&a->unreported);
+        const struct message m = {
+            .kind = MESSAGE_RESULT,
+            .unit = t->lease.unit,
+            .lease = t->lease.lease,
+            .outcome = t->outcome,
+            .wall_us = t->wall_us,
+            .n_frames = t->n_frames,
+        };
+
+        say(a, &m, now_us);
+        task_close(t);
+    }
+    return STATUS_OK;
+}
+
 /* Appends the unit's result to the sink. Takes over *r and t. */
 static enum status record(struct agent *a, struct task *t, struct result *r, int64_t wall_us, int64_t now_us,
                           struct error *e)
@@ -213,7 +244,8 @@ static enum status record(struct agent *a, struct task *t, struct result *r, int
     t->n_frames = r->n_frames_decoded;
     put(&a->unreported, t);
     result_clear(r);
-    return STATUS_OK;
+    /* Here, since many lanes may answer at once. */
+    return a->unreported.n >= most_unflushed(a) ? flush(a, now_us, e) : STATUS_OK;
 error:
     result_clear(r);
     task_close(t);
@@ -352,6 +384,7 @@ static enum status start_units(struct agent *a, int64_t now_us, struct error *e)
             return s;
         }
         put(&a->running, t);
+        log_debug("%s: begun, attempt %u", t->lease.text, t->lease.attempt);
     }
     return STATUS_OK;
 }
@@ -392,36 +425,9 @@ static enum status take_events(struct agent *a, int64_t now_us, struct error *e)
     }
 }
 
-static enum status flush(struct agent *a, int64_t now_us, struct error *e)
-{
-    enum status s;
-
-    if (!a->unreported.first)
-        return STATUS_OK;
-    s = a->settings.sink.flush(a->settings.sink.context, e);
-    if (s != STATUS_OK)
-        return s;
-    while (a->unreported.first) {
-        struct task *t = take_first(&a->unreported);
-        const struct message m = {
-            .kind = MESSAGE_RESULT,
-            .unit = t->lease.unit,
-            .lease = t->lease.lease,
-            .outcome = t->outcome,
-            .wall_us = t->wall_us,
-            .n_frames = t->n_frames,
-        };
-
-        say(a, &m, now_us);
-        task_close(t);
-    }
-    return STATUS_OK;
-}
-
 static bool flush_is_due(const struct agent *a, int64_t now_us)
 {
-    return a->unreported.n >= AGENT_FLUSH_RECORDS || now_us - a->oldest_record_us >= AGENT_FLUSH_US || a->cut_off ||
-           (!a->running.first && !a->waiting.first);
+    return now_us - a->oldest_record_us >= AGENT_FLUSH_US || a->cut_off || (!a->running.first && !a->waiting.first);
 }
 
 static enum status work(struct agent *a, int64_t now_us, struct error *e)

@@ -36,7 +36,7 @@ struct world {
     struct ledger *l;
     struct ledger_settings settings;
     int64_t now_us, highest_us; /* highest: as far as this coordinator's clock ever was */
-    uint64_t n_duplicates;
+    uint64_t n_duplicates, n_expired_by[N_AGENTS];
     struct model_unit units[MAX_UNITS];
     unsigned n_records[MAX_UNITS]; /* on disk: what survives anything */
     struct letter letters[MAX_LETTERS];
@@ -99,6 +99,7 @@ static void compare(struct world *w)
         for (unsigned u = 0; u < n_units(w); u++)
             n += w->units[u].state == IS_LEASED && w->units[u].agent == agent;
         CHECK(ledger_leased_by(w->l, agent) == n, "agent", agent);
+        CHECK(ledger_expired_by(w->l, agent) == w->n_expired_by[agent], "agent", agent);
     }
     CHECK(ledger_is_consistent(w->l), "units", n_units(w));
 }
@@ -205,6 +206,7 @@ static void clock_to(struct world *w, int64_t now_us)
             continue;
         u->left_us -= passed;
         if (u->left_us <= 0) {
+            w->n_expired_by[u->agent]++;
             unit_lost(w, u);
             n++;
         }
@@ -237,6 +239,7 @@ static void start(struct world *w)
     cr_assert_eq(ledger_open(&w->settings, &w->l), STATUS_OK);
     w->now_us = w->highest_us = (int64_t)below(w, 1000) - 500;
     w->n_duplicates = 0;
+    memset(w->n_expired_by, 0, sizeof(w->n_expired_by));
     for (unsigned u = 0; u < n_units(w); u++) {
         w->units[u] = (struct model_unit){.state = WAITS, .cost = (float)below(w, 5)};
         ledger_set_cost(w->l, u, w->units[u].cost);
