@@ -219,6 +219,13 @@ static bool signalled(struct job *j)
     return any;
 }
 
+static bool must_drain(struct job *j)
+{
+    bool wanted = signalled(j);
+
+    return j->dispatch && (wanted || run_folder_is_lost(j->settings->folder));
+}
+
 /* True when a descriptor had something. */
 static bool wait(struct job *j, int timeout_ms)
 {
@@ -251,7 +258,7 @@ static void loop(struct job *j)
         int64_t now = tick(&j->clock);
         bool busy = receive(j, now);
 
-        if (signalled(j) && j->dispatch) {
+        if (must_drain(j)) {
             j->drained = true;
             dispatch_drain(j->dispatch, now);
         }

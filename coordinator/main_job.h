@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "coordinator/dispatch.h"
+#include "coordinator/run_folder.h"
 #include "nodes/agent.h"
 #include "shard/channel.h"
 
@@ -22,13 +23,14 @@ struct job_settings {
     unsigned flush_records; /* as in nodes/agent.h */
     int64_t silence_us, grace_us;
     /* Rank 0 only. */
+    const struct run_folder *folder;
     const struct manifest *manifest;
     struct ledger *ledger;
 };
 
 struct job_end {
     bool orderly; /* every rank said goodbye: MPI may be finalised */
-    bool drained; /* a signal ended it early */
+    bool drained; /* a signal ended it early, or another job took the run over */
     unsigned sandbox_layers;
     struct dispatch_progress progress; /* rank 0 */
     struct error trouble;              /* the first; status STATUS_OK when there was none */

@@ -371,7 +371,14 @@ static int finish(const struct start *x, struct whole *w, const struct job_end *
     struct reduction after = {0};
     struct error e = {0};
     int code = EXIT_FAILED;
-    enum status s = reduce(run_folder_journal_path(w->folder), x->fingerprint, w->manifest, &after, &e);
+    enum status s;
+
+    /* run.json and the report are the other job's now. */
+    if (run_folder_is_lost(w->folder)) {
+        fprintf(stderr, "fakesift run: another job took the run over while this one was stopped or cut off\n");
+        return EXIT_RESUMABLE;
+    }
+    s = reduce(run_folder_journal_path(w->folder), x->fingerprint, w->manifest, &after, &e);
 
     if (s == STATUS_OK && after.n_decided < after.count && is_hopeless(end)) {
         reduction_clear(&after);
@@ -409,6 +416,7 @@ static enum status work(const struct start *x, struct channel *channel, int sign
         .flush_records = (unsigned)x->options.flush_records,
         .silence_us = (int64_t)x->options.silence_s * 1000000,
         .grace_us = (int64_t)x->options.grace_s * 1000000,
+        .folder = w->folder,
         .manifest = w->manifest,
         .ledger = w->ledger,
     };

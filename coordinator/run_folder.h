@@ -3,7 +3,7 @@
  *     RUN/run.json       identity (what may change a score), its fingerprint, and every execution with its timings
  *     RUN/manifest.csv   the videos (shard/manifest.h)
  *     RUN/journal/       the results (coordinator/journal.h)
- *     RUN/lock           held while a job works; says who
+ *     RUN/lock           held while a job works; says who (coordinator/run_lock.h)
  *     RUN/scores.csv, report.json, report.html, results.sqlite   the report
  *
  * A run folder is opened by one job at a time to work, by anybody to read. */
@@ -72,5 +72,7 @@ enum status run_folder_add_execution(struct run_folder *f, const struct run_exec
 
 /* True when somebody holds the lock now; ret_holder (may be NULL) gets what the lock says of it. */
 bool run_folder_is_held(const struct run_folder *f, char *ret_holder, size_t room_bytes);
+/* Another job took the run over, since this one seemed dead. Any thread may ask. */
+bool run_folder_is_lost(const struct run_folder *f);
 
 #endif
