@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 #include <unistd.h>
 
 #include "coordinator/journal.h"
+#include "coordinator/main.h"
 #include "coordinator/main_progress.h"
 #include "shard/clock.h"
 #include "shard/log.h"
@@ -282,21 +285,84 @@ static void release_all(struct channel *channel)
         send_to(channel, FOR_AGENT, i, &bye);
 }
 
-void job_beat_until(struct channel *channel, const atomic_bool *done)
+static void give_up_waiting(int signal_number)
+{
+    static const char text[] = "fakesift run: MPI_Init does not return: another rank died or never came\n";
+
+    (void)signal_number;
+    if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+        _exit(EXIT_RESUMABLE);
+    _exit(EXIT_RESUMABLE);
+}
+
+/* MPI_Init waits for every rank, for ever when one has died before its own and mpirun does not end the others. */
+enum status job_open_channel(unsigned silence_s, struct channel **ret_channel, struct error *e)
+{
+    enum { PATIENCE = 4 }; /* silences: a big job takes its time to start */
+    enum status s;
+
+    signal(SIGALRM, give_up_waiting);
+    alarm(PATIENCE * silence_s);
+    s = channel_open(channel_is_launched(), ret_channel, e);
+    alarm(0);
+    return s;
+}
+
+static bool beat_until(struct channel *channel, const atomic_bool *done, int signal_fd)
 {
     const struct message beat = {.kind = MESSAGE_HEARTBEAT};
     int64_t told_us = clock_monotonic_us();
+    struct pollfd fds = {.fd = signal_fd, .events = POLLIN};
     int wait_ms = 1;
 
     while (!atomic_load(done)) {
-        if (clock_monotonic_us() - told_us >= DISPATCH_HEARTBEAT_US) {
+        if (channel && clock_monotonic_us() - told_us >= DISPATCH_HEARTBEAT_US) {
             for (unsigned i = 1; i < channel_size(channel); i++)
                 send_to(channel, FOR_AGENT, i, &beat);
             told_us = clock_monotonic_us();
         }
-        poll(NULL, 0, wait_ms);
+        if (poll(&fds, 1, wait_ms) > 0)
+            return false;
         wait_ms = wait_ms >= JOB_MAX_WAIT_MS / 2 ? JOB_MAX_WAIT_MS : 2 * wait_ms;
     }
+    return true;
+}
+
+struct background {
+    void (*work)(void *context);
+    void *context;
+    atomic_bool done;
+};
+
+static void *run_background(void *context)
+{
+    struct background *b = context;
+
+    b->work(b->context);
+    atomic_store(&b->done, true);
+    return NULL;
+}
+
+bool job_beat_during(struct channel *channel, int signal_fd, void (*work)(void *context), void *context)
+{
+    /* On the heap, since it outlives this call when a signal ends it. */
+    struct background *b = channel || signal_fd >= 0 ? calloc(1, sizeof(*b)) : NULL;
+    pthread_t thread;
+
+    if (b)
+        *b = (struct background){.work = work, .context = context};
+    if (!b || pthread_create(&thread, NULL, run_background, b) != 0) {
+        work(context);
+        free(b);
+        return true;
+    }
+    if (!beat_until(channel, &b->done, signal_fd)) {
+        pthread_detach(thread);
+        return false;
+    }
+    pthread_join(thread, NULL);
+    free(b);
+    return true;
 }
 
 static enum status open_agent(struct job *j, struct zygote **z, struct error *e)
@@ -377,11 +443,14 @@ end:
     return s;
 }
 
-void job_abandon(struct channel *channel)
+void job_abandon(struct channel *channel, int code)
 {
     enum { PATIENCE_MS = 500 };
     const struct message m = {.kind = MESSAGE_ABANDON};
 
+    log_info("ending the job without a rank that is lost");
+    fflush(NULL);
+    channel_end_job(channel, code);
     for (unsigned i = 1; i < channel_size(channel); i++)
         send_to(channel, FOR_AGENT, i, &m);
     /* What goes to a lost rank stays for ever. */
@@ -416,4 +485,16 @@ bool job_refuse(struct channel *channel, int64_t silence_us)
         return false;
     release_all(channel);
     return true;
+}
+
+void job_leave(struct channel *channel, int code)
+{
+    enum { PATIENCE_US = 2000000 };
+
+    if (job_refuse(channel, PATIENCE_US))
+        channel_close(&channel, true);
+    else
+        job_abandon(channel, code);
+    fflush(NULL);
+    _exit(code);
 }

@@ -2,10 +2,6 @@
  * Every rank comes through here with the same arguments; rank 0 also coordinates. */
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +10,7 @@
 
 #include "coordinator/main.h"
 #include "coordinator/main_job.h"
+#include "coordinator/main_machine.h"
 #include "coordinator/main_reduce.h"
 #include "models/detector.h"
 #include "nodes/decoder.h"
@@ -164,38 +161,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* The cores that this process may use, shared with the job's other ranks on the machine when nothing binds them. */
-static unsigned share_of_cores(void)
-{
-    cpu_set_t set;
-    unsigned n = 1, online = (unsigned)sysconf(_SC_NPROCESSORS_ONLN), local = channel_announced_local_size();
-
-    if (sched_getaffinity(0, sizeof(set), &set) == 0)
-        n = (unsigned)CPU_COUNT(&set);
-    if (n == online && local > 1)
-        n /= local;
-    return n < 1 ? 1 : n > LANE_POOL_MAX_LANES ? LANE_POOL_MAX_LANES : n;
-}
-
-static void cpu_name(char *ret_name, size_t room)
-{
-    char line[512];
-    FILE *f = fopen("/proc/cpuinfo", "re");
-
-    snprintf(ret_name, room, "unknown");
-    while (f && fgets(line, sizeof(line), f)) {
-        char *colon = strchr(line, ':');
-
-        if (strncmp(line, "model name", 10) == 0 && colon) {
-            line[strcspn(line, "\n")] = '\0';
-            snprintf(ret_name, room, "%s", colon + 2);
-            break;
-        }
-    }
-    if (f)
-        fclose(f);
-}
-
 /* What all ranks know before they meet. */
 struct start {
     struct options options;
@@ -332,7 +297,7 @@ static enum status note_execution(const struct start *x, struct whole *w, const 
     };
 
     gethostname(host, sizeof(host) - 1);
-    cpu_name(cpu, sizeof(cpu));
+    machine_cpu_name(cpu, sizeof(cpu));
     sandbox_describe(end->sandbox_layers, sandbox, sizeof(sandbox));
     clock_gettime(CLOCK_REALTIME, &real);
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -432,10 +397,9 @@ struct preparation {
     struct whole whole;
     enum status status;
     struct error e;
-    atomic_bool done;
 };
 
-static void *prepare_whole(void *context)
+static void prepare_whole(void *context)
 {
     struct preparation *p = context;
 
@@ -443,82 +407,31 @@ static void *prepare_whole(void *context)
     p->status = zygote_wait(p->zygote, &p->e);
     if (p->status == STATUS_OK)
         p->status = open_whole(p->start, p->n_ranks, &p->whole, &p->e);
-    atomic_store(&p->done, true);
-    return NULL;
 }
 
-static enum status prepare_and_beat(struct preparation *p, struct channel *channel, struct error *e)
+/* STATUS_END: a signal came; the preparation goes on, and the process must end by job_leave. */
+static enum status prepare_and_beat(struct preparation *p, struct channel *channel, int signal_fd, struct error *e)
 {
-    pthread_t thread;
-    int failed = p->n_ranks > 1 ? pthread_create(&thread, NULL, prepare_whole, p) : EAGAIN;
-
-    if (failed) {
-        prepare_whole(p);
-    } else {
-        job_beat_until(channel, &p->done);
-        pthread_join(thread, NULL);
-    }
+    if (!job_beat_during(channel, signal_fd, prepare_whole, p))
+        return STATUS_END;
     *e = p->e;
     return p->status;
 }
 
-/* The end of the run: what rank 0 does while others may still wait. */
+/* What rank 0 does at the end, while others may still wait. */
 struct ending {
     const struct start *start;
     struct whole *whole;
     const struct job_end *end;
     unsigned n_ranks;
     int code;
-    atomic_bool done;
 };
 
-static void *finish_whole(void *context)
+static void finish_whole(void *context)
 {
     struct ending *x = context;
 
     x->code = finish(x->start, x->whole, x->end, x->n_ranks);
-    atomic_store(&x->done, true);
-    return NULL;
-}
-
-/* channel: NULL when the others have left. Else they wait for rank 0, and a report may take longer than they would wait
- * for one that is silent. */
-static int finish_and_beat(const struct start *x, struct whole *w, const struct job_end *end, unsigned n_ranks,
-                           struct channel *channel)
-{
-    struct ending ending = {.start = x, .whole = w, .end = end, .n_ranks = n_ranks};
-    pthread_t thread;
-
-    if (!channel || n_ranks == 1 || pthread_create(&thread, NULL, finish_whole, &ending) != 0) {
-        finish_whole(&ending);
-    } else {
-        job_beat_until(channel, &ending.done);
-        pthread_join(thread, NULL);
-    }
-    return ending.code;
-}
-
-static void give_up_waiting(int signal_number)
-{
-    static const char text[] = "fakesift run: MPI_Init does not return: another rank died or never came\n";
-
-    (void)signal_number;
-    if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-        _exit(EXIT_RESUMABLE);
-    _exit(EXIT_RESUMABLE);
-}
-
-/* MPI_Init waits for every rank, for ever when one has died before its own and mpirun does not end the others. */
-static enum status open_channel(uint64_t silence_s, struct channel **ret_channel, struct error *e)
-{
-    enum { PATIENCE = 4 }; /* silences: a big job takes its time to start */
-    enum status s;
-
-    signal(SIGALRM, give_up_waiting);
-    alarm(PATIENCE * (unsigned)silence_s);
-    s = channel_open(channel_is_launched(), ret_channel, e);
-    alarm(0);
-    return s;
 }
 
 /* From MPI_Init to the exit code. */
@@ -532,14 +445,19 @@ static int join(const struct start *x, struct zygote **z)
     unsigned n_ranks;
     bool leads;
     int code = EXIT_DONE, signal_fd = job_catch_signals();
-    enum status s = open_channel(x->options.silence_s, &channel, &e);
+    enum status s = job_open_channel((unsigned)x->options.silence_s, &channel, &e);
 
     if (s != STATUS_OK)
         return main_fail("run", &e);
     preparation.n_ranks = n_ranks = channel_size(channel);
     leads = channel_rank(channel) == 0;
     if (leads)
-        s = prepare_and_beat(&preparation, channel, &e);
+        s = prepare_and_beat(&preparation, channel, signal_fd, &e);
+    if (s == STATUS_END) {
+        fputs("fakesift run: stopped by a signal before the first video; the same command goes on from there\n",
+              stderr);
+        job_leave(channel, EXIT_RESUMABLE);
+    }
     if (s != STATUS_OK) {
         code = main_fail("run", &e);
         end.orderly = job_refuse(channel, (int64_t)x->options.silence_s * 1000000);
@@ -548,23 +466,21 @@ static int join(const struct start *x, struct zygote **z)
     }
     if (end.orderly)
         channel_close(&channel, true);
-    if (leads && code == EXIT_DONE)
-        code = finish_and_beat(x, whole, &end, n_ranks, channel);
-    else if (code == EXIT_DONE && end.trouble.status == STATUS_TIMEOUT)
+    if (leads && code == EXIT_DONE) {
+        struct ending ending = {.start = x, .whole = whole, .end = &end, .n_ranks = n_ranks};
+
+        job_beat_during(channel, -1, finish_whole, &ending);
+        code = ending.code;
+    } else if (code == EXIT_DONE && end.trouble.status == STATUS_TIMEOUT) {
         code = EXIT_RESUMABLE; /* mpirun must not take the loss of rank 0 for a success */
+    }
     whole_close(whole);
-    if (leads && channel && n_ranks > 1) {
-        log_info("ending the job without a rank that is lost");
-        fflush(NULL);
-        channel_end_job(channel, code);
-        job_abandon(channel);
-    }
-    channel_close(&channel, false);
-    if (!end.orderly) {
-        fflush(NULL);
-        _exit(code);
-    }
-    return code;
+    if (end.orderly)
+        return code;
+    if (leads)
+        job_abandon(channel, code);
+    fflush(NULL);
+    _exit(code);
 }
 
 int main_run(int argc, char **argv)
@@ -581,7 +497,7 @@ int main_run(int argc, char **argv)
     struct start x = {
         .options =
             {
-                .n_lanes = share_of_cores(),
+                .n_lanes = machine_share_of_cores(),
                 .timeout_s = DEFAULT_TIMEOUT_S,
                 .retries = DEFAULT_RETRIES,
                 .grace_s = DEFAULT_GRACE_S,
