@@ -220,6 +220,7 @@ static enum status lease_one(struct dispatch *d, uint32_t agent, int64_t now_us)
         .last_attempt = lease.last_attempt,
         .size_bytes = entry->size_bytes,
         .mtime_ns = entry->mtime_ns,
+        .content = entry->content[0] != '\0' ? (char *)(uintptr_t)entry->content : NULL,
     };
     tell(d, agent, &m, now_us);
     return STATUS_OK;

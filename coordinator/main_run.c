@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "coordinator/main.h"
+#include "coordinator/main_hash.h"
 #include "coordinator/main_job.h"
 #include "coordinator/main_machine.h"
 #include "coordinator/main_reduce.h"
@@ -37,7 +38,7 @@ struct options {
     struct layout_settings layout;
     uint64_t n_lanes, timeout_s, retries, grace_s, lane_memory_mib;
     uint64_t silence_s, lease_s, flush_records; /* lease_s 0: from the timeout */
-    bool require_sandbox, strict;
+    bool require_sandbox, strict, hash;
     enum log_level level;
 };
 
@@ -51,7 +52,8 @@ enum {
     OPTION_STRICT,
     OPTION_SILENCE,
     OPTION_LEASE,
-    OPTION_FLUSH
+    OPTION_FLUSH,
+    OPTION_HASH
 };
 
 static const struct argp_option option_list[] = {
@@ -59,6 +61,8 @@ static const struct argp_option option_list[] = {
     {"output", 'o', "RUN", 0, "The run's folder, made if it is not there (required)", 0},
     {"layout", 'l', "NAME", 0, "auto (default), dir, csv or dfdc", 0},
     {"ext", 'e', "LIST", 0, "Extensions that count as videos, comma-separated (default: the usual ones)", 0},
+    {"hash", OPTION_HASH, NULL, 0, "Tell files apart by their content, not by size and time of change: reads them all",
+     0},
     {"lanes", OPTION_LANES, "N", 0, "Videos in work at once on each rank (default: the rank's share of the cores)", 1},
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "A video that takes longer is given up (default 600)", 1},
     {"retries", OPTION_RETRIES, "N", 0, "Further attempts after a crash or a timeout (default 1)", 1},
@@ -144,6 +148,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPTION_SANDBOX:
         o->require_sandbox = true;
+        return 0;
+    case OPTION_HASH:
+        o->hash = true;
         return 0;
     case OPTION_STRICT:
         o->strict = true;
@@ -256,6 +263,8 @@ static enum status open_whole(const struct start *x, unsigned n_ranks, struct wh
     struct layout_summary summary = {0};
     enum status s = layout_scan(x->options.corpus, &x->options.layout, &w.manifest, &summary, e);
 
+    if (s == STATUS_OK && x->options.hash)
+        s = main_hash_corpus(w.manifest, e);
     if (s == STATUS_OK)
         s = run_folder_open(x->output, &x->identity, &w.folder, e);
     if (s == STATUS_OK)
