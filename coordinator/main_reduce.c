@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "coordinator/report/report.h"
+#include "shard/log.h"
 
 enum status main_write_report(const struct run_folder *folder, const struct manifest *m, const struct reduction *r,
                               FILE *out, struct error *e)
@@ -24,6 +25,18 @@ enum status main_write_report(const struct run_folder *folder, const struct mani
     free(protocol);
     free(execution);
     return s;
+}
+
+void main_log_journal_damage(const struct reduction *r)
+{
+    for (unsigned i = 0; i < r->journal.n_named; i++) {
+        const struct journal_damage *x = &r->journal.damages[i];
+        enum log_level level = x->torn ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING;
+
+        log_write(level, "journal/%s: byte %llu: %s, %llu bytes skipped; what they held is done again", x->segment,
+                  (unsigned long long)x->at_byte, x->torn ? "ends in the middle of a record" : "damaged",
+                  (unsigned long long)x->len_bytes);
+    }
 }
 
 void main_print_journal_remarks(const struct reduction *r, FILE *out)

@@ -253,6 +253,7 @@ static void describe_corpus(const struct options *o, const struct whole *w, cons
     text_clear(&found);
     if (summary->notes[0] != '\0')
         log_warning("%s: %s", o->corpus, summary->notes);
+    main_log_journal_damage(&w->before);
     if (w->before.n_decided > 0)
         log_info("%s: resuming, %zu of %zu videos are decided", o->output, w->before.n_decided, w->before.count);
 }
@@ -289,7 +290,7 @@ static enum status open_whole(const struct start *x, unsigned n_ranks, struct wh
 }
 
 static enum status note_execution(const struct start *x, struct whole *w, const struct job_end *end, unsigned n_ranks,
-                                  size_t n_decided, struct error *e)
+                                  const struct reduction *after, struct error *e)
 {
     char host[128] = "?", cpu[128], sandbox[128], how[ERROR_TEXT_BYTES + 16] = "complete";
     const char *job = getenv("SLURM_JOB_ID");
@@ -303,6 +304,7 @@ static enum status note_execution(const struct start *x, struct whole *w, const 
         .n_ranks = n_ranks,
         .n_frames = end->progress.n_frames,
         .end = how,
+        .journal = &after->journal,
     };
 
     gethostname(host, sizeof(host) - 1);
@@ -315,7 +317,7 @@ static enum status note_execution(const struct start *x, struct whole *w, const 
     for (unsigned o = 1; o < OUTCOME_COUNT; o++)
         execution.n_units_decided += end->progress.outcomes[o];
     execution.n_lanes = (unsigned)x->options.n_lanes * n_ranks;
-    if (n_decided < manifest_count(w->manifest))
+    if (after->n_decided < after->count)
         snprintf(how, sizeof(how), "%s%s",
                  end->drained ? "drained" : "stopped early: ", end->drained ? "" : end->trouble.text);
     return run_folder_add_execution(w->folder, &execution, e);
@@ -359,7 +361,7 @@ static int finish(const struct start *x, struct whole *w, const struct job_end *
         return main_fail("run", &end->trouble);
     }
     if (s == STATUS_OK)
-        s = note_execution(x, w, end, n_ranks, after.n_decided, &e);
+        s = note_execution(x, w, end, n_ranks, &after, &e);
     if (s == STATUS_OK)
         s = main_write_report(w->folder, w->manifest, &after, stdout, &e);
     if (s == STATUS_OK)
@@ -469,6 +471,8 @@ static int join(const struct start *x, struct zygote **z)
     }
     if (s != STATUS_OK) {
         code = main_fail("run", &e);
+        if (s == STATUS_NO_SPACE)
+            code = EXIT_RESUMABLE;
         end.orderly = job_refuse(channel, (int64_t)x->options.silence_s * 1000000);
     } else if (work(x, channel, signal_fd, z, whole, &end, &e) != STATUS_OK) {
         code = main_fail("run", &e);

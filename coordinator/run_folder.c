@@ -270,6 +270,32 @@ char *run_folder_execution_json(const struct run_folder *f)
     return text;
 }
 
+static bool add_damages(cJSON *execution, const struct journal_summary *journal)
+{
+    cJSON *o = cJSON_AddObjectToObject(execution, "journal");
+    cJSON *list;
+    bool ok = o && cJSON_AddNumberToObject(o, "segments", (double)journal->n_segments) &&
+              cJSON_AddNumberToObject(o, "records", (double)journal->n_records) &&
+              cJSON_AddNumberToObject(o, "torn_ends", (double)journal->n_torn) &&
+              cJSON_AddNumberToObject(o, "damaged_stretches", (double)journal->n_corrupt);
+
+    list = ok ? cJSON_AddArrayToObject(o, "damages") : NULL;
+    for (unsigned i = 0; list && i < journal->n_named; i++) {
+        const struct journal_damage *x = &journal->damages[i];
+        cJSON *item = cJSON_CreateObject();
+
+        if (!cJSON_AddItemToArray(list, item)) {
+            cJSON_Delete(item);
+            return false;
+        }
+        ok = ok && cJSON_AddStringToObject(item, "segment", x->segment) &&
+             cJSON_AddNumberToObject(item, "byte", (double)x->at_byte) &&
+             cJSON_AddNumberToObject(item, "bytes", (double)x->len_bytes) &&
+             cJSON_AddBoolToObject(item, "torn", x->torn);
+    }
+    return ok && list;
+}
+
 enum status run_folder_add_execution(struct run_folder *f, const struct run_execution *x, struct error *e)
 {
     cJSON *executions = cJSON_GetObjectItemCaseSensitive(f->json, "executions");
@@ -282,7 +308,7 @@ enum status run_folder_add_execution(struct run_folder *f, const struct run_exec
               cJSON_AddNumberToObject(o, "lanes", x->n_lanes) &&
               cJSON_AddNumberToObject(o, "videos_decided", (double)x->n_units_decided) &&
               cJSON_AddNumberToObject(o, "frames_decoded", (double)x->n_frames) &&
-              cJSON_AddStringToObject(o, "end", x->end);
+              cJSON_AddStringToObject(o, "end", x->end) && (!x->journal || add_damages(o, x->journal));
 
     if (!ok || !cJSON_AddItemToArray(executions, o)) {
         cJSON_Delete(o);

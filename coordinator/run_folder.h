@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "coordinator/journal.h"
 #include "shard/hash.h"
 #include "shard/status.h"
 
@@ -64,7 +65,8 @@ struct run_execution {
     int64_t start_unix_s;
     double wall_s;
     uint64_t n_units_decided, n_frames;
-    const char *end; /* "complete", "drained", "failed: ..." */
+    const char *end;                       /* "complete", "drained", "failed: ..." */
+    const struct journal_summary *journal; /* as it was read at the end; its damage is named */
 };
 
 /* Appends it to run.json. */

@@ -6,7 +6,7 @@
 # shellcheck disable=SC2086 # process ids are split on purpose
 . "$(dirname "$0")/lib.sh"
 . "$SOURCE/tests/process/crash_lib.sh"
-ROUNDS=${FAKESIFT_CRASH_ROUNDS:-20}
+ROUNDS=${FAKESIFT_CRASH_ROUNDS:-12}
 RANDOM=${FAKESIFT_CRASH_SEED:-1}
 FLUSH=8 LANES=1 RANKS=3 LEASE=1
 many_clips videos 200
@@ -52,10 +52,12 @@ kinds=(all rank0 agent zygote lane mpirun stop-agent stop-rank0 stop-zygote stop
 restarts=0 hits=0 redone_sum=0 redone_most=0
 for ((round = 0; round < ROUNDS; round++)); do
     run=run$round
-    what=${kinds[$((round % ${#kinds[@]}))]}
+    # 3 steps through the ten kinds, and each kind comes in turn with and without recovery.
+    what=${kinds[$((3 * round % ${#kinds[@]}))]}
     recovery=
-    if [ $((round / ${#kinds[@]} % 2)) -eq 1 ]; then recovery=--enable-recovery; fi
-    delay=$((RANDOM % (took * 9 / 10)))
+    if [ $(((round + round / ${#kinds[@]}) % 2)) -eq 1 ]; then recovery=--enable-recovery; fi
+    # From MPI_Init to the report.
+    delay=$((took / 10 + RANDOM % (took * 9 / 10)))
     start $run $recovery >run.out 2>run.err &
     job=$!
     PIDS=$job
@@ -64,7 +66,7 @@ for ((round = 0; round < ROUNDS; round++)); do
     disturb "$what" $((1000 * LEASE + 500))
     hits=$((hits + (hit > 0)))
     code=0
-    wait_gone 60 "$recovery"
+    wait_gone 60 "$recovery" $run.log.0
     wait $job 2>wait.err || code=$?
     PIDS=
     now=$(decided $run)

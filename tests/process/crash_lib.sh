@@ -33,15 +33,20 @@ no_rank_left() {
         if [ "$(name_of "$p")" = fakesift ]; then return 1; fi
     done
 }
-# wait_gone SECONDS RECOVERY: until the job has ended. With --enable-recovery mpirun may stay when all ranks are gone, and
-# is told to go then, as a batch script would.
+# wait_gone SECONDS RECOVERY LOG: until the job has ended. With --enable-recovery mpirun may stay when all ranks are gone, and
+# is told to go then, as a batch script would. LOG: a file that is there once the ranks were started.
 wait_gone() {
     if [ -n "$2" ]; then
+        wait_for "$1" started_or_gone "$3"
+        wait_for "$1" no_rank_left
+        # Between mpirun's child and the program that it becomes there is a moment without either.
+        pause_ms 500
         wait_for "$1" no_rank_left
         for p in $(ours); do kill -TERM "$p" 2>/dev/null || true; done
     fi
     wait_for "$1" none_left
 }
+started_or_gone() { [ -e "$1" ] || none_left; }
 parent_of() { awk '/^PPid:/ { print $2 }' "/proc/$1/status" 2>/dev/null || true; }
 name_of() { cat "/proc/$1/comm" 2>/dev/null || true; }
 rank_of() { { tr '\0' '\n' <"/proc/$1/environ"; } 2>/dev/null | sed -n 's/^OMPI_COMM_WORLD_RANK=//p' || true; }
