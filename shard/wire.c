@@ -181,10 +181,8 @@ enum status message_pack(const struct message *m, uint8_t **ret_data, size_t *re
         w.last_attempt = m->last_attempt;
         w.size_bytes = m->size_bytes;
         w.mtime_ns = m->mtime_ns;
-        if (m->content) {
-            w.has_content = 1;
-            w.content = bytes_of(m->content, CONTENT_BYTES);
-        }
+        w.has_content = 1; /* also when it is empty: what is cut off must be missed */
+        w.content = bytes_of(m->content ? m->content : "", m->content ? CONTENT_BYTES : 0);
         break;
     case MESSAGE_RESULT:
         w.has_wall_us = w.has_n_frames = 1;
@@ -219,8 +217,8 @@ static bool message_complete(const Fakesift__Wire__Message *w)
     case MESSAGE_HELLO:
         return w->has_n_lanes && w->has_fingerprint && bytes_are_text(&w->fingerprint, SHA256_HEX_BYTES - 1);
     case MESSAGE_LEASE:
-        return w->has_attempt && w->has_last_attempt && w->has_size_bytes && w->has_mtime_ns &&
-               (!w->has_content || bytes_are_text(&w->content, CONTENT_BYTES));
+        return w->has_attempt && w->has_last_attempt && w->has_size_bytes && w->has_mtime_ns && w->has_content &&
+               bytes_are_text(&w->content, CONTENT_BYTES);
     case MESSAGE_RESULT:
         return w->has_wall_us && w->has_n_frames;
     case MESSAGE_STOP:
@@ -271,7 +269,7 @@ enum status message_unpack(const uint8_t *data, size_t len_bytes, struct message
         m.last_attempt = w->last_attempt != 0;
         m.size_bytes = w->size_bytes;
         m.mtime_ns = w->mtime_ns;
-        if (w->has_content) {
+        if (w->content.len > 0) {
             m.content = bytes_to_string(&w->content);
             if (!m.content) {
                 s = STATUS_NO_MEMORY;
