@@ -19,6 +19,7 @@ struct peer {
     uint32_t n_lanes;
     int64_t heard_us;
     int64_t told_us;
+    uint64_t n_expired; /* of its leases, when it was last heard */
 };
 
 struct dispatch {
@@ -134,6 +135,7 @@ void dispatch_take(struct dispatch *d, uint32_t from, struct message *m, int64_t
     }
     p = &d->peers[from];
     p->heard_us = now_us;
+    p->n_expired = ledger_expired_by(d->settings.ledger, from);
     /* It was only slow. Its leases are gone, its results still count. */
     if (p->state == AGENT_LOST && m->kind != MESSAGE_BYE && m->kind != MESSAGE_STOP) {
         log_warning("rank %u is back", from);
@@ -218,15 +220,18 @@ static enum status lease_one(struct dispatch *d, uint32_t agent, int64_t now_us)
         .last_attempt = lease.last_attempt,
         .size_bytes = entry->size_bytes,
         .mtime_ns = entry->mtime_ns,
+        .content = entry->content[0] != '\0' ? (char *)(uintptr_t)entry->content : NULL,
     };
     tell(d, agent, &m, now_us);
     return STATUS_OK;
 }
 
-/* An agent holds one lease more than it has lanes, so that a lane never waits for a message to travel. */
+/* An agent holds one lease more than it has lanes, so that a lane never waits for a message to travel. One whose lease
+ * expired gets no other before it is heard: were it dead, it would take the same unit until that is given up. */
 static bool wants_lease(const struct dispatch *d, uint32_t agent)
 {
     return d->peers[agent].state == AGENT_WORKING &&
+           ledger_expired_by(d->settings.ledger, agent) == d->peers[agent].n_expired &&
            ledger_leased_by(d->settings.ledger, agent) < d->peers[agent].n_lanes + 1;
 }
 
@@ -281,16 +286,43 @@ static void look_after_peers(struct dispatch *d, int64_t now_us)
     }
 }
 
-/* Why no unit is lost and none counted twice.
+/* Why every unit is decided exactly once and none is lost, through any death.
  *
- * A unit leaves the ledger only through ledger_result, and that is called only for a record that is durable: a RESULT is
- * sent after the agent's segment was synced, and record_given_up syncs before it returns. So "done" implies a record.
- * Conversely a unit without a record is in the ledger as waiting, leased or given up: a lease ends by RESULT, FAILED, the
- * loss of its agent or its deadline, and each of the last three makes the unit wait again (or be given up and recorded
- * here). Messages may be lost only with their sender or receiver; a lost LEASE or RESULT is a lease that expires, and the
- * unit is then done a second time. Second records do no harm: the ledger counts a unit once, and the reduction keeps one
- * record for each video, the same one whatever their order (coordinator/reduce.h). If the coordinator dies, all this
- * starts again from the records. */
+ * Words. A record is a unit's result in a journal segment that was synced. A unit is decided when a record of it exists; its
+ * result is the one that the reduction takes from its records (coordinator/reduce.h). A life is one process of rank 0.
+ *
+ * Invariants, after each call of this module:
+ *   I1  DONE in the ledger implies a record. ledger_result is called for a RESULT, which an agent says only after its sink's
+ *       flush returned (nodes/agent.h), and after record_given_up, which syncs before it returns; ledger_mark_done for what
+ *       was read from the journals. Nothing else makes a unit DONE, and nothing makes it anything else again.
+ *   I2  A unit that is not DONE waits, has one live lease, or was given up and is about to be recorded here. Each is in one
+ *       list and in no other (ledger_is_consistent, held against a model in tests/coordinator/test_ledger_model.c).
+ *   I3  A live lease belongs to an agent that is here, and has a deadline.
+ *
+ * None is lost. By I2 a unit leaves circulation only as DONE, which by I1 has a record, and records are never altered:
+ * segments are created anew, appended to by one process, and only read after it. A lease ends by RESULT (DONE), FAILED, the
+ * loss of its agent or its deadline (it waits again), or the last of max_losses such ends (given up: recorded as an outcome,
+ * or, if the disk refuses, left undecided for the next life). Messages may be lost, late or doubled: a LEASE or RESULT that
+ * never arrives is a lease that expires; a late or second RESULT is a true statement about a record, and DONE is idempotent;
+ * a FAILED for a lease that is not live any more is ignored. If this life ends, the next one knows exactly the records.
+ *
+ * Exactly once. The ledger counts a unit at its first RESULT of this life. Several records of a unit can exist (an agent
+ * that was slow and not dead; one that died between its sync and its word), and the reduction makes one result of them for
+ * each entry of the manifest, whatever their number, order and segment; a score is a function of the file and the
+ * fingerprint alone, so it does not matter whose it is. Records of another fingerprint are refused, those of a file that
+ * has changed since do not count, and what was damaged is no record, so its unit is done again.
+ *
+ * It ends. While an agent is here and a unit waits, wants_lease is true of some agent or each holds leases, which end by
+ * their deadlines; each end is a decision or one of finitely many attempts and losses of a unit. One agent cannot use up a
+ * unit's losses alone: silent, it gets no lease after one that expired.
+ *
+ * Work done twice is bounded: what the dead had leased (lanes + 1 for each, what they recorded without a flush included).
+ *
+ * Assumed: a sync that succeeded survives (else a record is missing, and its unit is done again); CRC32C tells a damaged
+ * record; rank 0's time does not run slower than it says (a clock that is set back only delays deadlines); a score is
+ * deterministic (tests/process/same_bytes.sh); one life works on a run folder at a time (coordinator/run_lock.h), which
+ * saves work and is not needed for any of the above, since two lives write separate segments and both count them by these
+ * rules. */
 enum status dispatch_step(struct dispatch *d, int64_t now_us)
 {
     bool over, anybody = false;

@@ -183,11 +183,64 @@ struct reader {
     const char *name; /* of the current segment */
 };
 
-static void note_corrupt(struct reader *r, size_t offset)
+/* Damage that needs an eye drives a torn tail, which any kill leaves, out of the list. */
+static void note_damage(struct reader *r, size_t at, size_t end, bool torn)
 {
-    if (r->summary->n_corrupt++ == 0)
-        snprintf(r->summary->corrupt_example, sizeof(r->summary->corrupt_example), "%.200s at byte %zu", r->name,
-                 offset);
+    struct journal_summary *x = r->summary;
+    unsigned i = x->n_named;
+
+    if (torn)
+        x->n_torn++;
+    else
+        x->n_corrupt++;
+    if (i == JOURNAL_NAMED_DAMAGES) {
+        while (i > 0 && !x->damages[i - 1].torn)
+            i--;
+        if (torn || i-- == 0)
+            return;
+    } else {
+        x->n_named++;
+    }
+    x->damages[i] = (struct journal_damage){.at_byte = at, .len_bytes = end - at, .torn = torn};
+    snprintf(x->damages[i].segment, sizeof(x->damages[i].segment), "%.127s", r->name);
+}
+
+/* The bytes of the record at `at`, or 0 when there is no sound one. */
+static size_t record_bytes(const uint8_t *bytes, size_t len, size_t at)
+{
+    size_t payload;
+
+    if (len - at < FRAME_BYTES)
+        return 0;
+    payload = get_u32(bytes + at + 4);
+    if (payload > WIRE_MAX_BYTES || payload > len - at - FRAME_BYTES ||
+        hash_crc32c(bytes + at + 4, FRAME_BYTES - 4 + payload) != get_u32(bytes + at))
+        return 0;
+    return FRAME_BYTES + payload;
+}
+
+/* The first byte from `at` on where a sound record begins, or len. */
+static size_t find_record(const uint8_t *bytes, size_t len, size_t at)
+{
+    /* Every payload begins with the tag of its path: spares the CRC of most bytes. */
+    enum { PATH_TAG = 1 << 3 | 2 };
+
+    for (; at < len && len - at > FRAME_BYTES; at++) {
+        if (bytes[at + FRAME_BYTES] == PATH_TAG && record_bytes(bytes, len, at) > 0)
+            return at;
+    }
+    return len;
+}
+
+/* At `at` there is no sound record. What a killed writer leaves is the beginning of one, and nothing after it. */
+static size_t skip_damage(struct reader *r, const uint8_t *bytes, size_t len, size_t at)
+{
+    size_t next = find_record(bytes, len, at + 1);
+    bool torn = next == len && (len - at < FRAME_BYTES || (get_u32(bytes + at + 4) <= WIRE_MAX_BYTES &&
+                                                           get_u32(bytes + at + 4) > len - at - FRAME_BYTES));
+
+    note_damage(r, at, next, torn);
+    return next;
 }
 
 static enum status read_records(struct reader *r, const uint8_t *bytes, size_t len, struct error *e)
@@ -196,30 +249,15 @@ static enum status read_records(struct reader *r, const uint8_t *bytes, size_t l
 
     while (at < len) {
         struct result result = {0};
-        enum status s;
-        uint32_t payload;
+        size_t n = record_bytes(bytes, len, at);
+        enum status s = STATUS_CORRUPT;
 
-        if (len - at < FRAME_BYTES) {
-            r->summary->n_torn++;
-            break;
-        }
-        payload = get_u32(bytes + at + 4);
-        if (payload > WIRE_MAX_BYTES) {
-            note_corrupt(r, at);
-            break; /* where the next record begins is not known */
-        }
-        if (payload > len - at - FRAME_BYTES) {
-            r->summary->n_torn++;
-            break;
-        }
-        s = STATUS_CORRUPT;
-        if (hash_crc32c(bytes + at + 4, FRAME_BYTES - 4 + payload) == get_u32(bytes + at))
-            s = result_unpack(bytes + at + FRAME_BYTES, payload, &result);
+        if (n > 0)
+            s = result_unpack(bytes + at + FRAME_BYTES, n - FRAME_BYTES, &result);
         if (s == STATUS_NO_MEMORY)
             return error_no_memory(e);
         if (s != STATUS_OK) {
-            note_corrupt(r, at);
-            at += FRAME_BYTES + payload;
+            at = skip_damage(r, bytes, len, at);
             continue;
         }
         r->summary->n_records++;
@@ -227,9 +265,25 @@ static enum status read_records(struct reader *r, const uint8_t *bytes, size_t l
         result_clear(&result);
         if (s != STATUS_OK)
             return s;
-        at += FRAME_BYTES + payload;
+        at += n;
     }
     return STATUS_OK;
+}
+
+/* STATUS_OK: records follow. STATUS_END: nothing of it can be used, and that is noted. */
+static enum status check_header(struct reader *r, const char *path, const char *bytes, size_t len, struct error *e)
+{
+    enum { VERSION_BYTES = 2 };
+
+    if (memcmp(bytes, magic, sizeof(magic)) == 0) {
+        if (memcmp(bytes + sizeof(magic), r->fingerprint, FINGERPRINT_BYTES) == 0)
+            return STATUS_OK;
+        return error_set(e, STATUS_MISMATCH, "%s: written under another fingerprint than the run's", path);
+    }
+    if (memcmp(bytes, magic, sizeof(magic) - VERSION_BYTES) == 0)
+        return error_set(e, STATUS_UNSUPPORTED, "%s: not a journal segment of this version: '%.8s'", path, bytes);
+    note_damage(r, 0, len, false);
+    return STATUS_END;
 }
 
 static enum status read_segment(struct reader *r, const char *path, struct error *e)
@@ -251,7 +305,8 @@ static enum status read_segment(struct reader *r, const char *path, struct error
     }
     r->summary->n_segments++;
     if (st.st_size < HEADER_BYTES) {
-        r->summary->n_torn += st.st_size > 0;
+        if (st.st_size > 0)
+            note_damage(r, 0, (size_t)st.st_size, true);
         goto end;
     }
     map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -259,15 +314,11 @@ static enum status read_segment(struct reader *r, const char *path, struct error
         s = error_set_errno(e, errno, "%s: cannot map", path);
         goto end;
     }
-    if (memcmp(map, magic, sizeof(magic)) != 0) {
-        s = error_set(e, STATUS_CORRUPT, "%s: not a journal segment of this version", path);
-        goto end;
-    }
-    if (memcmp((const char *)map + sizeof(magic), r->fingerprint, FINGERPRINT_BYTES) != 0) {
-        s = error_set(e, STATUS_MISMATCH, "%s: written under another fingerprint than the run's", path);
-        goto end;
-    }
-    s = read_records(r, map, (size_t)st.st_size, e);
+    s = check_header(r, path, map, (size_t)st.st_size, e);
+    if (s == STATUS_OK)
+        s = read_records(r, map, (size_t)st.st_size, e);
+    else if (s == STATUS_END)
+        s = STATUS_OK;
 end:
     if (map != MAP_FAILED)
         munmap(map, (size_t)st.st_size);

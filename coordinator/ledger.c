@@ -32,10 +32,13 @@ struct ledger {
     size_t n_free_slots;
     uint32_t *given_up; /* stack */
     size_t n_given_up, room_given_up;
-    uint32_t *n_leased_by; /* by agent */
+    uint32_t *n_leased_by;  /* by agent */
+    uint64_t *n_expired_by; /* by agent */
     size_t n_leased, n_given_up_open, n_done;
     uint64_t next_number;
     uint64_t n_duplicates;
+    bool has_time;
+    int64_t highest_us; /* the time of leases: the caller's, which stands still while that one is set back */
 };
 
 enum status ledger_open(const struct ledger_settings *settings, struct ledger **ret_l)
@@ -52,7 +55,8 @@ enum status ledger_open(const struct ledger_settings *settings, struct ledger **
     l->units = calloc(settings->n_units + 1, sizeof(*l->units));
     l->heap = malloc((settings->n_units + 1) * sizeof(*l->heap));
     l->n_leased_by = calloc(settings->n_agents, sizeof(*l->n_leased_by));
-    if (!l->units || !l->heap || !l->n_leased_by) {
+    l->n_expired_by = calloc(settings->n_agents, sizeof(*l->n_expired_by));
+    if (!l->units || !l->heap || !l->n_leased_by || !l->n_expired_by) {
         ledger_close(&l);
         return STATUS_NO_MEMORY;
     }
@@ -71,6 +75,7 @@ void ledger_close(struct ledger **l)
     free((*l)->free_slots);
     free((*l)->given_up);
     free((*l)->n_leased_by);
+    free((*l)->n_expired_by);
     free(*l);
     *l = NULL;
 }
@@ -183,6 +188,14 @@ static enum status grow_leases(struct ledger *l)
     return STATUS_OK;
 }
 
+static int64_t advance(struct ledger *l, int64_t now_us)
+{
+    if (!l->has_time || now_us > l->highest_us)
+        l->highest_us = now_us;
+    l->has_time = true;
+    return l->highest_us;
+}
+
 enum status ledger_lease(struct ledger *l, uint32_t agent, int64_t now_us, struct lease *ret_lease)
 {
     struct live_lease *live;
@@ -205,7 +218,7 @@ enum status ledger_lease(struct ledger *l, uint32_t agent, int64_t now_us, struc
         .number = l->next_number++,
         .unit = unit,
         .agent = agent,
-        .deadline_us = now_us + l->settings.lease_us,
+        .deadline_us = advance(l, now_us) + l->settings.lease_us,
     };
     u = &l->units[unit];
     u->state = UNIT_LEASED;
@@ -342,9 +355,11 @@ size_t ledger_agent_left(struct ledger *l, uint32_t agent)
 size_t ledger_expire(struct ledger *l, int64_t now_us)
 {
     size_t n = 0;
+    int64_t highest_us = advance(l, now_us);
 
     for (size_t i = 0; i < l->n_lease_slots; i++) {
-        if (l->leases[i].number != 0 && now_us >= l->leases[i].deadline_us) {
+        if (l->leases[i].number != 0 && highest_us >= l->leases[i].deadline_us) {
+            l->n_expired_by[l->leases[i].agent]++;
             lose_lease(l, (uint32_t)i);
             n++;
         }
@@ -379,6 +394,11 @@ size_t ledger_leased(const struct ledger *l)
 size_t ledger_leased_by(const struct ledger *l, uint32_t agent)
 {
     return l->n_leased_by[agent];
+}
+
+uint64_t ledger_expired_by(const struct ledger *l, uint32_t agent)
+{
+    return l->n_expired_by[agent];
 }
 
 size_t ledger_done(const struct ledger *l)

@@ -7,7 +7,9 @@
  *
  * In: the units that are not done yet, with their cost; then what agents report. Out: the next lease.
  * Invariants: a unit is in exactly one state; it has a live lease if and only if it is LEASED; n_waiting + n_leased +
- * n_done = n_units. Lease numbers are never used twice. Memory: 16 bytes a unit, plus the live leases. */
+ * n_done = n_units, beside the few that were given up and have no record yet. Lease numbers are never used twice. A clock
+ * that is set back makes no lease longer or older; one that jumps ahead ends leases, which costs work and nothing else.
+ * Memory: 16 bytes a unit, plus the live leases. */
 #ifndef FAKESIFT_COORDINATOR_LEDGER_H
 #define FAKESIFT_COORDINATOR_LEDGER_H
 
@@ -67,6 +69,8 @@ enum status ledger_next_given_up(struct ledger *l, uint32_t *ret_unit);
 size_t ledger_waiting(const struct ledger *l);
 size_t ledger_leased(const struct ledger *l);
 size_t ledger_leased_by(const struct ledger *l, uint32_t agent);
+/* Leases of this agent that expired so far. */
+uint64_t ledger_expired_by(const struct ledger *l, uint32_t agent);
 size_t ledger_done(const struct ledger *l);
 uint64_t ledger_duplicates(const struct ledger *l);
 

@@ -1,56 +1,25 @@
 #include "coordinator/main_batch.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "coordinator/main_machine.h"
 #include "shard/channel.h"
 #include "shard/file.h"
 #include "shard/log.h"
-#include "shard/text.h"
 
 /* For a rank, its zygote with the detector's networks, and MPI. */
 enum { RANK_MEMORY_MIB = 512 };
 
-static uint64_t number_of(const char *name, uint64_t otherwise)
-{
-    const char *value = getenv(name);
-    uint64_t number;
-
-    return value && parse_u64(value, 1, UINT32_MAX, &number) == STATUS_OK ? number : otherwise;
-}
-
-static unsigned cores(void)
-{
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    uint64_t n = online < 1 ? 1 : (uint64_t)online, given, local = channel_announced_local_size();
-    cpu_set_t set;
-    bool bound = false;
-
-    if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0) {
-        bound = (uint64_t)CPU_COUNT(&set) < n;
-        n = (uint64_t)CPU_COUNT(&set);
-    }
-    given = number_of("SLURM_CPUS_ON_NODE", n);
-    if (given < n) {
-        n = given;
-        bound = false;
-    }
-    /* A rank that is bound has its share already. */
-    if (!bound && local > 1)
-        n /= local;
-    return n < 1 ? 1 : (unsigned)n;
-}
-
 unsigned batch_lanes(uint64_t lane_memory_mib, unsigned max_lanes)
 {
-    uint64_t n = cores(), local = channel_announced_local_size();
-    uint64_t memory_mib = number_of("SLURM_MEM_PER_NODE", 0), fit;
+    uint64_t n = machine_share_of_cores(), local = channel_announced_local_size();
+    uint64_t memory_mib = machine_number_of("SLURM_MEM_PER_NODE", 0), fit;
 
     if (memory_mib == 0)
-        memory_mib = number_of("SLURM_MEM_PER_CPU", 0) * number_of("SLURM_CPUS_ON_NODE", n);
+        memory_mib = machine_number_of("SLURM_MEM_PER_CPU", 0) * machine_number_of("SLURM_CPUS_ON_NODE", n);
     if (memory_mib > 0) {
         memory_mib /= local > 1 ? local : 1;
         fit = memory_mib > RANK_MEMORY_MIB ? (memory_mib - RANK_MEMORY_MIB) / lane_memory_mib : 0;

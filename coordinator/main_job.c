@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,14 +13,12 @@
 #include <unistd.h>
 
 #include "coordinator/journal.h"
+#include "coordinator/main.h"
 #include "coordinator/main_progress.h"
 #include "shard/clock.h"
 #include "shard/log.h"
 
 enum {
-    /* A rank without an agent waits this many silences for the end, since rank 0 says nothing while it writes the report,
-     * and mpirun ends everybody when one rank ends by itself. */
-    LINGER_SILENCES = 20,
     MAX_TICK_US = 2000000, /* of the job's clock */
 };
 
@@ -136,6 +136,8 @@ static enum status record_given_up(void *context, uint32_t unit, struct error *e
 
     r.size_bytes = entry->size_bytes;
     r.mtime_ns = entry->mtime_ns;
+    if (s == STATUS_OK)
+        s = result_set_content(&r, entry->content);
     result_set_message(&r, "given up: the ranks that worked on it were lost each time");
     if (s == STATUS_OK)
         s = append(j, &r, e);
@@ -222,6 +224,13 @@ static bool signalled(struct job *j)
     return any;
 }
 
+static bool must_drain(struct job *j)
+{
+    bool wanted = signalled(j);
+
+    return j->dispatch && (wanted || run_folder_is_lost(j->settings->folder));
+}
+
 /* True when a descriptor had something. */
 static bool wait(struct job *j, int timeout_ms)
 {
@@ -242,7 +251,7 @@ static bool is_over(struct job *j, int64_t now)
         return true;
     if (j->agent)
         return false;
-    return j->released || now - j->heard_us >= LINGER_SILENCES * j->settings->silence_us;
+    return j->released || now - j->heard_us >= j->settings->silence_us;
 }
 
 static void loop(struct job *j)
@@ -254,7 +263,7 @@ static void loop(struct job *j)
         int64_t now = tick(&j->clock);
         bool busy = receive(j, now);
 
-        if (signalled(j) && j->dispatch) {
+        if (must_drain(j)) {
             j->drained = true;
             dispatch_drain(j->dispatch, now);
         }
@@ -278,21 +287,84 @@ static void release_all(struct channel *channel)
         send_to(channel, FOR_AGENT, i, &bye);
 }
 
-void job_beat_until(struct channel *channel, const atomic_bool *done)
+static void give_up_waiting(int signal_number)
+{
+    static const char text[] = "fakesift run: MPI_Init does not return: another rank died or never came\n";
+
+    (void)signal_number;
+    if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+        _exit(EXIT_RESUMABLE);
+    _exit(EXIT_RESUMABLE);
+}
+
+/* MPI_Init waits for every rank, for ever when one has died before its own and mpirun does not end the others. */
+enum status job_open_channel(unsigned silence_s, struct channel **ret_channel, struct error *e)
+{
+    enum { PATIENCE = 4 }; /* silences: a big job takes its time to start */
+    enum status s;
+
+    signal(SIGALRM, give_up_waiting);
+    alarm(PATIENCE * silence_s);
+    s = channel_open(channel_is_launched(), ret_channel, e);
+    alarm(0);
+    return s;
+}
+
+static bool beat_until(struct channel *channel, const atomic_bool *done, int signal_fd)
 {
     const struct message beat = {.kind = MESSAGE_HEARTBEAT};
     int64_t told_us = clock_monotonic_us();
+    struct pollfd fds = {.fd = signal_fd, .events = POLLIN};
     int wait_ms = 1;
 
     while (!atomic_load(done)) {
-        if (clock_monotonic_us() - told_us >= DISPATCH_HEARTBEAT_US) {
+        if (channel && clock_monotonic_us() - told_us >= DISPATCH_HEARTBEAT_US) {
             for (unsigned i = 1; i < channel_size(channel); i++)
                 send_to(channel, FOR_AGENT, i, &beat);
             told_us = clock_monotonic_us();
         }
-        poll(NULL, 0, wait_ms);
+        if (poll(&fds, 1, wait_ms) > 0)
+            return false;
         wait_ms = wait_ms >= JOB_MAX_WAIT_MS / 2 ? JOB_MAX_WAIT_MS : 2 * wait_ms;
     }
+    return true;
+}
+
+struct background {
+    void (*work)(void *context);
+    void *context;
+    atomic_bool done;
+};
+
+static void *run_background(void *context)
+{
+    struct background *b = context;
+
+    b->work(b->context);
+    atomic_store(&b->done, true);
+    return NULL;
+}
+
+bool job_beat_during(struct channel *channel, int signal_fd, void (*work)(void *context), void *context)
+{
+    /* On the heap, since it outlives this call when a signal ends it. */
+    struct background *b = channel || signal_fd >= 0 ? calloc(1, sizeof(*b)) : NULL;
+    pthread_t thread;
+
+    if (b)
+        *b = (struct background){.work = work, .context = context};
+    if (!b || pthread_create(&thread, NULL, run_background, b) != 0) {
+        work(context);
+        free(b);
+        return true;
+    }
+    if (!beat_until(channel, &b->done, signal_fd)) {
+        pthread_detach(thread);
+        return false;
+    }
+    pthread_join(thread, NULL);
+    free(b);
+    return true;
 }
 
 static enum status open_agent(struct job *j, struct zygote **z, struct error *e)
@@ -303,6 +375,7 @@ static enum status open_agent(struct job *j, struct zygote **z, struct error *e)
         .rank = channel_rank(j->channel),
         .host_name = host,
         .fingerprint = j->settings->fingerprint,
+        .flush_records = j->settings->flush_records,
         .silence_us = j->settings->silence_us,
         .sink = {.append = append, .flush = flush, .context = j},
         .mouth = {.send = tell_coordinator, .context = j},
@@ -372,11 +445,14 @@ end:
     return s;
 }
 
-void job_abandon(struct channel *channel)
+void job_abandon(struct channel *channel, int code)
 {
     enum { PATIENCE_MS = 500 };
     const struct message m = {.kind = MESSAGE_ABANDON};
 
+    log_info("ending the job without a rank that is lost");
+    fflush(NULL);
+    channel_end_job(channel, code);
     for (unsigned i = 1; i < channel_size(channel); i++)
         send_to(channel, FOR_AGENT, i, &m);
     /* What goes to a lost rank stays for ever. */
@@ -411,4 +487,16 @@ bool job_refuse(struct channel *channel, int64_t silence_us)
         return false;
     release_all(channel);
     return true;
+}
+
+void job_leave(struct channel *channel, int code)
+{
+    enum { PATIENCE_US = 2000000 };
+
+    if (job_refuse(channel, PATIENCE_US))
+        channel_close(&channel, true);
+    else
+        job_abandon(channel, code);
+    fflush(NULL);
+    _exit(code);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "coordinator/report/report.h"
+#include "shard/log.h"
 
 enum status main_write_report(const struct run_folder *folder, const struct manifest *m, const struct reduction *r,
                               FILE *out, struct error *e)
@@ -26,14 +27,33 @@ enum status main_write_report(const struct run_folder *folder, const struct mani
     return s;
 }
 
+void main_log_journal_damage(const struct reduction *r)
+{
+    for (unsigned i = 0; i < r->journal.n_named; i++) {
+        const struct journal_damage *x = &r->journal.damages[i];
+        enum log_level level = x->torn ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING;
+
+        log_write(level, "journal/%s: byte %llu: %s, %llu bytes skipped; what they held is done again", x->segment,
+                  (unsigned long long)x->at_byte, x->torn ? "ends in the middle of a record" : "damaged",
+                  (unsigned long long)x->len_bytes);
+    }
+}
+
 void main_print_journal_remarks(const struct reduction *r, FILE *out)
 {
     if (r->journal.n_torn > 0)
         fprintf(out, "%llu journal segments end in the middle of a record (a process was killed while it wrote)\n",
                 (unsigned long long)r->journal.n_torn);
     if (r->journal.n_corrupt > 0)
-        fprintf(out, "%llu damaged journal records skipped, the first in %s; their videos are done again\n",
-                (unsigned long long)r->journal.n_corrupt, r->journal.corrupt_example);
+        fprintf(out, "%llu damaged stretches of the journals skipped; their videos are done again\n",
+                (unsigned long long)r->journal.n_corrupt);
+    for (unsigned i = 0; i < r->journal.n_named; i++) {
+        const struct journal_damage *x = &r->journal.damages[i];
+
+        if (!x->torn)
+            fprintf(out, "  journal/%s: %llu bytes from byte %llu\n", x->segment, (unsigned long long)x->len_bytes,
+                    (unsigned long long)x->at_byte);
+    }
     if (r->n_duplicates > 0)
         fprintf(out, "%llu videos were scored more than once; each counts once\n", (unsigned long long)r->n_duplicates);
     if (r->n_foreign > 0)

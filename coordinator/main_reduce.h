@@ -11,6 +11,8 @@
 enum status main_write_report(const struct run_folder *folder, const struct manifest *m, const struct reduction *r,
                               FILE *out, struct error *e);
 
+/* Names each damage of the journals in the log. */
+void main_log_journal_damage(const struct reduction *r);
 /* Lines about torn, damaged, repeated and foreign records; nothing when there are none. */
 void main_print_journal_remarks(const struct reduction *r, FILE *out);
 

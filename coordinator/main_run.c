@@ -2,8 +2,6 @@
  * Every rank comes through here with the same arguments; rank 0 also coordinates. */
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +10,9 @@
 
 #include "coordinator/main.h"
 #include "coordinator/main_batch.h"
+#include "coordinator/main_hash.h"
 #include "coordinator/main_job.h"
+#include "coordinator/main_machine.h"
 #include "coordinator/main_reduce.h"
 #include "models/detector.h"
 #include "nodes/decoder.h"
@@ -30,7 +30,7 @@ enum {
     DEFAULT_RETRIES = 1,
     DEFAULT_GRACE_S = 30,
     DEFAULT_LANE_MEMORY_MIB = 1536,
-    SILENCE_S = 30, /* DESIGN: a silent rank is dropped */
+    DEFAULT_SILENCE_S = 30,
     MAX_LOSSES = 4, /* of one unit, before it is given up */
 };
 
@@ -40,7 +40,8 @@ struct options {
     enum network_precision precision;
     struct layout_settings layout;
     uint64_t n_lanes, timeout_s, retries, grace_s, lane_memory_mib;
-    bool require_sandbox, strict;
+    uint64_t silence_s, lease_s, flush_records; /* lease_s 0: from the timeout */
+    bool require_sandbox, strict, hash;
     enum log_level level;
 };
 
@@ -53,7 +54,11 @@ enum {
     OPTION_SANDBOX,
     OPTION_STRICT,
     OPTION_BACKEND,
-    OPTION_PRECISION
+    OPTION_PRECISION,
+    OPTION_SILENCE,
+    OPTION_LEASE,
+    OPTION_FLUSH,
+    OPTION_HASH
 };
 
 static const struct argp_option option_list[] = {
@@ -64,11 +69,17 @@ static const struct argp_option option_list[] = {
     {"backend", OPTION_BACKEND, "NAME", 0, "What runs the networks: auto (default), onednn, openblas or native", 0},
     {"precision", OPTION_PRECISION, "NAME", 0, "Values between layers: f32 (default) or bf16 (onednn on AVX512-BF16)",
      0},
+    {"hash", OPTION_HASH, NULL, 0, "Tell files apart by their content, not by size and time of change: reads them all",
+     0},
     {"lanes", OPTION_LANES, "N", 0, "Videos in work at once on each rank (default: the rank's share of the cores)", 1},
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "A video that takes longer is given up (default 600)", 1},
     {"retries", OPTION_RETRIES, "N", 0, "Further attempts after a crash or a timeout (default 1)", 1},
     {"lane-memory", OPTION_MEMORY, "MIB", 0, "Memory a lane may add to the detector's (default 1536)", 1},
     {"grace", OPTION_GRACE, "SECONDS", 0, "After a signal, how long videos in work may take to end (default 30)", 1},
+    {"silence", OPTION_SILENCE, "SECONDS", 0, "A rank that says nothing for this long is lost (default 30)", 1},
+    {"lease", OPTION_LEASE, "SECONDS", 0,
+     "A rank that holds a video for longer loses it to another (default: three timeouts and a minute)", 1},
+    {"flush", OPTION_FLUSH, "N", 0, "Results that a rank may hold, for a second, before it syncs them (default 64)", 1},
     {"require-sandbox", OPTION_SANDBOX, NULL, 0, "Refuse to work where a layer of the sandbox is missing", 2},
     {"strict", OPTION_STRICT, NULL, 0, "Exit with 3 when a video ends without a score", 2},
     {"verbose", 'v', NULL, 0, "More log lines", 2},
@@ -142,8 +153,20 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case OPTION_MEMORY:
         number(state, "lane-memory", arg, 64, 1 << 20, &o->lane_memory_mib);
         return 0;
+    case OPTION_SILENCE:
+        number(state, "silence", arg, 3, 86400, &o->silence_s);
+        return 0;
+    case OPTION_LEASE:
+        number(state, "lease", arg, 1, 30 * 86400, &o->lease_s);
+        return 0;
+    case OPTION_FLUSH:
+        number(state, "flush", arg, 1, AGENT_FLUSH_RECORDS, &o->flush_records);
+        return 0;
     case OPTION_SANDBOX:
         o->require_sandbox = true;
+        return 0;
+    case OPTION_HASH:
+        o->hash = true;
         return 0;
     case OPTION_STRICT:
         o->strict = true;
@@ -159,25 +182,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
-}
-
-static void cpu_name(char *ret_name, size_t room)
-{
-    char line[512];
-    FILE *f = fopen("/proc/cpuinfo", "re");
-
-    snprintf(ret_name, room, "unknown");
-    while (f && fgets(line, sizeof(line), f)) {
-        char *colon = strchr(line, ':');
-
-        if (strncmp(line, "model name", 10) == 0 && colon) {
-            line[strcspn(line, "\n")] = '\0';
-            snprintf(ret_name, room, "%s", colon + 2);
-            break;
-        }
-    }
-    if (f)
-        fclose(f);
 }
 
 /* What all ranks know before they meet. */
@@ -247,7 +251,7 @@ static enum status fill_ledger(struct whole *w, const struct options *o, unsigne
         .max_losses = MAX_LOSSES,
         /* A live agent answers within the timeout of what it has in work and of the one lease that it holds ahead; the
          * rest is for a machine that was asleep. */
-        .lease_us = (int64_t)o->timeout_s * 3000000 + 60000000,
+        .lease_us = (o->lease_s > 0 ? (int64_t)o->lease_s : (int64_t)o->timeout_s * 3 + 60) * 1000000,
     };
     enum status s = ledger_open(&settings, &w->ledger);
 
@@ -270,6 +274,7 @@ static void describe_corpus(const struct options *o, const struct whole *w, cons
     text_clear(&found);
     if (summary->notes[0] != '\0')
         log_warning("%s: %s", o->corpus, summary->notes);
+    main_log_journal_damage(&w->before);
     if (w->before.n_decided > 0)
         log_info("%s: resuming, %zu of %zu videos are decided", o->output, w->before.n_decided, w->before.count);
 }
@@ -280,6 +285,8 @@ static enum status open_whole(const struct start *x, unsigned n_ranks, struct wh
     struct layout_summary summary = {0};
     enum status s = layout_scan(x->options.corpus, &x->options.layout, &w.manifest, &summary, e);
 
+    if (s == STATUS_OK && x->options.hash)
+        s = main_hash_corpus(w.manifest, e);
     if (s == STATUS_OK)
         s = run_folder_open(x->output, &x->identity, &w.folder, e);
     if (s == STATUS_OK)
@@ -304,7 +311,7 @@ static enum status open_whole(const struct start *x, unsigned n_ranks, struct wh
 }
 
 static enum status note_execution(const struct start *x, struct whole *w, const struct job_end *end, unsigned n_ranks,
-                                  size_t n_decided, struct error *e)
+                                  const struct reduction *after, struct error *e)
 {
     char host[128] = "?", cpu[128], sandbox[128], how[ERROR_TEXT_BYTES + 16] = "complete";
     const char *job = getenv("SLURM_JOB_ID");
@@ -318,10 +325,11 @@ static enum status note_execution(const struct start *x, struct whole *w, const 
         .n_ranks = n_ranks,
         .n_frames = end->progress.n_frames,
         .end = how,
+        .journal = &after->journal,
     };
 
     gethostname(host, sizeof(host) - 1);
-    cpu_name(cpu, sizeof(cpu));
+    machine_cpu_name(cpu, sizeof(cpu));
     sandbox_describe(end->sandbox_layers, sandbox, sizeof(sandbox));
     clock_gettime(CLOCK_REALTIME, &real);
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -330,7 +338,7 @@ static enum status note_execution(const struct start *x, struct whole *w, const 
     for (unsigned o = 1; o < OUTCOME_COUNT; o++)
         execution.n_units_decided += end->progress.outcomes[o];
     execution.n_lanes = (unsigned)x->options.n_lanes * n_ranks;
-    if (n_decided < manifest_count(w->manifest))
+    if (after->n_decided < after->count)
         snprintf(how, sizeof(how), "%s%s",
                  end->drained ? "drained" : "stopped early: ", end->drained ? "" : end->trouble.text);
     return run_folder_add_execution(w->folder, &execution, e);
@@ -360,14 +368,21 @@ static int finish(const struct start *x, struct whole *w, const struct job_end *
     struct reduction after = {0};
     struct error e = {0};
     int code = EXIT_FAILED;
-    enum status s = reduce(run_folder_journal_path(w->folder), x->fingerprint, w->manifest, &after, &e);
+    enum status s;
+
+    /* run.json and the report are the other job's now. */
+    if (run_folder_is_lost(w->folder)) {
+        fprintf(stderr, "fakesift run: another job took the run over while this one was stopped or cut off\n");
+        return EXIT_RESUMABLE;
+    }
+    s = reduce(run_folder_journal_path(w->folder), x->fingerprint, w->manifest, &after, &e);
 
     if (s == STATUS_OK && after.n_decided < after.count && is_hopeless(end)) {
         reduction_clear(&after);
         return main_fail("run", &end->trouble);
     }
     if (s == STATUS_OK)
-        s = note_execution(x, w, end, n_ranks, after.n_decided, &e);
+        s = note_execution(x, w, end, n_ranks, &after, &e);
     if (s == STATUS_OK)
         s = main_write_report(w->folder, w->manifest, &after, stdout, &e);
     if (s == STATUS_OK)
@@ -395,8 +410,10 @@ static enum status work(const struct start *x, struct channel *channel, int sign
                 .work = LANE_SCORE,
                 .timeout_us = (int64_t)x->options.timeout_s * 1000000,
             },
-        .silence_us = SILENCE_S * INT64_C(1000000),
+        .flush_records = (unsigned)x->options.flush_records,
+        .silence_us = (int64_t)x->options.silence_s * 1000000,
         .grace_us = (int64_t)x->options.grace_s * 1000000,
+        .folder = w->folder,
         .manifest = w->manifest,
         .ledger = w->ledger,
     };
@@ -412,10 +429,9 @@ struct preparation {
     struct whole whole;
     enum status status;
     struct error e;
-    atomic_bool done;
 };
 
-static void *prepare_whole(void *context)
+static void prepare_whole(void *context)
 {
     struct preparation *p = context;
 
@@ -423,23 +439,31 @@ static void *prepare_whole(void *context)
     p->status = zygote_wait(p->zygote, &p->e);
     if (p->status == STATUS_OK)
         p->status = open_whole(p->start, p->n_ranks, &p->whole, &p->e);
-    atomic_store(&p->done, true);
-    return NULL;
 }
 
-static enum status prepare_and_beat(struct preparation *p, struct channel *channel, struct error *e)
+/* STATUS_END: a signal came; the preparation goes on, and the process must end by job_leave. */
+static enum status prepare_and_beat(struct preparation *p, struct channel *channel, int signal_fd, struct error *e)
 {
-    pthread_t thread;
-    int failed = p->n_ranks > 1 ? pthread_create(&thread, NULL, prepare_whole, p) : EAGAIN;
-
-    if (failed) {
-        prepare_whole(p);
-    } else {
-        job_beat_until(channel, &p->done);
-        pthread_join(thread, NULL);
-    }
+    if (!job_beat_during(channel, signal_fd, prepare_whole, p))
+        return STATUS_END;
     *e = p->e;
     return p->status;
+}
+
+/* What rank 0 does at the end, while others may still wait. */
+struct ending {
+    const struct start *start;
+    struct whole *whole;
+    const struct job_end *end;
+    unsigned n_ranks;
+    int code;
+};
+
+static void finish_whole(void *context)
+{
+    struct ending *x = context;
+
+    x->code = finish(x->start, x->whole, x->end, x->n_ranks);
 }
 
 /* From MPI_Init to the exit code. */
@@ -453,36 +477,46 @@ static int join(const struct start *x, struct zygote **z)
     unsigned n_ranks;
     bool leads;
     int code = EXIT_DONE, signal_fd = job_catch_signals();
-    enum status s = channel_open(channel_is_launched(), &channel, &e);
+    enum status s = job_open_channel((unsigned)x->options.silence_s, &channel, &e);
 
     if (s != STATUS_OK)
         return main_fail("run", &e);
     preparation.n_ranks = n_ranks = channel_size(channel);
     leads = channel_rank(channel) == 0;
     if (leads)
-        s = prepare_and_beat(&preparation, channel, &e);
+        s = prepare_and_beat(&preparation, channel, signal_fd, &e);
+    if (s == STATUS_END) {
+        fputs("fakesift run: stopped by a signal before the first video; the same command goes on from there\n",
+              stderr);
+        batch_note_end(EXIT_RESUMABLE);
+        job_leave(channel, EXIT_RESUMABLE);
+    }
     if (s != STATUS_OK) {
         code = main_fail("run", &e);
-        end.orderly = job_refuse(channel, SILENCE_S * INT64_C(1000000));
+        if (s == STATUS_NO_SPACE)
+            code = EXIT_RESUMABLE;
+        end.orderly = job_refuse(channel, (int64_t)x->options.silence_s * 1000000);
     } else if (work(x, channel, signal_fd, z, whole, &end, &e) != STATUS_OK) {
         code = main_fail("run", &e);
     }
     if (end.orderly)
         channel_close(&channel, true);
-    if (leads && code == EXIT_DONE)
-        code = finish(x, whole, &end, n_ranks);
-    else if (code == EXIT_DONE && end.trouble.status == STATUS_TIMEOUT)
+    if (leads && code == EXIT_DONE) {
+        struct ending ending = {.start = x, .whole = whole, .end = &end, .n_ranks = n_ranks};
+
+        job_beat_during(channel, -1, finish_whole, &ending);
+        code = ending.code;
+    } else if (code == EXIT_DONE && end.trouble.status == STATUS_TIMEOUT) {
         code = EXIT_RESUMABLE; /* mpirun must not take the loss of rank 0 for a success */
-    if (leads && channel)
-        job_abandon(channel);
-    channel_close(&channel, false);
-    whole_close(whole);
-    if (!end.orderly) {
-        batch_note_end(code);
-        fflush(NULL);
-        _exit(code);
     }
-    return code;
+    whole_close(whole);
+    if (end.orderly)
+        return code;
+    batch_note_end(code);
+    if (leads)
+        job_abandon(channel, code);
+    fflush(NULL);
+    _exit(code);
 }
 
 int main_run(int argc, char **argv)
@@ -502,6 +536,8 @@ int main_run(int argc, char **argv)
                 .timeout_s = DEFAULT_TIMEOUT_S,
                 .retries = DEFAULT_RETRIES,
                 .grace_s = DEFAULT_GRACE_S,
+                .silence_s = DEFAULT_SILENCE_S,
+                .flush_records = AGENT_FLUSH_RECORDS,
                 .lane_memory_mib = DEFAULT_LANE_MEMORY_MIB,
                 .level = LOG_LEVEL_INFO,
             },

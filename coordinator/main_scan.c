@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "coordinator/main.h"
+#include "coordinator/main_hash.h"
 #include "nodes/lane_pool.h"
 #include "shard/clock.h"
 #include "shard/layout.h"
@@ -15,14 +16,17 @@
 struct options {
     const char *corpus, *output;
     struct layout_settings layout;
-    bool probe;
+    bool probe, hash;
 };
+
+enum { OPTION_HASH = 256 };
 
 static const struct argp_option option_list[] = {
     {"output", 'o', "MANIFEST", 0, "Where the manifest is written (required)", 0},
     {"layout", 'l', "NAME", 0, "auto (default), dir, csv or dfdc", 0},
     {"ext", 'e', "LIST", 0, "Extensions that count as videos, comma-separated (default: the usual ones)", 0},
     {"probe", 'p', NULL, 0, "Also read each video's container: codec, size, length", 0},
+    {"hash", OPTION_HASH, NULL, 0, "Also give each video's content (SHA-256): reads them all", 0},
     {0},
 };
 
@@ -42,6 +46,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case 'p':
         o->probe = true;
+        return 0;
+    case OPTION_HASH:
+        o->hash = true;
         return 0;
     case ARGP_KEY_ARG:
         if (o->corpus)
@@ -159,6 +166,8 @@ int main_scan(int argc, char **argv)
     s = layout_scan(o.corpus, &o.layout, &m, &summary, &e);
     if (s == STATUS_OK && o.probe)
         s = probe_all(m, &n_unreadable, &e);
+    if (s == STATUS_OK && o.hash)
+        s = main_hash_corpus(m, &e);
     if (s == STATUS_OK)
         s = manifest_write(m, o.output, &e);
     manifest_close(&m);

@@ -1,6 +1,7 @@
 #include "coordinator/reduce.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct sink {
     const struct manifest *manifest;
@@ -14,6 +15,13 @@ static bool wins(const struct result *challenger, const struct result *holder)
     return a != b ? a : challenger->outcome < holder->outcome;
 }
 
+static bool is_of(const struct result *r, const struct manifest_entry *entry)
+{
+    if (r->content && entry->content[0] != '\0')
+        return strcmp(r->content, entry->content) == 0;
+    return entry->size_bytes == r->size_bytes && entry->mtime_ns == r->mtime_ns;
+}
+
 static enum status take(void *context, struct result *r, struct error *e)
 {
     struct sink *sink = context;
@@ -23,7 +31,7 @@ static enum status take(void *context, struct result *r, struct error *e)
     struct result *holder;
 
     (void)e;
-    if (!entry || entry->size_bytes != r->size_bytes || entry->mtime_ns != r->mtime_ns) {
+    if (!entry || !is_of(r, entry)) {
         x->n_foreign++;
         return STATUS_OK;
     }
@@ -39,6 +47,8 @@ static enum status take(void *context, struct result *r, struct error *e)
     }
     x->outcomes[r->outcome]++;
     *holder = *r;
+    holder->size_bytes = entry->size_bytes;
+    holder->mtime_ns = entry->mtime_ns;
     *r = (struct result){0};
     return STATUS_OK;
 }

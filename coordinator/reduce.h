@@ -1,7 +1,8 @@
 /* reduce: the journals of a run -> one result for each entry of its manifest.
  *
- * In: RUN/journal/. Out: an array in the manifest's order. A record counts for the entry with its path, size and time of
- * change; others (of files that are gone or changed) are counted and left out. Of several records of one entry the one
+ * In: RUN/journal/. Out: an array in the manifest's order. A record counts for the entry with its path and its content; where
+ * the record or the entry was made without --hash and so has no content, with its path, size and time of change. Others (of
+ * files that are gone or changed) are counted and left out. Of several records of one entry the one
  * with a score wins, then the smaller outcome number, then the earlier in the journal's order; since a score depends
  * on nothing but the file and the detector, the outcome is the same whichever process wrote it when. */
 #ifndef FAKESIFT_COORDINATOR_REDUCE_H

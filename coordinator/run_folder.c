@@ -3,12 +3,12 @@
 #include <cjson/cJSON.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "coordinator/run_lock.h"
 #include "shard/file.h"
 
 enum { RUN_JSON_MAX_BYTES = 16 << 20, RUN_JSON_VERSION = 1 };
@@ -16,7 +16,7 @@ enum { RUN_JSON_MAX_BYTES = 16 << 20, RUN_JSON_VERSION = 1 };
 struct run_folder {
     char *path, *json_path, *manifest_path, *journal_path, *lock_path;
     char fingerprint[SHA256_HEX_BYTES];
-    int lock_fd;
+    struct run_lock *lock;
     cJSON *json;
 };
 
@@ -50,7 +50,6 @@ static enum status folder_alloc(const char *path, struct run_folder **ret_f, str
 
     if (!f)
         return error_no_memory(e);
-    f->lock_fd = -1;
     f->path = strdup(path);
     f->json_path = file_join(path, "run.json");
     f->manifest_path = file_join(path, "manifest.csv");
@@ -70,12 +69,7 @@ void run_folder_close(struct run_folder **f)
 
     if (!x)
         return;
-    if (x->lock_fd >= 0) {
-        /* Emptied before the lock goes, so that nobody reads of a holder who left. */
-        if (ftruncate(x->lock_fd, 0) != 0)
-            errno = 0;
-        close(x->lock_fd);
-    }
+    run_lock_release(&x->lock);
     cJSON_Delete(x->json);
     free(x->path);
     free(x->json_path);
@@ -84,56 +78,6 @@ void run_folder_close(struct run_folder **f)
     free(x->lock_path);
     free(x);
     *f = NULL;
-}
-
-static void read_holder(const char *lock_path, char *ret_text, size_t room)
-{
-    ssize_t n = -1;
-    int fd = open(lock_path, O_RDONLY | O_CLOEXEC);
-
-    if (fd >= 0) {
-        n = pread(fd, ret_text, room - 1, 0);
-        close(fd);
-    }
-    ret_text[n > 0 ? n : 0] = '\0';
-    ret_text[strcspn(ret_text, "\n")] = '\0';
-    if (ret_text[0] == '\0')
-        snprintf(ret_text, room, "a holder that has not said its name");
-}
-
-/* An open file description's lock: it ends with the process, works over NFS, and can be asked for without taking it. */
-static bool lock_command(int fd, int command, struct flock *ret_lock)
-{
-    *ret_lock = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    return fcntl(fd, command, ret_lock) == 0;
-}
-
-static enum status lock(struct run_folder *f, struct error *e)
-{
-    struct flock unused;
-    char text[256], host[128] = "?";
-    const char *job = getenv("SLURM_JOB_ID");
-    int n;
-
-    f->lock_fd = open(f->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (f->lock_fd < 0)
-        return error_set_errno(e, errno, "%s: cannot open", f->lock_path);
-    if (!lock_command(f->lock_fd, F_OFD_SETLK, &unused)) {
-        int why = errno;
-
-        close(f->lock_fd);
-        f->lock_fd = -1;
-        if (why != EAGAIN && why != EACCES)
-            return error_set_errno(e, why, "%s: cannot lock", f->lock_path);
-        read_holder(f->lock_path, text, sizeof(text));
-        return error_set(e, STATUS_BUSY, "%s: another job works on this run: %s", f->path, text);
-    }
-    gethostname(host, sizeof(host) - 1);
-    n = snprintf(text, sizeof(text), "host %s, pid %ld%s%s\n", host, (long)getpid(), job ? ", Slurm job " : "",
-                 job ? job : "");
-    if (ftruncate(f->lock_fd, 0) != 0 || pwrite(f->lock_fd, text, (size_t)n, 0) != n)
-        return error_set_errno(e, errno, "%s: cannot write", f->lock_path);
-    return STATUS_OK;
 }
 
 static enum status read_json(struct run_folder *f, struct error *e)
@@ -238,7 +182,9 @@ enum status run_folder_open(const char *path, const struct run_identity *identit
     if (!exists)
         s = check_empty(path, e);
     if (s == STATUS_OK)
-        s = lock(f, e);
+        s = run_lock_take(f->lock_path, NULL, &f->lock, e);
+    if (s == STATUS_OK)
+        s = run_lock_keep(f->lock, e);
     /* Looked at again: another job may have begun the run between. */
     exists = exists || access(f->json_path, F_OK) == 0;
     if (s == STATUS_OK && !exists)
@@ -325,6 +271,32 @@ char *run_folder_execution_json(const struct run_folder *f)
     return text;
 }
 
+static bool add_damages(cJSON *execution, const struct journal_summary *journal)
+{
+    cJSON *o = cJSON_AddObjectToObject(execution, "journal");
+    cJSON *list;
+    bool ok = o && cJSON_AddNumberToObject(o, "segments", (double)journal->n_segments) &&
+              cJSON_AddNumberToObject(o, "records", (double)journal->n_records) &&
+              cJSON_AddNumberToObject(o, "torn_ends", (double)journal->n_torn) &&
+              cJSON_AddNumberToObject(o, "damaged_stretches", (double)journal->n_corrupt);
+
+    list = ok ? cJSON_AddArrayToObject(o, "damages") : NULL;
+    for (unsigned i = 0; list && i < journal->n_named; i++) {
+        const struct journal_damage *x = &journal->damages[i];
+        cJSON *item = cJSON_CreateObject();
+
+        if (!cJSON_AddItemToArray(list, item)) {
+            cJSON_Delete(item);
+            return false;
+        }
+        ok = ok && cJSON_AddStringToObject(item, "segment", x->segment) &&
+             cJSON_AddNumberToObject(item, "byte", (double)x->at_byte) &&
+             cJSON_AddNumberToObject(item, "bytes", (double)x->len_bytes) &&
+             cJSON_AddBoolToObject(item, "torn", x->torn);
+    }
+    return ok && list;
+}
+
 enum status run_folder_add_execution(struct run_folder *f, const struct run_execution *x, struct error *e)
 {
     cJSON *executions = cJSON_GetObjectItemCaseSensitive(f->json, "executions");
@@ -337,7 +309,7 @@ enum status run_folder_add_execution(struct run_folder *f, const struct run_exec
               cJSON_AddNumberToObject(o, "lanes", x->n_lanes) &&
               cJSON_AddNumberToObject(o, "videos_decided", (double)x->n_units_decided) &&
               cJSON_AddNumberToObject(o, "frames_decoded", (double)x->n_frames) &&
-              cJSON_AddStringToObject(o, "end", x->end);
+              cJSON_AddStringToObject(o, "end", x->end) && (!x->journal || add_damages(o, x->journal));
 
     if (!ok || !cJSON_AddItemToArray(executions, o)) {
         cJSON_Delete(o);
@@ -348,15 +320,10 @@ enum status run_folder_add_execution(struct run_folder *f, const struct run_exec
 
 bool run_folder_is_held(const struct run_folder *f, char *ret_holder, size_t room_bytes)
 {
-    struct flock lock;
-    bool held;
-    int fd = open(f->lock_path, O_RDONLY | O_CLOEXEC);
+    return run_lock_is_held(f->lock_path, NULL, ret_holder, room_bytes);
+}
 
-    if (fd < 0)
-        return false;
-    held = lock_command(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
-    close(fd);
-    if (held && ret_holder)
-        read_holder(f->lock_path, ret_holder, room_bytes);
-    return held;
+bool run_folder_is_lost(const struct run_folder *f)
+{
+    return f->lock && run_lock_is_lost(f->lock);
 }

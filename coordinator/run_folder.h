@@ -3,7 +3,7 @@
  *     RUN/run.json       identity (what may change a score), its fingerprint, and every execution with its timings
  *     RUN/manifest.csv   the videos (shard/manifest.h)
  *     RUN/journal/       the results (coordinator/journal.h)
- *     RUN/lock           held while a job works; says who
+ *     RUN/lock           held while a job works; says who (coordinator/run_lock.h)
  *     RUN/slurm/         what the batch script keeps (slurm/job.sh, fakesift submit), there before the run
  *     RUN/scores.csv, report.json, report.html, results.sqlite   the report
  *
@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "coordinator/journal.h"
 #include "shard/hash.h"
 #include "shard/status.h"
 
@@ -65,7 +66,8 @@ struct run_execution {
     int64_t start_unix_s;
     double wall_s;
     uint64_t n_units_decided, n_frames;
-    const char *end; /* "complete", "drained", "failed: ..." */
+    const char *end;                       /* "complete", "drained", "failed: ..." */
+    const struct journal_summary *journal; /* as it was read at the end; its damage is named */
 };
 
 /* Appends it to run.json. */
@@ -73,5 +75,7 @@ enum status run_folder_add_execution(struct run_folder *f, const struct run_exec
 
 /* True when somebody holds the lock now; ret_holder (may be NULL) gets what the lock says of it. */
 bool run_folder_is_held(const struct run_folder *f, char *ret_holder, size_t room_bytes);
+/* Another job took the run over, since this one seemed dead. Any thread may ask. */
+bool run_folder_is_lost(const struct run_folder *f);
 
 #endif

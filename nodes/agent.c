@@ -188,12 +188,45 @@ void agent_take(struct agent *a, struct message *m, int64_t now_us)
     message_clear(m);
 }
 
+static size_t most_unflushed(const struct agent *a)
+{
+    return a->settings.flush_records > 0 ? a->settings.flush_records : AGENT_FLUSH_RECORDS;
+}
+
+static enum status flush(struct agent *a, int64_t now_us, struct error *e)
+{
+    enum status s;
+
+    if (!a->unreported.first)
+        return STATUS_OK;
+    s = a->settings.sink.flush(a->settings.sink.context, e);
+    if (s != STATUS_OK)
+        return s;
+    while (a->unreported.first) {
+        struct task *t = take_first(&a->unreported);
+        const struct message m = {
+            .kind = MESSAGE_RESULT,
+            .unit = t->lease.unit,
+            .lease = t->lease.lease,
+            .outcome = t->outcome,
+            .wall_us = t->wall_us,
+            .n_frames = t->n_frames,
+        };
+
+        say(a, &m, now_us);
+        task_close(t);
+    }
+    return STATUS_OK;
+}
+
 /* Appends the unit's result to the sink. Takes over *r and t. */
 static enum status record(struct agent *a, struct task *t, struct result *r, int64_t wall_us, int64_t now_us,
                           struct error *e)
 {
     enum status s = result_set_path(r, t->lease.text);
 
+    if (s == STATUS_OK)
+        s = result_set_content(r, t->lease.content);
     if (s != STATUS_OK) {
         error_no_memory(e);
         goto error;
@@ -213,7 +246,8 @@ static enum status record(struct agent *a, struct task *t, struct result *r, int
     t->n_frames = r->n_frames_decoded;
     put(&a->unreported, t);
     result_clear(r);
-    return STATUS_OK;
+    /* Here, since many lanes may answer at once. */
+    return a->unreported.n >= most_unflushed(a) ? flush(a, now_us, e) : STATUS_OK;
 error:
     result_clear(r);
     task_close(t);
@@ -279,21 +313,38 @@ static enum open_fault open_fault_of(int errno_value)
 }
 
 /* A link in the corpus may lead to /proc/self/mem, which is "regular" and the agent's own memory. */
-static bool is_plain_file(int fd)
+static bool is_plain_file(int fd, struct stat *ret_st)
 {
-    struct stat st;
     struct statfs fs;
 
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fstatfs(fd, &fs) == 0 && fs.f_type != PROC_SUPER_MAGIC &&
-           fs.f_type != SYSFS_MAGIC;
+    return fstat(fd, ret_st) == 0 && S_ISREG(ret_st->st_mode) && fstatfs(fd, &fs) == 0 &&
+           fs.f_type != PROC_SUPER_MAGIC && fs.f_type != SYSFS_MAGIC;
+}
+
+/* A result is kept under the identity that the manifest gives. Another file's score must not be. */
+static bool is_listed_file(const struct message *lease, const struct stat *st, char *ret_why, size_t room)
+{
+    int64_t mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+
+    if ((uint64_t)st->st_size == lease->size_bytes && mtime_ns == lease->mtime_ns)
+        return true;
+    if (lease->size_bytes == 0 && lease->mtime_ns == 0)
+        snprintf(ret_why, room, "was not there when the corpus was listed: list it again");
+    else if ((uint64_t)st->st_size != lease->size_bytes)
+        snprintf(ret_why, room, "changed since the corpus was listed (%llu bytes then, %lld now): list it again",
+                 (unsigned long long)lease->size_bytes, (long long)st->st_size);
+    else
+        snprintf(ret_why, room, "changed since the corpus was listed (another time of change): list it again");
+    return false;
 }
 
 /* -1: cannot, as *ret_event and *ret_fault say. A name cannot leave the corpus: manifests have no "..". */
-static int open_video(const struct agent *a, const char *path, enum open_fault *ret_fault,
+static int open_video(const struct agent *a, const struct message *lease, enum open_fault *ret_fault,
                       struct lane_pool_event *ret_event)
 {
+    struct stat st;
     /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
-    int fd = openat(a->root_fd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    int fd = openat(a->root_fd, lease->text, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 
     *ret_event = (struct lane_pool_event){.kind = LANE_POOL_FAILED, .outcome = OUTCOME_MISSING};
     if (fd < 0) {
@@ -301,14 +352,15 @@ static int open_video(const struct agent *a, const char *path, enum open_fault *
         snprintf(ret_event->message, sizeof(ret_event->message), "cannot open: %s", strerror(errno));
         return -1;
     }
-    if (!is_plain_file(fd)) {
-        *ret_fault = OPEN_FAULT_FILE;
+    *ret_fault = OPEN_FAULT_FILE;
+    if (!is_plain_file(fd, &st)) {
         ret_event->outcome = OUTCOME_NO_VIDEO;
         snprintf(ret_event->message, sizeof(ret_event->message), "not a regular file");
-        close(fd);
-        return -1;
+    } else if (is_listed_file(lease, &st, ret_event->message, sizeof(ret_event->message))) {
+        return fd;
     }
-    return fd;
+    close(fd);
+    return -1;
 }
 
 /* The unit has no descriptor. Takes over t. */
@@ -337,7 +389,7 @@ static enum status start_units(struct agent *a, int64_t now_us, struct error *e)
         struct lane_pool_event event;
         enum open_fault fault;
         enum status s;
-        int fd = open_video(a, t->lease.text, &fault, &event);
+        int fd = open_video(a, &t->lease, &fault, &event);
 
         if (fd < 0) {
             s = not_opened(a, t, fault, &event, now_us, e);
@@ -352,6 +404,7 @@ static enum status start_units(struct agent *a, int64_t now_us, struct error *e)
             return s;
         }
         put(&a->running, t);
+        log_debug("%s: begun, attempt %u", t->lease.text, t->lease.attempt);
     }
     return STATUS_OK;
 }
@@ -392,36 +445,9 @@ static enum status take_events(struct agent *a, int64_t now_us, struct error *e)
     }
 }
 
-static enum status flush(struct agent *a, int64_t now_us, struct error *e)
-{
-    enum status s;
-
-    if (!a->unreported.first)
-        return STATUS_OK;
-    s = a->settings.sink.flush(a->settings.sink.context, e);
-    if (s != STATUS_OK)
-        return s;
-    while (a->unreported.first) {
-        struct task *t = take_first(&a->unreported);
-        const struct message m = {
-            .kind = MESSAGE_RESULT,
-            .unit = t->lease.unit,
-            .lease = t->lease.lease,
-            .outcome = t->outcome,
-            .wall_us = t->wall_us,
-            .n_frames = t->n_frames,
-        };
-
-        say(a, &m, now_us);
-        task_close(t);
-    }
-    return STATUS_OK;
-}
-
 static bool flush_is_due(const struct agent *a, int64_t now_us)
 {
-    return a->unreported.n >= AGENT_FLUSH_RECORDS || now_us - a->oldest_record_us >= AGENT_FLUSH_US || a->cut_off ||
-           (!a->running.first && !a->waiting.first);
+    return now_us - a->oldest_record_us >= AGENT_FLUSH_US || a->cut_off || (!a->running.first && !a->waiting.first);
 }
 
 static enum status work(struct agent *a, int64_t now_us, struct error *e)

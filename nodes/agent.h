@@ -39,6 +39,8 @@ struct agent_settings {
     const char *host_name;   /* copied */
     const char *fingerprint; /* of what decides scores, SHA-256 hex; outlives the agent */
     int64_t silence_us;      /* a coordinator that says nothing for this long is gone, also at the start; > 0 */
+    unsigned
+        flush_records; /* finished results that wait for a flush at the most, 1..AGENT_FLUSH_RECORDS; 0: the most */
     struct agent_sink sink;
     struct agent_mouth mouth;
 };

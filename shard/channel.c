@@ -143,6 +143,14 @@ void channel_close(struct channel **c, bool orderly)
     *c = NULL;
 }
 
+void channel_end_job(struct channel *c, int code)
+{
+    const char *recovery = getenv("OMPI_MCA_orte_enable_recovery");
+
+    if (c->mpi && (!recovery || strcmp(recovery, "1") != 0))
+        MPI_Abort(MPI_COMM_WORLD, code);
+}
+
 unsigned channel_rank(const struct channel *c)
 {
     return c->rank;

@@ -34,6 +34,11 @@ enum status channel_open(bool launched, struct channel **ret_c, struct error *e)
  * for the dead; the process must then end by _exit. NULL-safe; sets *c = NULL. */
 void channel_close(struct channel **c, bool orderly);
 
+/* Ends the job although a rank is lost, so that nobody can finalise: mpirun ends every rank, also one that hangs, and gives
+ * the code as its own. Does not return then. It returns where that would not do: without MPI, and under `mpirun
+ * --enable-recovery`, where it would end this rank alone. */
+void channel_end_job(struct channel *c, int code);
+
 unsigned channel_rank(const struct channel *c);
 unsigned channel_size(const struct channel *c);
 

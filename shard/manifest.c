@@ -250,6 +250,13 @@ static const struct video_facts *keep_facts(struct manifest *m, const struct vid
     return &node->facts;
 }
 
+static bool content_ok(const char *content)
+{
+    size_t len = strlen(content);
+
+    return len == 0 || (len == SHA256_HEX_BYTES - 1 && strspn(content, "0123456789abcdef") == len);
+}
+
 enum status manifest_add(struct manifest *m, const struct manifest_entry *entry, struct error *e)
 {
     static const char *const names[] = {"split", "family", "original", "identity", "group"};
@@ -273,6 +280,8 @@ enum status manifest_add(struct manifest *m, const struct manifest_entry *entry,
         if (!kept[i])
             return error_no_memory(e);
     }
+    if (entry->content && !content_ok(entry->content))
+        return error_set(e, STATUS_INVALID, "content_sha256: not 64 digits in lower-case hex: '%.80s'", entry->content);
     slot = new_entry(m);
     if (!slot)
         return error_no_memory(e);
@@ -284,11 +293,12 @@ enum status manifest_add(struct manifest *m, const struct manifest_entry *entry,
         .original = kept[2],
         .identity = kept[3],
         .group = kept[4],
+        .content = entry->content && entry->content[0] ? keep_text(m, entry->content, strlen(entry->content)) : "",
         .exists = entry->exists,
         .size_bytes = entry->exists ? entry->size_bytes : 0,
         .mtime_ns = entry->exists ? entry->mtime_ns : 0,
     };
-    if (!slot->path)
+    if (!slot->path || !slot->content)
         return error_no_memory(e);
     if (entry->facts) {
         slot->facts = keep_facts(m, entry->facts);
@@ -370,6 +380,20 @@ enum status manifest_set_facts(struct manifest *m, size_t index, const struct vi
     if (!kept)
         return STATUS_NO_MEMORY;
     m->order[index]->facts = kept;
+    return STATUS_OK;
+}
+
+enum status manifest_set_content(struct manifest *m, size_t index, const char *content)
+{
+    const char *kept = "";
+
+    if (!content_ok(content))
+        return STATUS_INVALID;
+    if (content[0] != '\0')
+        kept = keep_text(m, content, strlen(content));
+    if (!kept)
+        return STATUS_NO_MEMORY;
+    m->order[index]->content = kept;
     return STATUS_OK;
 }
 

@@ -6,7 +6,7 @@
  *     # layout,dir
  *     path,label,split,family,original,identity,group,size_bytes,mtime_ns,container,codec,pixel_format,encoder,
  *         width_px,height_px,rotation_deg,fps_num,fps_den,duration_us,n_frames,bit_rate_bps,n_video_streams,
- *         n_audio_streams                                                            (one line in the file)
+ *         n_audio_streams[,content_sha256]                                           (one line in the file)
  *     real/a.mp4,REAL,,,,,,1048576,1767225600000000000,mov,h264,...
  * Paths are relative to the root and any bytes but zero and may hold commas, quotes and newlines; they have
  * no empty,
@@ -15,7 +15,9 @@
  * no file was found; the columns from container on are empty where the video was not probed, and else 0 or
  * empty where a fact is unknown.
  *
- * In memory an entry takes 88 bytes and its path; the other strings are kept once. A manifest is built by one
+ * content_sha256 is there when files were listed by content (--hash), and empty where one could not be read.
+ *
+ * In memory an entry takes 96 bytes and its path; the other strings are kept once. A manifest is built by one
  * thread, then only read. */
 #ifndef FAKESIFT_SHARD_MANIFEST_H
 #define FAKESIFT_SHARD_MANIFEST_H
@@ -44,6 +46,7 @@ struct manifest_entry {
     const char *original; /* path or id of the real video that a fake was made from */
     const char *identity; /* the person */
     const char *group;    /* what must not be split between train and test */
+    const char *content;  /* SHA-256 of the file, lower-case hex; "" when it was not asked for */
     enum label label;
     bool exists; /* a file was there at the scan; else size and mtime are 0 */
     uint64_t size_bytes;
@@ -73,6 +76,9 @@ size_t manifest_find(const struct manifest *m, const char *path);
 /* Sets the probed facts of an entry. STATUS_NO_MEMORY; STATUS_INVALID: facts outside the rules of
  * shard/wire.h. */
 enum status manifest_set_facts(struct manifest *m, size_t index, const struct video_facts *facts);
+
+/* Sets the content of an entry: SHA256_HEX_BYTES - 1 digits in lower-case hex, or "". STATUS_INVALID; STATUS_NO_MEMORY. */
+enum status manifest_set_content(struct manifest *m, size_t index, const char *content);
 
 /* SHA-256 over every entry's path, size and labels. Not the root, the times of change or the facts: the same
  * corpus copied elsewhere hashes alike. The manifest must be sorted. */

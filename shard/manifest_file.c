@@ -40,6 +40,7 @@ enum column {
     COLUMN_BIT_RATE,
     COLUMN_N_VIDEO,
     COLUMN_N_AUDIO,
+    COLUMN_CONTENT, /* only in manifests that were listed by content */
     COLUMN_COUNT
 };
 
@@ -67,6 +68,7 @@ static const char *const column_names[COLUMN_COUNT] = {
     [COLUMN_BIT_RATE] = "bit_rate_bps",
     [COLUMN_N_VIDEO] = "n_video_streams",
     [COLUMN_N_AUDIO] = "n_audio_streams",
+    [COLUMN_CONTENT] = "content_sha256",
 };
 
 static void append_facts(struct text *t, const struct video_facts *f)
@@ -85,7 +87,16 @@ static void append_facts(struct text *t, const struct video_facts *f)
                        f->bit_rate_bps, f->n_video_streams, f->n_audio_streams);
 }
 
-static void append_entry(struct text *t, const struct manifest_entry *entry)
+static bool has_content(const struct manifest *m)
+{
+    for (size_t i = 0; i < manifest_count(m); i++) {
+        if (manifest_entry(m, i)->content[0] != '\0')
+            return true;
+    }
+    return false;
+}
+
+static void append_entry(struct text *t, const struct manifest_entry *entry, bool with_content)
 {
     const char *const texts[] = {entry->path,     label_name(entry->label), entry->split, entry->family,
                                  entry->original, entry->identity,          entry->group};
@@ -103,6 +114,8 @@ static void append_entry(struct text *t, const struct manifest_entry *entry)
         append_facts(t, entry->facts);
     else
         text_append_string(t, ",,,,,,,,,,,,,,");
+    if (with_content)
+        text_append_format(t, ",%s", entry->content);
     text_append_string(t, "\n");
 }
 
@@ -111,6 +124,8 @@ enum status manifest_write(const struct manifest *m, const char *path, struct er
     enum status s;
     struct file_writer *w = NULL;
     struct text t = {0};
+    bool with_content = has_content(m);
+    size_t n_columns = with_content ? COLUMN_COUNT : COLUMN_CONTENT;
 
     s = file_writer_open(path, &w, e);
     if (s != STATUS_OK)
@@ -120,8 +135,8 @@ enum status manifest_write(const struct manifest *m, const char *path, struct er
     text_append_string(&t, "\n# layout,");
     text_append_csv(&t, manifest_layout(m));
     text_append_string(&t, "\n");
-    for (size_t i = 0; i < COLUMN_COUNT; i++)
-        text_append_format(&t, "%s%s", column_names[i], i + 1 < COLUMN_COUNT ? "," : "\n");
+    for (size_t i = 0; i < n_columns; i++)
+        text_append_format(&t, "%s%s", column_names[i], i + 1 < n_columns ? "," : "\n");
     for (size_t i = 0; i < manifest_count(m); i++) {
         const struct manifest_entry *entry = manifest_entry(m, i);
 
@@ -129,7 +144,7 @@ enum status manifest_write(const struct manifest *m, const char *path, struct er
             s = error_set(e, STATUS_BUG, "manifest_write: the manifest is not sorted");
             goto end;
         }
-        append_entry(&t, entry);
+        append_entry(&t, entry, with_content);
         if (t.failed)
             break;
         if (t.len_bytes < WRITE_BYTES)
@@ -153,6 +168,7 @@ end:
 struct parsing {
     const char *path;
     struct csv_row row;
+    size_t n_columns;
     struct error *e;
 };
 
@@ -209,7 +225,7 @@ static enum status parse_facts(const struct parsing *p, struct video_facts *ret_
     bool any = false;
     uint64_t rotation = 0;
 
-    for (size_t c = COLUMN_CONTAINER; c < COLUMN_COUNT; c++)
+    for (size_t c = COLUMN_CONTAINER; c < COLUMN_CONTENT; c++)
         any = any || p->row.fields[c][0] != '\0';
     *ret_has = any;
     if (!any)
@@ -253,6 +269,7 @@ static enum status parse_entry(const struct parsing *p, struct manifest *m)
         .original = fields[COLUMN_ORIGINAL],
         .identity = fields[COLUMN_IDENTITY],
         .group = fields[COLUMN_GROUP],
+        .content = p->n_columns > COLUMN_CONTENT ? fields[COLUMN_CONTENT] : "",
         .exists = fields[COLUMN_SIZE][0] != '\0',
     };
 
@@ -307,7 +324,8 @@ static enum status parse_column_names(struct csv_reader *r, struct parsing *p)
         return s;
     if (s == STATUS_END)
         return error_set(p->e, STATUS_CORRUPT, "%s: not a whole manifest: no column names", p->path);
-    for (size_t c = 0; c < COLUMN_COUNT; c++) {
+    p->n_columns = p->row.n_fields > COLUMN_CONTENT ? COLUMN_COUNT : COLUMN_CONTENT;
+    for (size_t c = 0; c < p->n_columns; c++) {
         const char *name = c < p->row.n_fields ? p->row.fields[c] : "";
 
         if (strcmp(name, column_names[c]) != 0)
@@ -373,9 +391,9 @@ enum status manifest_read(const char *path, struct manifest **ret_m, struct erro
         s = csv_reader_next(r, &p.row, e);
         if (s != STATUS_OK)
             break;
-        if (p.row.n_fields != COLUMN_COUNT)
-            s = error_set(e, STATUS_INVALID, "%s:%zu: a row must have %d fields and has %zu", path, p.row.line,
-                          COLUMN_COUNT, p.row.n_fields);
+        if (p.row.n_fields != p.n_columns)
+            s = error_set(e, STATUS_INVALID, "%s:%zu: a row must have %zu fields and has %zu", path, p.row.line,
+                          p.n_columns, p.row.n_fields);
         else
             s = parse_entry(&p, m);
     }

@@ -21,6 +21,7 @@ bool video_facts_valid(const struct video_facts *f)
 void result_clear(struct result *r)
 {
     free(r->path);
+    free(r->content);
     free(r->clips);
     *r = (struct result){0};
 }
@@ -33,6 +34,17 @@ enum status result_set_path(struct result *r, const char *path)
         return STATUS_NO_MEMORY;
     free(r->path);
     r->path = copy;
+    return STATUS_OK;
+}
+
+enum status result_set_content(struct result *r, const char *content)
+{
+    char *copy = content && content[0] != '\0' ? strdup(content) : NULL;
+
+    if (content && content[0] != '\0' && !copy)
+        return STATUS_NO_MEMORY;
+    free(r->content);
+    r->content = copy;
     return STATUS_OK;
 }
 

@@ -51,6 +51,7 @@ struct result {
     char *path; /* relative to the corpus root */
     uint64_t size_bytes;
     int64_t mtime_ns;
+    char *content; /* SHA-256 in hex as the manifest has it, owned; NULL where it has none */
 
     enum outcome outcome;
     double p_fake;                      /* 0..1; NaN unless outcome_has_score(outcome) */
@@ -72,6 +73,8 @@ struct result {
 void result_clear(struct result *r);
 /* Replaces r->path with a copy. */
 enum status result_set_path(struct result *r, const char *path);
+/* Replaces r->content with a copy; NULL and "" are none. */
+enum status result_set_content(struct result *r, const char *content);
 void result_set_message(struct result *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

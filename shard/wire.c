@@ -22,6 +22,8 @@ static const unsigned kind_fields[MESSAGE_KIND_COUNT] = {
     [MESSAGE_WELCOME] = HAS_TEXT,
 };
 
+enum { CONTENT_BYTES = SHA256_HEX_BYTES - 1 };
+
 static bool outcome_decided(uint32_t o)
 {
     return o > OUTCOME_UNDECIDED && o < OUTCOME_COUNT;
@@ -113,7 +115,13 @@ static enum status pack(const ProtobufCMessage *w, uint8_t **ret_data, size_t *r
 void message_clear(struct message *m)
 {
     free(m->text);
+    free(m->content);
     *m = (struct message){0};
+}
+
+static bool content_ok(const char *content)
+{
+    return !content || (strlen(content) == CONTENT_BYTES && strspn(content, "0123456789abcdef") == CONTENT_BYTES);
 }
 
 static bool message_ok(const struct message *m)
@@ -132,7 +140,7 @@ static bool message_ok(const struct message *m)
         return false;
     if ((fields & HAS_OUTCOME) && !outcome_decided(m->outcome))
         return false;
-    if (m->kind == MESSAGE_LEASE && (text_len == 0 || m->attempt == 0))
+    if (m->kind == MESSAGE_LEASE && (text_len == 0 || m->attempt == 0 || !content_ok(m->content)))
         return false;
     return m->kind != MESSAGE_RESULT || m->wall_us >= 0;
 }
@@ -173,6 +181,8 @@ enum status message_pack(const struct message *m, uint8_t **ret_data, size_t *re
         w.last_attempt = m->last_attempt;
         w.size_bytes = m->size_bytes;
         w.mtime_ns = m->mtime_ns;
+        w.has_content = 1; /* also when it is empty: what is cut off must be missed */
+        w.content = bytes_of(m->content ? m->content : "", m->content ? CONTENT_BYTES : 0);
         break;
     case MESSAGE_RESULT:
         w.has_wall_us = w.has_n_frames = 1;
@@ -207,7 +217,8 @@ static bool message_complete(const Fakesift__Wire__Message *w)
     case MESSAGE_HELLO:
         return w->has_n_lanes && w->has_fingerprint && bytes_are_text(&w->fingerprint, SHA256_HEX_BYTES - 1);
     case MESSAGE_LEASE:
-        return w->has_attempt && w->has_last_attempt && w->has_size_bytes && w->has_mtime_ns;
+        return w->has_attempt && w->has_last_attempt && w->has_size_bytes && w->has_mtime_ns && w->has_content &&
+               bytes_are_text(&w->content, CONTENT_BYTES);
     case MESSAGE_RESULT:
         return w->has_wall_us && w->has_n_frames;
     case MESSAGE_STOP:
@@ -258,6 +269,13 @@ enum status message_unpack(const uint8_t *data, size_t len_bytes, struct message
         m.last_attempt = w->last_attempt != 0;
         m.size_bytes = w->size_bytes;
         m.mtime_ns = w->mtime_ns;
+        if (w->content.len > 0) {
+            m.content = bytes_to_string(&w->content);
+            if (!m.content) {
+                s = STATUS_NO_MEMORY;
+                goto end;
+            }
+        }
         break;
     case MESSAGE_RESULT:
         m.wall_us = w->wall_us;
@@ -311,7 +329,8 @@ static bool result_ok(const struct result *r)
         return false;
     if (r->wall_us < 0 || r->decode_us < 0 || r->face_us < 0 || r->network_us < 0)
         return false;
-    return memchr(r->message, '\0', sizeof(r->message)) && video_facts_valid(&r->facts) && clips_ok(r);
+    return content_ok(r->content) && memchr(r->message, '\0', sizeof(r->message)) && video_facts_valid(&r->facts) &&
+           clips_ok(r);
 }
 
 #define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
@@ -416,6 +435,8 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
         SET(&w, p_fake, r->p_fake);
     SET(&w, message, bytes_of(r->message, strlen(r->message)));
     facts_fill(&facts, &r->facts);
+    if (r->content)
+        SET(&facts, content, bytes_of(r->content, CONTENT_BYTES));
     w.facts = &facts;
     SET(&w, n_frames_wanted, r->n_frames_wanted);
     SET(&w, n_frames_decoded, r->n_frames_decoded);
@@ -473,6 +494,13 @@ static enum status result_take(const Fakesift__Wire__Result *w, struct result *r
     r->path = bytes_to_string(&w->path);
     if (!r->path)
         return STATUS_NO_MEMORY;
+    if (w->facts->has_content) {
+        if (!bytes_are_text(&w->facts->content, CONTENT_BYTES))
+            return STATUS_CORRUPT;
+        r->content = bytes_to_string(&w->facts->content);
+        if (!r->content)
+            return STATUS_NO_MEMORY;
+    }
     for (char *p = r->message; *p != '\0'; p++) {
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             *p = ' ';

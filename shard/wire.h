@@ -52,6 +52,7 @@ struct message {
     bool last_attempt;    /* LEASE: a failure is this unit's outcome, so record it */
     uint64_t size_bytes;  /* LEASE: identity to be recorded */
     int64_t mtime_ns;     /* LEASE */
+    char *content;        /* LEASE: as the manifest has it, or NULL */
     enum outcome outcome; /* RESULT; FAILED: what the attempt would be */
     int64_t wall_us;      /* RESULT */
     uint64_t n_frames;    /* RESULT: decoded frames, for progress */

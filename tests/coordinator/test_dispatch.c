@@ -47,10 +47,10 @@ static enum status give_up(void *context, uint32_t unit, struct error *e)
     return STATUS_OK;
 }
 
-static void set_up(void)
+static void set_up_with(int64_t lease_us)
 {
     const struct ledger_settings ledger = {
-        .n_units = N_UNITS, .n_agents = N_AGENTS, .attempts = 2, .max_losses = 2, .lease_us = 100000};
+        .n_units = N_UNITS, .n_agents = N_AGENTS, .attempts = 2, .max_losses = 2, .lease_us = lease_us};
     struct dispatch_settings settings = {
         .n_agents = N_AGENTS,
         .fingerprint = "abc",
@@ -75,6 +75,11 @@ static void set_up(void)
     settings.manifest = stage.manifest;
     settings.ledger = stage.ledger;
     cr_assert_eq(dispatch_open(&settings, 0, &stage.dispatch, &e), STATUS_OK);
+}
+
+static void set_up(void)
+{
+    set_up_with(100 * SILENCE_US);
 }
 
 static void tear_down(void)
@@ -352,4 +357,33 @@ Test(dispatch, agents_that_cannot_begin_do_not_use_up_the_patience_with_a_unit)
     }
     cr_assert_eq(dispatch_step(stage.dispatch, 3), STATUS_OK);
     cr_assert_eq(stage.n_given_up, 0);
+}
+
+Test(dispatch, an_agent_whose_lease_expired_gets_no_other_before_it_is_heard)
+{
+    enum { LEASE_US = 100 };
+    unsigned n_answered = 0;
+    int64_t now = 1;
+
+    tear_down();
+    set_up_with(LEASE_US);
+    hello(0, "abc");
+    hello(1, "abc");
+    /* Agent 0 dies with its two leases, and it is long until it counts as silent. */
+    for (; now < SILENCE_US / 2; now += LEASE_US / 2) {
+        dispatch_step(stage.dispatch, now);
+        for (; n_answered < count_said(1, MESSAGE_LEASE); n_answered++) {
+            struct message lease = lease_said(1, n_answered);
+
+            if (lease.unit != 4)
+                answer(1, &lease, now);
+        }
+        ledger_agent_left(stage.ledger, 1); /* keeps unit 4 in circulation */
+    }
+    cr_assert_eq(count_said(0, MESSAGE_LEASE), 2, "its units lose one lease each, and not all that they have");
+    cr_assert_eq(stage.n_given_up, 0);
+    cr_assert_eq(ledger_done(stage.ledger), N_UNITS - 1);
+    say(0, (struct message){.kind = MESSAGE_HEARTBEAT}, now);
+    dispatch_step(stage.dispatch, now);
+    cr_assert_eq(count_said(0, MESSAGE_LEASE), 3, "it was only slow");
 }

@@ -137,6 +137,7 @@ Test(journal, a_tail_torn_at_any_byte_costs_only_the_records_in_it)
         cr_assert_geq(n, n_before, "cut at %zu", cut);
         cr_assert_leq(n, n_before + 1);
         cr_assert_eq(summary.n_corrupt, 0, "cut at %zu", cut);
+        cr_assert_eq(summary.n_named, summary.n_torn);
         n_before = n;
     }
     cr_assert_eq(n_before, 4);
@@ -144,30 +145,144 @@ Test(journal, a_tail_torn_at_any_byte_costs_only_the_records_in_it)
     free(path);
 }
 
-Test(journal, a_damaged_byte_costs_one_record_and_is_named)
-{
+/* The segment with its bytes; what a test does to them is undone by writing them again. */
+struct segment {
     char *path, *bytes;
     size_t len;
+    size_t starts[8]; /* of its records, and its end */
+};
+
+static struct segment make_segment(unsigned n)
+{
+    struct segment x;
+    struct error e;
+    size_t at = 72;
+
+    write_records(1, n, "video");
+    x.path = only_segment();
+    cr_assert_eq(file_read(x.path, 1 << 20, &x.bytes, &x.len, &e), STATUS_OK);
+    for (unsigned i = 0; i < n; i++) {
+        x.starts[i] = at;
+        at += 8 + (uint8_t)x.bytes[at + 4] + 256u * (uint8_t)x.bytes[at + 5];
+    }
+    cr_assert_eq(at, x.len);
+    x.starts[n] = at;
+    return x;
+}
+
+static unsigned read_changed(const struct segment *x, size_t len, struct journal_summary *ret_summary)
+{
     struct error e;
 
-    write_records(1, 3, "video");
-    path = only_segment();
-    cr_assert_eq(file_read(path, 1 << 20, &bytes, &len, &e), STATUS_OK);
-    for (size_t at = 72; at < len; at++) {
-        struct journal_summary summary;
-        unsigned n;
+    cr_assert_eq(file_write(x->path, x->bytes, len, &e), STATUS_OK);
+    return read_all(ret_summary);
+}
 
-        bytes[at] ^= 0x20;
-        cr_assert_eq(file_write(path, bytes, len, &e), STATUS_OK);
-        bytes[at] ^= 0x20;
-        n = read_all(&summary);
-        cr_assert_lt(n, 3, "byte %zu", at);
-        cr_assert_geq(summary.n_corrupt + summary.n_torn, 1, "byte %zu", at);
-        if (summary.n_corrupt > 0)
-            cr_assert(strstr(summary.corrupt_example, "at byte"));
+static void segment_close(struct segment *x)
+{
+    free(x->path);
+    free(x->bytes);
+}
+
+Test(journal, a_damaged_byte_costs_its_record_alone_and_is_named)
+{
+    static const unsigned char flips[] = {0x01, 0x20, 0x80, 0xff};
+    struct segment x = make_segment(4);
+
+    for (size_t at = 72; at < x.len; at++) {
+        for (unsigned k = 0; k < sizeof(flips); k++) {
+            struct journal_summary summary;
+            unsigned n, record = 0;
+
+            while (x.starts[record + 1] <= at)
+                record++;
+            x.bytes[at] = (char)(x.bytes[at] ^ flips[k]);
+            n = read_changed(&x, x.len, &summary);
+            x.bytes[at] = (char)(x.bytes[at] ^ flips[k]);
+            cr_assert_eq(n, 3, "byte %zu ^ %x: %u records", at, flips[k], n);
+            cr_assert_eq(summary.n_corrupt + summary.n_torn, 1, "byte %zu", at);
+            cr_assert_eq(summary.n_named, 1);
+            cr_assert_eq(summary.damages[0].at_byte, x.starts[record], "byte %zu", at);
+            cr_assert_eq(summary.damages[0].len_bytes, x.starts[record + 1] - x.starts[record]);
+            cr_assert_str_eq(summary.damages[0].segment, strrchr(x.path, '/') + 1);
+            /* The last record with a length beyond the end looks as if its writer had been killed. */
+            cr_assert(record == 3 || !summary.damages[0].torn, "byte %zu", at);
+        }
     }
-    free(bytes);
-    free(path);
+    segment_close(&x);
+}
+
+Test(journal, a_stretch_of_zeros_or_of_old_bytes_costs_the_records_that_it_touches)
+{
+    struct segment x = make_segment(5);
+    struct journal_summary summary;
+    char *saved = malloc(x.len);
+
+    cr_assert(saved);
+    memcpy(saved, x.bytes, x.len);
+    memset(x.bytes + x.starts[1] + 5, 0, x.starts[3] - x.starts[1]);
+    cr_assert_eq(read_changed(&x, x.len, &summary), 2);
+    cr_assert_eq(summary.n_corrupt, 1);
+    cr_assert_eq(summary.damages[0].at_byte, x.starts[1]);
+    cr_assert_eq(summary.damages[0].len_bytes, x.starts[4] - x.starts[1]);
+    /* A file system that gave the file its length and lost the last pages. */
+    memcpy(x.bytes, saved, x.len);
+    memset(x.bytes + x.starts[2], 0, x.len - x.starts[2]);
+    cr_assert_eq(read_changed(&x, x.len, &summary), 2);
+    cr_assert_eq(summary.n_corrupt, 1);
+    /* A page of another segment in its place: its records are sound, and whole ones count. */
+    memcpy(x.bytes, saved, x.len);
+    memcpy(x.bytes + x.starts[1] + 3, saved + x.starts[3], x.starts[4] - x.starts[3]);
+    cr_assert_eq(read_changed(&x, x.len, &summary), 4);
+    cr_assert_eq(summary.n_corrupt, 2);
+    free(saved);
+    segment_close(&x);
+}
+
+Test(journal, damage_is_named_before_torn_tails_when_there_is_more_than_fits)
+{
+    struct journal_summary summary;
+    struct error e;
+
+    for (int i = 0; i < JOURNAL_NAMED_DAMAGES + 4; i++) {
+        char *bytes, path[128];
+        size_t len;
+
+        write_records(i, 2, "video");
+        snprintf(path, sizeof(path), "%s/%020d-%ld-rank3.journal", folder, i, (long)getpid());
+        cr_assert_eq(file_read(path, 1 << 20, &bytes, &len, &e), STATUS_OK, "%s", e.text);
+        if (i == JOURNAL_NAMED_DAMAGES + 2)
+            bytes[100] ^= 1;
+        else
+            len--;
+        cr_assert_eq(file_write(path, bytes, len, &e), STATUS_OK);
+        free(bytes);
+    }
+    read_all(&summary);
+    cr_assert_eq(summary.n_torn, JOURNAL_NAMED_DAMAGES + 3);
+    cr_assert_eq(summary.n_corrupt, 1);
+    cr_assert_eq(summary.n_named, JOURNAL_NAMED_DAMAGES);
+    cr_assert_not(summary.damages[JOURNAL_NAMED_DAMAGES - 1].torn);
+    cr_assert_eq(strncmp(summary.damages[JOURNAL_NAMED_DAMAGES - 1].segment, "00000000000000000018-", 21), 0);
+}
+
+Test(journal, a_segment_whose_head_is_damaged_is_skipped_and_named_and_one_of_another_version_is_refused)
+{
+    struct segment x = make_segment(2);
+    struct journal_summary summary;
+    unsigned n = 0;
+    struct error e;
+
+    memset(x.bytes, 0, 72);
+    cr_assert_eq(read_changed(&x, x.len, &summary), 0);
+    cr_assert_eq(summary.n_corrupt, 1);
+    cr_assert_eq(summary.damages[0].at_byte, 0);
+    cr_assert_eq(summary.damages[0].len_bytes, x.len);
+    memcpy(x.bytes, "FSJRNL02", 8);
+    cr_assert_eq(file_write(x.path, x.bytes, x.len, &e), STATUS_OK);
+    cr_assert_eq(journal_read(folder, fingerprint, count, &n, &summary, &e), STATUS_UNSUPPORTED);
+    cr_assert(strstr(e.text, "FSJRNL02"), "%s", e.text);
+    segment_close(&x);
 }
 
 Test(journal, a_segment_of_another_run_is_refused)

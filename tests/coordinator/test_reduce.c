@@ -112,3 +112,60 @@ Test(reduce, of_two_records_the_same_one_wins_in_either_order)
     }
     manifest_close(&m);
 }
+
+/* A record and an entry, each with a size, a time and perhaps a content. */
+struct identity {
+    uint64_t size_bytes;
+    int64_t mtime_ns;
+    const char *content;
+};
+
+static size_t decided(struct identity record, struct identity entry, struct result *ret_result)
+{
+    struct manifest *m = NULL;
+    struct journal_writer *w = NULL;
+    struct reduction r;
+    struct error e;
+    size_t n;
+    struct result x = {
+        .outcome = OUTCOME_NO_FACE, .p_fake = NAN, .size_bytes = record.size_bytes, .mtime_ns = record.mtime_ns};
+    const struct manifest_entry y = {.path = "a",
+                                     .exists = true,
+                                     .size_bytes = entry.size_bytes,
+                                     .mtime_ns = entry.mtime_ns,
+                                     .content = entry.content};
+
+    cr_assert_eq(result_set_path(&x, "a"), STATUS_OK);
+    cr_assert_eq(result_set_content(&x, record.content), STATUS_OK);
+    cr_assert_eq(journal_writer_open(folder, fingerprint, 0, 1, &w, &e), STATUS_OK);
+    cr_assert_eq(journal_writer_append(w, &x, &e), STATUS_OK);
+    cr_assert_eq(journal_writer_flush(w, &e), STATUS_OK);
+    journal_writer_close(&w);
+    result_clear(&x);
+    cr_assert_eq(manifest_create("/corpus", "dir", &m, &e), STATUS_OK);
+    cr_assert_eq(manifest_add(m, &y, &e), STATUS_OK);
+    cr_assert_eq(reduce(folder, fingerprint, m, &r, &e), STATUS_OK);
+    n = r.n_decided;
+    ret_result->size_bytes = r.results[0].size_bytes;
+    ret_result->mtime_ns = r.results[0].mtime_ns;
+    reduction_clear(&r);
+    manifest_close(&m);
+    remove_folder();
+    make_folder();
+    return n;
+}
+
+Test(reduce, a_record_counts_by_content_where_both_have_one_and_else_by_size_and_time)
+{
+#define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+    struct result r;
+
+    cr_assert_eq(decided((struct identity){10, 1, A}, (struct identity){10, 2, A}, &r), 1, "touched");
+    cr_assert_eq(r.mtime_ns, 2, "it is the entry's now");
+    cr_assert_eq(decided((struct identity){10, 1, A}, (struct identity){10, 1, B}, &r), 0, "other bytes");
+    cr_assert_eq(decided((struct identity){10, 1, A}, (struct identity){10, 1, NULL}, &r), 1);
+    cr_assert_eq(decided((struct identity){10, 1, A}, (struct identity){10, 2, NULL}, &r), 0);
+    cr_assert_eq(decided((struct identity){10, 1, NULL}, (struct identity){10, 1, B}, &r), 1);
+    cr_assert_eq(decided((struct identity){10, 1, NULL}, (struct identity){11, 1, B}, &r), 0);
+}

@@ -32,6 +32,7 @@ struct stage {
 };
 
 static struct stage stage;
+static unsigned flush_records;
 
 static enum status append(void *context, const struct result *r, struct error *e)
 {
@@ -81,6 +82,8 @@ static void make_file(const char *name)
     cr_assert(f);
     fputs("not a video", f);
     fclose(f);
+    /* As lease() says. */
+    cr_assert_eq(utimensat(AT_FDCWD, path, (const struct timespec[]){{.tv_nsec = 12}, {.tv_nsec = 12}}, 0), 0);
 }
 
 /* Without a detector lanes probe; asked to score they end with an error, which is a crash to the agent. */
@@ -93,6 +96,7 @@ static void open_agent(enum lane_work work)
         .host_name = "here",
         .fingerprint = "abc",
         .silence_us = SILENCE_US,
+        .flush_records = flush_records,
         .sink = {.append = append, .flush = flush, .context = &stage},
         .mouth = {.send = hear, .context = &stage},
     };
@@ -272,6 +276,53 @@ Test(agent, files_without_content_get_their_outcome_without_a_lane)
     cr_assert_eq(stage.appended[1].outcome, OUTCOME_NO_VIDEO);
     cr_assert_eq(stage.appended[1].attempt, 2);
     cr_assert_eq(stage.appended[2].outcome, OUTCOME_NO_VIDEO);
+}
+
+Test(agent, a_file_that_changed_since_it_was_listed_is_not_scored_under_its_old_identity)
+{
+    static const struct {
+        uint64_t size_bytes;
+        int64_t mtime_ns;
+        const char *want;
+    } cases[] = {{10, 12, "(10 bytes then, 11 now)"}, {11, 13, "(another time of change)"}, {0, 0, "was not there"}};
+    struct error e;
+
+    open_agent(LANE_PROBE);
+    make_file("a.mp4");
+    welcome();
+    for (unsigned i = 0; i < 3; i++) {
+        tell((struct message){.kind = MESSAGE_LEASE,
+                              .unit = i,
+                              .lease = i + 1,
+                              .text = (char *)"a.mp4",
+                              .attempt = 1,
+                              .size_bytes = cases[i].size_bytes,
+                              .mtime_ns = cases[i].mtime_ns});
+    }
+    cr_assert_eq(step_until(count_results, 3, &e), STATUS_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert_eq(stage.appended[i].outcome, OUTCOME_MISSING);
+        cr_assert(strstr(stage.appended[i].message, cases[i].want), "%s", stage.appended[i].message);
+        cr_assert_eq(stage.appended[i].size_bytes, cases[i].size_bytes,
+                     "so that the next listing gives another identity");
+    }
+}
+
+Test(agent, no_more_results_than_settled_wait_for_a_flush)
+{
+    struct error e;
+
+    flush_records = 2;
+    open_agent(LANE_PROBE);
+    welcome();
+    for (uint64_t i = 0; i < 5; i++)
+        lease(i, "absent.mp4", 1, false);
+    make_file("a.mp4");
+    lease(5, "a.mp4", 1, false);
+    lease(6, "a.mp4", 1, false);
+    cr_assert_eq(step_until(count_appended, 5, &e), STATUS_OK);
+    cr_assert_eq(stage.n_flushed, 4, "two at a time; the fifth waits for another or for a second to pass");
+    cr_assert_eq(count_results(), 4);
 }
 
 Test(agent, a_corpus_that_is_not_there_breaks_it_and_no_unit_is_blamed)

@@ -84,6 +84,7 @@ static void expect_same(const struct manifest *a, const struct manifest *b)
         cr_assert_str_eq(x->original, y->original);
         cr_assert_str_eq(x->identity, y->identity);
         cr_assert_str_eq(x->group, y->group);
+        cr_assert_str_eq(x->content, y->content);
         cr_assert_eq(x->exists, y->exists);
         cr_assert_eq(x->size_bytes, y->size_bytes);
         cr_assert_eq(x->mtime_ns, y->mtime_ns);
@@ -138,6 +139,7 @@ Test(manifest, entries_come_back_from_the_file_as_they_were)
          .split = "train",
          .identity = "id 1",
          .group = " g ",
+         .content = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
          .exists = true,
          .size_bytes = UINT64_MAX,
          .mtime_ns = INT64_MIN,
@@ -164,8 +166,23 @@ Test(manifest, entries_come_back_from_the_file_as_they_were)
     cr_assert_eq(manifest_sort(m, NULL), STATUS_OK);
     expect_round_trip(m);
     cr_assert_eq(manifest_entry(m, manifest_find(m, "gone.mp4"))->exists, false);
+    cr_assert_eq(manifest_set_content(m, 0, "0123"), STATUS_INVALID);
     manifest_close(&m);
     cr_assert_null(m);
+}
+
+Test(manifest, content_that_is_none_is_refused)
+{
+    static const char head[] = "# fakesift manifest 1\n# root,/corpus\n# layout,dir\n" COLUMNS;
+    struct manifest *m = NULL;
+    struct error e;
+    char text[1024];
+
+    /* The same columns and one more. */
+    snprintf(text, sizeof(text), "%.*s,content_sha256\na,,,,,,,1,1,,,,,,,,,,,,,,,0123\n", (int)sizeof(head) - 2, head);
+    cr_assert_eq(file_write(file, text, strlen(text), &e), STATUS_OK);
+    cr_assert_eq(manifest_read(file, &m, &e), STATUS_INVALID);
+    cr_assert(strstr(e.text, ":5: content_sha256: not 64 digits in lower-case hex: '0123'"), "%s", e.text);
 }
 
 Test(manifest, every_byte_may_stand_in_a_path)

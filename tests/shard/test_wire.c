@@ -30,6 +30,8 @@ static enum status unpack_result(const uint8_t *data, size_t len, struct result 
     return s;
 }
 
+#define CONTENT "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static struct message message_of_kind(enum message_kind kind)
 {
     struct message m = {.kind = kind};
@@ -51,6 +53,7 @@ static struct message message_of_kind(enum message_kind kind)
         m.last_attempt = true;
         m.size_bytes = UINT64_MAX;
         m.mtime_ns = INT64_MIN;
+        m.content = strdup(CONTENT);
         break;
     case MESSAGE_RESULT:
         m.unit = 7;
@@ -92,6 +95,9 @@ static void expect_same_message(const struct message *a, const struct message *b
     cr_assert_eq(a->wall_us, b->wall_us);
     cr_assert_eq(a->n_frames, b->n_frames);
     cr_assert_eq(a->drain, b->drain);
+    cr_assert_eq(a->content == NULL, b->content == NULL);
+    if (a->content)
+        cr_assert_str_eq(a->content, b->content);
 }
 
 Test(wire, every_kind_of_message_comes_back_as_it_went)
@@ -102,7 +108,7 @@ Test(wire, every_kind_of_message_comes_back_as_it_went)
         size_t len = 0;
 
         cr_assert_eq(message_pack(&m, &data, &len), STATUS_OK, "kind %d", kind);
-        cr_assert_leq(len, 128);
+        cr_assert_leq(len, 128 + (m.content ? sizeof(CONTENT) + 2 : 0));
         cr_assert_eq(unpack_message(data, len, &back), STATUS_OK, "kind %d", kind);
         expect_same_message(&m, &back);
         free(data);
@@ -221,6 +227,7 @@ static struct result full_result(void)
 
     result_set_path(&r, "fake/\xc3\x28/a,\"b\"\n.mp4");
     result_set_message(&r, "10 of 90 frames lost");
+    result_set_content(&r, CONTENT);
     r.n_clips = 6;
     r.clips = calloc(r.n_clips, sizeof(*r.clips));
     for (uint32_t i = 0; i < 6; i++)
@@ -243,6 +250,9 @@ static void expect_same_result(const struct result *a, const struct result *b)
     cr_assert_str_eq(a->path, b->path);
     cr_assert_eq(a->size_bytes, b->size_bytes);
     cr_assert_eq(a->mtime_ns, b->mtime_ns);
+    cr_assert_eq(a->content == NULL, b->content == NULL);
+    if (a->content)
+        cr_assert_str_eq(a->content, b->content);
     cr_assert_eq(a->outcome, b->outcome);
     cr_assert_eq(isnan(a->p_fake), isnan(b->p_fake));
     if (!isnan(a->p_fake))
