@@ -64,7 +64,7 @@ static void note_entries(const struct session *s, struct holder *h)
     size_t region = 0;
 
     for (size_t i = 0; i < p->n_entries; i++) {
-        const struct nhwc_op *op = &p->ops[p->entries[i].index];
+        const struct nhwc_op *op;
         size_t v;
 
         if (!p->entries[i].is_op) {
@@ -73,6 +73,7 @@ static void note_entries(const struct session *s, struct holder *h)
         }
         if (p->entries[i].region_end > 0)
             region = i;
+        op = &p->ops[p->entries[i].index];
         if (op->kind == NHWC_IMPORT) {
             v = p->values[op->out].tensor;
             h[v].last = p->entries[region].region_end - 1;
