@@ -10,6 +10,7 @@
 #ifndef FAKESIFT_MODELS_NETWORK_H
 #define FAKESIFT_MODELS_NETWORK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -57,6 +58,9 @@ struct network;
  * not supported (with its node's name), a cycle, a shape that does not fit. */
 enum status network_open(const char *path, struct network **ret_n, struct error *e);
 void network_close(struct network **n); /* NULL-safe; sets *n = NULL. After its sessions. */
+
+/* Whether weights lie in files beside the .onnx file, so that its hash does not tell the network. */
+bool network_has_external(const struct network *n);
 
 size_t network_input_count(const struct network *n);
 size_t network_output_count(const struct network *n);
