@@ -5,6 +5,7 @@
 
 good.onnx is written by python3-onnx itself (save_as_external_data), with numpy's result; the others are good.onnx with one
 tensor's location changed. Needs Debian's python3-onnx.
+tests/data/detector/external.onnx is a copy of good.onnx.
 """
 import os
 import sys
