@@ -38,7 +38,9 @@ static int64_t tile_columns(const struct conv_geometry *g)
 
 static size_t scratch_floats(const struct conv_geometry *g)
 {
-    if (conv_is_depthwise(g) || is_pointwise(g))
+    if (conv_is_depthwise(g))
+        return conv_depthwise_scratch_floats(g);
+    if (is_pointwise(g))
         return 0;
     return (size_t)(tile_columns(g) * group_rows(g));
 }

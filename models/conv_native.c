@@ -34,7 +34,7 @@ size_t conv_native_scratch_floats(const struct conv_geometry *g)
     int64_t tile;
 
     if (conv_is_depthwise(g))
-        return 0;
+        return conv_depthwise_scratch_floats(g);
     tile = tile_columns(g);
     return (size_t)(tile * group_rows(g) + tile);
 }
@@ -72,12 +72,8 @@ static void row_segment(const struct conv_geometry *g, const float *row, int64_t
             memcpy(to + from, row + first + from + offset, (size_t)(end - from) * sizeof(float));
         i = end;
     } else if (stride == 2) {
-        /* The last value apart, since vectors read one beyond what they take. */
-        if (end - 1 > from)
-            every_second(row + (first + from) * 2 + offset, to + from, end - 1 - from);
-        if (end > from)
-            to[end - 1] = row[(first + end - 1) * 2 + offset];
-        i = end > from ? end : from;
+        every_second(row + (first + from) * 2 + offset, to + from, end - from);
+        i = end;
     } else {
         for (; i < end; i++)
             to[i] = row[(first + i) * stride + offset];
@@ -281,15 +277,123 @@ static void depthwise_plane(const struct conv_geometry *g, const float *x, const
     }
 }
 
+/* n sums over a square of taps: y[i] = bias + sum of w[a, b] * x[a * pitch + i * stride + b], in the order of the taps. What
+ * is constant where this is inlined is unrolled, so that a vector of sums lives in a register. */
+static inline __attribute__((always_inline)) void square(const float *x, int64_t pitch, int side, int64_t stride,
+                                                         const float *w, float bias, float *restrict y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float sum = bias;
+
+#pragma GCC unroll 5
+        for (int a = 0; a < side; a++) {
+#pragma GCC unroll 5
+            for (int b = 0; b < side; b++)
+                sum += w[a * side + b] * x[a * pitch + i * stride + b];
+        }
+        y[i] = sum;
+    }
+}
+
+KERNEL_CLONES static void square3(const float *x, int64_t pitch, const float *w, float bias, float *y, int64_t n)
+{
+    square(x, pitch, 3, 1, w, bias, y, n);
+}
+
+KERNEL_CLONES static void square3_second(const float *x, int64_t pitch, const float *w, float bias, float *y, int64_t n)
+{
+    square(x, pitch, 3, 2, w, bias, y, n);
+}
+
+KERNEL_CLONES static void square5(const float *x, int64_t pitch, const float *w, float bias, float *y, int64_t n)
+{
+    square(x, pitch, 5, 1, w, bias, y, n);
+}
+
+KERNEL_CLONES static void square5_second(const float *x, int64_t pitch, const float *w, float bias, float *y, int64_t n)
+{
+    square(x, pitch, 5, 2, w, bias, y, n);
+}
+
+typedef void square_function(const float *x, int64_t pitch, const float *w, float bias, float *y, int64_t n);
+
+/* NULL: no such kernel. */
+static square_function *square_of(const struct conv_geometry *g)
+{
+    if (g->kernel[1] != g->kernel[2] || g->stride[1] != g->stride[2] || g->dilation[1] != 1 || g->dilation[2] != 1)
+        return NULL;
+    if (g->stride[2] == 1)
+        return g->kernel[2] == 3 ? square3 : g->kernel[2] == 5 ? square5 : NULL;
+    if (g->stride[2] == 2)
+        return g->kernel[2] == 3 ? square3_second : g->kernel[2] == 5 ? square5_second : NULL;
+    return NULL;
+}
+
+/* Sides of the part of a padded plane that the outputs read. */
+static int64_t padded_side(const struct conv_geometry *g, unsigned d)
+{
+    return (g->out[d] - 1) * g->stride[d] + g->kernel[d];
+}
+
+static void pad_plane(const struct conv_geometry *g, const float *x, float *to)
+{
+    int64_t height = padded_side(g, 1), width = padded_side(g, 2), first, end;
+
+    conv_valid_range(width, g->in[2], 1, -g->pad[2], &first, &end);
+    for (int64_t r = 0; r < height; r++, to += width) {
+        int64_t ih = r - g->pad[1];
+
+        if (ih < 0 || ih >= g->in[1] || first >= end) {
+            memset(to, 0, (size_t)width * sizeof(float));
+            continue;
+        }
+        memset(to, 0, (size_t)first * sizeof(float));
+        memcpy(to + first, x + ih * g->in[2] + first - g->pad[2], (size_t)(end - first) * sizeof(float));
+        memset(to + end, 0, (size_t)(width - end) * sizeof(float));
+    }
+}
+
+/* One plane, padded, in scratch. Without stride the rows are one long row, sums beyond a row's end being left out
+ * afterwards, since the rows of deep layers are shorter than a vector. */
+static void square_plane(const struct conv_geometry *g, square_function *sums, const float *x, const float *w,
+                         float bias, float *scratch, float *y)
+{
+    int64_t width = padded_side(g, 2), height = padded_side(g, 1);
+    float *flat = scratch + height * width;
+
+    pad_plane(g, x, scratch);
+    if (g->stride[2] == 1) {
+        sums(scratch, width, w, bias, flat, (g->out[1] - 1) * width + g->out[2]);
+        for (int64_t oh = 0; oh < g->out[1]; oh++)
+            memcpy(y + oh * g->out[2], flat + oh * width, (size_t)g->out[2] * sizeof(float));
+        return;
+    }
+    for (int64_t oh = 0; oh < g->out[1]; oh++)
+        sums(scratch + oh * g->stride[1] * width, width, w, bias, y + oh * g->out[2], g->out[2]);
+}
+
+size_t conv_depthwise_scratch_floats(const struct conv_geometry *g)
+{
+    if (!square_of(g) || g->out[1] <= 0 || g->out[2] <= 0)
+        return 0;
+    return (size_t)(padded_side(g, 2) * (padded_side(g, 1) + g->out[1]));
+}
+
 void conv_depthwise(const struct conv_job *job)
 {
     const struct conv_geometry *g = job->geometry;
     int64_t filters = g->channels_out / g->groups, taps = g->kernel[1] * g->kernel[2];
     int64_t in = g->in[1] * g->in[2], out = g->out[1] * g->out[2];
+    square_function *sums = square_of(g);
 
-    for (int64_t f = 0; f < g->channels_out; f++) {
-        depthwise_plane(g, job->x + f / filters * in, job->weights + f * taps, job->bias ? job->bias[f] : 0.0f,
-                        job->y + f * out);
-        activation_apply(&job->activation, job->y + f * out, (size_t)out);
+    for (int64_t f = 0; out > 0 && f < g->channels_out; f++) {
+        const float *x = job->x + f / filters * in, *w = job->weights + f * taps;
+        float bias = job->bias ? job->bias[f] : 0.0f, *y = job->y + f * out;
+
+        if (sums)
+            square_plane(g, sums, x, w, bias, job->scratch, y);
+        else
+            depthwise_plane(g, x, w, bias, y);
+        activation_apply(&job->activation, y, (size_t)out);
     }
 }

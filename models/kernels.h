@@ -64,6 +64,7 @@ size_t conv_native_scratch_floats(const struct conv_geometry *g);
 void conv_native(const struct kernels *kernels, const struct conv_job *job);
 /* Each group has one input channel: no matrix, direct sums. */
 bool conv_is_depthwise(const struct conv_geometry *g);
+size_t conv_depthwise_scratch_floats(const struct conv_geometry *g);
 void conv_depthwise(const struct conv_job *job);
 
 /* Columns first..first+n of the im2col matrix, row `k` (channel, then kernel position) of a group. */

@@ -177,12 +177,11 @@ static void max_plane(const struct window *w, const float *x, float *y)
             if (first >= end)
                 continue;
             row += first * stride + offset;
-            /* Vectors read one beyond the last that they take, so the last is taken apart. */
             if (stride == 1)
                 larger(y + first, row, end - first);
             else if (stride == 2)
-                larger_of_second(y + first, row, end - first - 1);
-            for (int64_t i = stride == 1 ? end : stride == 2 ? end - 1 : first; i < end; i++)
+                larger_of_second(y + first, row, end - first);
+            for (int64_t i = first; stride > 2 && i < end; i++)
                 larger(y + i, row + (i - first) * stride, 1);
         }
     }
@@ -285,6 +284,24 @@ static enum status global_infer(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
+/* Sixteen sums side by side, so that they go through vectors; the order is fixed. */
+KERNEL_CLONES static double sum_all(const float *x, int64_t n)
+{
+    enum { LANES = 16 };
+    double lane[LANES] = {0}, sum = 0;
+    int64_t i = 0;
+
+    for (; i + LANES <= n; i += LANES) {
+        for (int k = 0; k < LANES; k++)
+            lane[k] += (double)x[i + k];
+    }
+    for (int k = 0; k < LANES; k++)
+        sum += lane[k];
+    for (; i < n; i++)
+        sum += (double)x[i];
+    return sum;
+}
+
 static enum status global_run(struct call *c, struct error *e)
 {
     int64_t n = tensor_shape_span(&c->in[0]->shape, 2, c->in[0]->shape.rank), planes = tensor_count(c->out[0]);
@@ -296,11 +313,13 @@ static enum status global_run(struct call *c, struct error *e)
         double sum = 0;
         float best = x[0];
 
-        for (int64_t k = 0; k < n; k++) {
+        if (c->op->kind == POOL_AVERAGE)
+            sum = sum_all(x, n);
+        for (int64_t k = 0; c->op->kind != POOL_AVERAGE && k < n; k++) {
             if (c->op->kind == POOL_MAX)
                 best = x[k] > best || isnan(x[k]) ? x[k] : best;
             else
-                sum += c->op->kind == POOL_AVERAGE ? (double)x[k] : pow(fabs((double)x[k]), (double)p);
+                sum += pow(fabs((double)x[k]), (double)p);
         }
         if (c->op->kind == POOL_MAX)
             y[i] = best;

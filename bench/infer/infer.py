@@ -285,6 +285,18 @@ def arguments():
     return a
 
 
+def finish(a, result, peaks):
+    """Writes what there is so far, since a run takes long; returns the table."""
+    result["peaks"] = {kind: statistics.median(values) for kind, values in peaks.items()}
+    result["machine"]["load_after"] = os.getloadavg()[0]
+    text = "\n".join(markdown(result))
+    for path, content in ((a.markdown, text), (a.json, json.dumps(result, indent=1))):
+        if path:
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(content + "\n")
+    return text
+
+
 def main():
     a = arguments()
     bench = Bench(a)
@@ -314,16 +326,10 @@ def main():
                 print(f"{r['network']:16} {r['batch']:3} {r['engine']:22} {r['cpu_ms_an_image']:9.3f} ms CPU, {r['wall_ms_an_image']:9.3f} wall, "
                       f"{cell(r.get('gflops'), '{:7.1f}')} GFLOP/s, x ORT {cell(r.get(f'times_as_fast_as_{ORT}'), '{:.2f}')}, "
                       f"error {cell(r.get('error'), '{:.1e}')}", file=sys.stderr, flush=True)
+            finish(a, result, all_peaks)
     for engine in peaks.values():
         engine.close()
-    result["peaks"] = {kind: statistics.median(values) for kind, values in all_peaks.items()}
-    result["machine"]["load_after"] = os.getloadavg()[0]
-    text = "\n".join(markdown(result))
-    print(text)
-    for path, content in ((a.markdown, text), (a.json, json.dumps(result, indent=1))):
-        if path:
-            with open(path, "w", encoding="utf-8") as f:
-                f.write(content + "\n")
+    print(finish(a, result, all_peaks))
     return 0 if result["rows"] else 1
 
 
