@@ -326,9 +326,12 @@ static void look_after_peers(struct dispatch *d, int64_t now_us)
 enum status dispatch_step(struct dispatch *d, int64_t now_us)
 {
     bool over, anybody = false;
+    size_t n_expired;
 
     look_after_peers(d, now_us);
-    ledger_expire(d->settings.ledger, now_us);
+    n_expired = ledger_expire(d->settings.ledger, now_us);
+    if (n_expired > 0)
+        log_warning("%zu leases expired; their videos are leased again", n_expired);
     record_given_up(d);
     /* A unit that was given up and could not be recorded is not done, and nobody works on it either. */
     over = ledger_waiting(d->settings.ledger) == 0 && ledger_leased(d->settings.ledger) == 0;

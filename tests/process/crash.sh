@@ -8,7 +8,7 @@
 . "$SOURCE/tests/process/crash_lib.sh"
 ROUNDS=${FAKESIFT_CRASH_ROUNDS:-12}
 RANDOM=${FAKESIFT_CRASH_SEED:-1}
-FLUSH=8 LANES=1 RANKS=3 LEASE=1
+FLUSH=8 LANES=1 RANKS=3 LEASE=3
 many_clips videos 200
 # Those that reach a lane: all but the FIFO.
 n_begun=$((total - 1))
@@ -19,7 +19,7 @@ start() {
 
     shift
     mpi "$@" -n $RANKS bash -c 'exec "$@" 2>>'"$run.log"'.$OMPI_COMM_WORLD_RANK' rank "$FAKESIFT" run videos --layout dir \
-        --detector "$DETECTOR" -o "$run" --lanes $LANES --silence 4 --lease $LEASE --flush $FLUSH --verbose
+        --detector "$DETECTOR" -o "$run" --lanes $LANES --silence 6 --lease $LEASE --flush $FLUSH --verbose
 }
 
 # Restarting is for the loss of what the rest cannot do without.
@@ -92,8 +92,10 @@ for ((round = 0; round < ROUNDS; round++)); do
     # Every video was begun once, and again if its result had not reached a journal.
     redone=$(($(cat $run.log.* | grep -c ': begun, attempt') - n_begun))
     twice=$(recorded_twice $run)
-    most=$(($(n_ranks_hit "$what" "$recovery") * (LANES + FLUSH)))
-    echo "round $round: $first; $hit processes hit; $redone begun again, $twice recorded twice, at most $most"
+    # The lease is so short that on a busy machine a rank may lose some that nobody has disturbed.
+    expired=$(cat $run.log.* | sed -nE 's/.* warning rank=0 ([0-9]+) leases expired.*/\1/p' | awk '{ n += $1 } END { print n + 0 }')
+    most=$(($(n_ranks_hit "$what" "$recovery") * (LANES + FLUSH) + expired))
+    echo "round $round: $first; $hit processes hit; $redone begun again, $twice recorded twice, $expired leases expired; at most $most"
     [ $redone -le $most ] || fail "round $round: $redone videos were begun again"
     [ $twice -le $redone ] || fail "round $round: $twice videos have two records and $redone were begun again"
     redone_sum=$((redone_sum + redone)) redone_most=$((redone > redone_most ? redone : redone_most))
