@@ -30,6 +30,7 @@ submit() {
 
 # field NAME: of the job, as scontrol shows it
 field() { scontrol -o show job "$job" 2>/dev/null | tr ' ' '\n' | sed -n "s/^$1=//p" | head -n 1; }
+comment_of() { scontrol show job "$1" | sed -n 's/^ *Comment=//p'; }
 job_is() { [ "$(field JobState)" = "$1" ]; }
 restarts() { field Restarts; }
 restarted() { [ "$(restarts)" = "$1" ] && job_is RUNNING; }
