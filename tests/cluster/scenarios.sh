@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # scenarios.sh: what befalls a job. Each function is a scenario; the slow ones stand first, since several run at once.
 
+: "${share:?set by slurm.sh}" "${corpus:?set by lib.sh}" "${detector:?}"
+
 # The node's processes die and its address is gone. Slurm finds out, and requeues by itself.
 scenario_node_killed_requeue() {
     submit "$share/run"
