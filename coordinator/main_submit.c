@@ -156,9 +156,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         add(state, o->arguments, &o->n_arguments, arg);
         return 0;
     case ARGP_KEY_ARG:
-        if (state->quoted > 0 && state->next > state->quoted)
-            add(state, o->sbatch, &o->n_sbatch, arg);
-        else if (o->corpus)
+        if (o->corpus)
             argp_error(state, "one CORPUS, not also %s (options of sbatch go behind --)", arg);
         else
             o->corpus = arg;
@@ -479,6 +477,18 @@ static enum status submit(struct job *j, struct error *e)
     return s;
 }
 
+/* argp would sort CORPUS in among what follows "--". Returns how many arguments are left. */
+static int cut_sbatch_options(struct options *o, int argc, char **argv)
+{
+    int n = 1;
+
+    while (n < argc && strcmp(argv[n], "--") != 0)
+        n++;
+    for (int i = n + 1; i < argc && o->n_sbatch < MAX_ARGUMENTS; i++)
+        o->sbatch[o->n_sbatch++] = argv[i];
+    return n;
+}
+
 int main_submit(int argc, char **argv)
 {
     static const struct argp argp = {option_list,
@@ -495,7 +505,7 @@ int main_submit(int argc, char **argv)
     struct error e = {0};
     int code = EXIT_DONE;
 
-    main_parse(&argp, argc, argv, &o);
+    main_parse(&argp, cut_sbatch_options(&o, argc, argv), argv, &o);
     if (submit(&j, &e) != STATUS_OK)
         code = main_fail("submit", &e);
     job_close(&j);

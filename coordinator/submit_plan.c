@@ -9,7 +9,7 @@ enum {
     LEAST_TIME_S = 900,
     TIME_STEP_S = 300,
     SIGNAL_S = 120,
-    /* When it is told to stop, a run also writes its report: measured 20 to 40 us a video, here with room for a slow disk. */
+    /* When it is told to stop, a run also writes its report: measured 65 us a video, here with room for a slow disk. */
     SIGNAL_VIDEOS_PER_S = 10000,
 };
 

@@ -264,11 +264,7 @@ finish() {
     0) stay "done" ;;
     1 | 2 | 3) stay "ended with $1, which is the program's own verdict: not requeued" ;;
     *)
-        if [ "$1" = 75 ]; then
-            say "stopped early"
-        else
-            say "$launch ended with $1: a rank or its node died"
-        fi
+        say "stopped early"
         if [ "$ending" = cancelled ]; then
             stay "cancelled: not requeued; the same sbatch command goes on from here"
         else
@@ -300,7 +296,12 @@ main() {
     wait "$launcher"
     rc=$?
     # Without a word of rank 0 the launcher's code is nobody's verdict.
-    if state ended; then rc=$state; else rc=$((rc < 4 ? 75 : rc)); fi
+    if state ended; then
+        rc=$state
+    else
+        say "$launch ended with $rc, and rank 0 without a word"
+        rc=$((rc < 4 ? 75 : rc))
+    fi
     launcher=''
     finish "$rc"
 }

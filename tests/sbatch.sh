@@ -7,33 +7,55 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/fakesift-sbatch.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin"
 
-# A stand-in for mpirun: says that it is up, and then ends with $STUB_RC at once, or with 75 on USR1.
+# A stand-in for mpirun and the ranks under it: says in the state file that rank 0 runs, and then how it ended: at once with
+# $STUB_RC, or with 75 on USR1 (STUB_RC=wait). STUB_RC=dies: mpirun goes on, rank 0 does not. STUB_RC=lost: the same, but
+# rank 0 has ended well before.
 cat >"$work/bin/mpirun" <<'END'
 #!/usr/bin/env bash
+case $1 in --version) echo 'mpirun (Open MPI) 4.1.4'; exit ;; esac
 echo "mpirun $*" >>"$STUB_LOG"
-trap 'echo drained >>"$STUB_LOG"; kill %1 2>/dev/null; exit 75' USR1
-if [ "$STUB_RC" = wait ]; then
+trap 'echo drained >>"$STUB_LOG"; kill %1 2>/dev/null; echo "ended 75" >"$FAKESIFT_STATE_FILE"; exit 75' USR1
+trap 'echo terminated >>"$STUB_LOG"; kill %1 2>/dev/null; exit 143' TERM
+pid=$$
+[ "$STUB_RC" != dies ] || pid=4194305
+echo "running $(uname -n) $pid" >"$FAKESIFT_STATE_FILE"
+case $STUB_RC in
+wait | dies | lost)
+    [ "$STUB_RC" != lost ] || echo 'ended 0' >"$FAKESIFT_STATE_FILE"
     /bin/sleep 60 &
     echo up >"$STUB_UP"
     while :; do wait; done
-fi
+    ;;
+esac
+[ "$STUB_RC" -gt 100 ] || echo "ended $STUB_RC" >"$FAKESIFT_STATE_FILE"
 exit "$STUB_RC"
 END
-cat >"$work/bin/scontrol" <<'END'
+# Answers what fakesift status would: STUB_DECIDED videos, one more at each start.
+cat >"$work/bin/fakesift" <<'END'
 #!/usr/bin/env bash
-echo "scontrol $*" >>"$STUB_LOG"
+[ "$1" = status ] || exit 1
+echo "$2: $(cat "$STUB_DECIDED") of 100 videos decided by detector"
 END
-# The script itself sleeps only to be ended by Slurm.
-printf '#!/bin/sh\nexit 0\n' >"$work/bin/sleep"
+for program in scontrol srun; do
+    # shellcheck disable=SC2016 # expanded by the stand-in
+    printf '#!/usr/bin/env bash\necho "%s $*" >>"$STUB_LOG"\n' "$program" >"$work/bin/$program"
+done
+# Slurm ends a script that has requeued itself.
+cat >>"$work/bin/scontrol" <<'END'
+[ "$1" != requeue ] || kill -KILL "$PPID"
+END
+# The script naps between looks; here a nap is short.
+printf '#!/bin/sh\nexec /bin/sleep 0.02\n' >"$work/bin/sleep"
 mkfifo "$work/up"
 chmod +x "$work"/bin/*
 
-# begin RC RESTARTS: starts the script as Slurm would; $script is its process
+# begin RC RESTARTS [DECIDED]: starts the script as Slurm would; $script is its process
 begin() {
     : >"$work/log"
-    env PATH="$work/bin:$PATH" STUB_LOG="$work/log" STUB_UP="$work/up" STUB_RC="$1" SLURM_RESTART_COUNT="$2" \
-        SLURM_JOB_ID=4711 SLURM_SUBMIT_DIR="$work" FAKESIFT=/bin/true \
-        bash "$root/slurm/fakesift.sbatch" /corpus detector /run --strict >"$work/out" 2>&1 &
+    echo "${3:-50}" >"$work/decided"
+    env PATH="$work/bin:$PATH" STUB_LOG="$work/log" STUB_UP="$work/up" STUB_RC="$1" STUB_DECIDED="$work/decided" \
+        SLURM_RESTART_COUNT="$2" SLURM_JOB_ID=4711 SLURM_SUBMIT_DIR="$root" FAKESIFT="$work/bin/fakesift" \
+        bash "$root/slurm/fakesift.sbatch" /corpus detector "$work/run" --strict >"$work/out" 2>&1 &
     script=$!
 }
 
@@ -45,7 +67,7 @@ n_passed=0 n_failed=0
 # expect NAME RC REQUEUED(yes|no) TEXT-OF-OUTPUT
 expect() {
     local rc=0 requeued=no
-    wait "$script" || rc=$?
+    wait "$script" 2>/dev/null || rc=$?
     ! grep -q '^scontrol requeue 4711$' "$work/log" || requeued=yes
     if [ "$rc" = "$2" ] && [ "$requeued" = "$3" ] && grep -qF -- "$4" "$work/out"; then
         n_passed=$((n_passed + 1))
@@ -62,23 +84,37 @@ begin 3 0
 expect 'unscored videos under --strict are a verdict' 3 no 'not requeued'
 begin 2 0
 expect 'a failure of the program is a verdict' 2 no 'not requeued'
-begin 75 0
-expect 'stopped early is requeued' 75 yes 'requeued'
-begin 137 0
-expect 'a dead rank is requeued' 137 yes 'a rank or its node died'
-begin 137 20
-expect 'not for ever' 137 no 'FAKESIFT_MAX_RESTARTS'
+rm -rf "$work/run"
+begin 75 0 10
+expect 'stopped early is requeued' 137 yes 'stopped early'
+begin 137 1 20
+expect 'a dead rank is requeued, and one start without progress' 137 yes 'mpirun ended with 137, and rank 0 without a word'
+begin 75 2 20
+expect 'two starts without progress are not requeued' 75 no 'two starts in a row finished no video'
+begin 75 3 21
+expect 'progress counts anew' 137 yes 'stopped early'
+begin 75 100 99
+expect 'not for ever' 75 no 'FAKESIFT_MAX_RESTARTS'
+rm -rf "$work/run"
 begin wait 0
 await_up
 kill -USR1 "$script"
-expect 'USR1 drains and requeues' 75 yes 'draining'
+expect 'USR1 drains and requeues' 137 yes 'draining'
 begin wait 0
 await_up
 kill -TERM "$script"
 expect 'TERM drains and does not requeue' 75 no 'cancelled'
+rm -rf "$work/run"
+begin dies 0
+await_up
+expect 'without rank 0 the others are ended, and it is requeued' 137 yes 'rank 0 died'
+begin lost 0
+await_up
+expect 'a run that is done is done, even if mpirun stays for a lost rank' 0 no 'done'
 begin 0 0
 wait "$script"
-if grep -q -- '--map-by ppr:1:node /bin/true run /corpus --detector detector -o /run --strict$' "$work/log"; then
+if grep -q -- "--map-by ppr:1:node --bind-to none --enable-recovery $work/bin/fakesift run /corpus --detector detector -o $work/run --strict\$" \
+    "$work/log"; then
     n_passed=$((n_passed + 1))
 else
     n_failed=$((n_failed + 1))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # PID 1 of the cluster tests' namespaces (cluster.sh starts it): makes the corpus and the undisturbed run, then runs the
-# scenarios, each in namespaces and with a cluster of its own, CLUSTER_JOBS (default 3) at a time, since they mostly wait.
+# scenarios, each in namespaces and with a cluster of its own, CLUSTER_JOBS (default 4) at a time, since they mostly wait.
 # In: FAKESIFT SOURCE_FOLDER KEPT_FOLDER [SCENARIO...]. Out: as cluster.sh says; logs of what failed in KEPT_FOLDER.
 set -euo pipefail
 fakesift=$1 source=$(realpath "$2") kept=$3
@@ -73,7 +73,8 @@ $(sed 's/^/    /' "/mnt/out/$name")" ;;
 }
 export -f run_one
 echo "$kept" >/mnt/out/kept_name
-printf '%s\n' "${scenarios[@]}" | xargs -P "${CLUSTER_JOBS:-3}" -n 1 bash -c 'run_one "$1"' run_one
+# shellcheck disable=SC2016 # expanded by that shell
+printf '%s\n' "${scenarios[@]}" | xargs -P "${CLUSTER_JOBS:-4}" -n 1 bash -c 'run_one "$1"' run_one
 
 n_passed=$(cat /mnt/out/*.verdict | grep -cx ok || true)
 n_failed=$(cat /mnt/out/*.verdict | grep -cx FAILED || true)

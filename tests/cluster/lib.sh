@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034 # what the scenarios use
 # lib.sh: what the scenarios say: hand in, wait for a state, hold the work, compare. Sourced by scenario.sh.
 
+: "${share:?set by slurm.sh}"
 corpus=/mnt/data/corpus detector=/mnt/data/detector/card.json
 export FAKESIFT=/mnt/data/fakesift FAKESIFT_SLURM=/mnt/data/slurm FAKESIFT_PROGRESS_S=1
 n_videos=404
@@ -30,11 +31,12 @@ submit() {
 
 # field NAME: of the job, as scontrol shows it
 field() { scontrol -o show job "$job" 2>/dev/null | tr ' ' '\n' | sed -n "s/^$1=//p" | head -n 1; }
+comment_of() { scontrol show job "$1" | sed -n 's/^ *Comment=//p'; }
 job_is() { [ "$(field JobState)" = "$1" ]; }
 restarts() { field Restarts; }
 restarted() { [ "$(restarts)" = "$1" ] && job_is RUNNING; }
 job_ended() { case $(field JobState) in COMPLETED | FAILED | CANCELLED | TIMEOUT | NODE_FAIL) ;; *) return 1 ;; esac; }
-node_is() { [[ $(sinfo -h -n "$1" -p batch -o %T) == $2 ]]; }
+node_is() { [[ $(sinfo -h -n "$1" -p batch -o %T) == "$2" ]]; }
 
 # Waits until the job is complete.
 finished() {
@@ -89,7 +91,7 @@ same_report() {
     cmp /mnt/data/whole/scores.csv "$1/scores.csv" || fail "$1: other scores than the undisturbed run"
     cmp <(sed '/"execution":/,$d' /mnt/data/whole/report.json) <(sed '/"execution":/,$d' "$1/report.json") ||
         fail "$1: another report than the undisturbed run"
-    [ -s "$1/report.html" ] && [ -s "$1/results.sqlite" ] || fail "$1: a part of the report is missing"
+    if [ ! -s "$1/report.html" ] || [ ! -s "$1/results.sqlite" ]; then fail "$1: a part of the report is missing"; fi
 }
 
 # Processes of jobs: what slurmd starts, and what that starts.

@@ -7,6 +7,7 @@ trap 'exit 130' INT TERM HUP
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
 mkdir -p /run/netns
+: "${cluster:?set by inside.sh}"
 . "$cluster/slurm.sh"
 . "$cluster/lib.sh"
 . "$cluster/scenarios.sh"

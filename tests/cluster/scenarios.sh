@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # scenarios.sh: what befalls a job. Each function is a scenario; the slow ones stand first, since several run at once.
 
+: "${share:?set by slurm.sh}" "${corpus:?set by lib.sh}" "${detector:?}"
+
 # The node's processes die and its address is gone. Slurm finds out, and requeues by itself.
 scenario_node_killed_requeue() {
     submit "$share/run"
@@ -146,7 +148,7 @@ scenario_no_progress() {
     job_is FAILED || fail "job $job: $(field JobState)"
     [ "$(restarts)" = 2 ] || fail "$(restarts) restarts"
     expect_text job.out 'not requeued: two starts in a row finished no video'
-    [[ $(field Comment) == *"not requeued"* ]] || fail "the job's comment: $(field Comment)"
+    [[ $(comment_of "$job") == *"not requeued: two starts"* ]] || fail "the job's comment: $(comment_of "$job")"
     submit "$share/run"
     finished
     same_report "$share/run"
@@ -229,7 +231,7 @@ scenario_not_root() {
     finished
     [ "$(stat -c %U "$share/home/run/scores.csv")" = nobody ] || fail "the report belongs to somebody else"
     same_report "$share/home/run"
-    echo "as nobody, comment: $(field Comment)"
+    echo "as nobody; the job's comment: $(comment_of "$job")"
 }
 
 scenario_plain() {
@@ -248,4 +250,42 @@ scenario_srun() {
     finished
     same_report "$share/run"
     echo "srun --mpi=pmix"
+}
+
+# The command: what it refuses, what it shows, and a job of its own.
+scenario_submit() {
+    local wishes=("$corpus" --detector "$detector" -o "$share/run")
+    refused() {
+        if "$FAKESIFT" submit "${wishes[@]}" "${@:2}" >refused.out 2>&1; then fail "not refused: ${*:2}"; fi
+        expect_text refused.out "$1"
+    }
+    refused 'no partition gpu; there are: batch' --partition gpu
+    refused '--nodes 3: partition short gives a job 2' --partition short --nodes 3
+    refused 'partition short ends jobs after 0-00:30:00' --partition short --time 01:00:00
+    refused '--cpus 5: the smallest node of partition batch has 2' --cpus 5
+    refused 'sbatch: ended with code' -- --no-such-option
+    "$FAKESIFT" submit "${wishes[@]}" --nodes 3 --time 30 --dry-run >dry.out 2>dry.err || fail "no dry run: $(cat dry.err)"
+    bash -n dry.out || fail "the script of the dry run is not a script"
+    expect_text dry.out '#SBATCH --nodes=3'
+    [ ! -e "$share/run/run.json" ] || fail "the dry run began a run"
+    "$FAKESIFT" submit "${wishes[@]}" --nodes 3 -- --comment=mine >submit.out || fail "not handed in"
+    job=$(sed -n 's/^job \([0-9]*\)$/\1/p' submit.out)
+    finished
+    same_report "$share/run"
+    [ -s "$share/run/slurm/$job.log" ] || fail "no log of job $job"
+    mkdir other
+    cp /mnt/data/detector/* other/
+    sed -i 's/"name": *"[^"]*"/"name": "other"/; s/"threshold": *[0-9.]*/"threshold": 0.5/; s/"clips": *1/"clips": 2/' other/card.json
+    wishes=("$corpus" --detector other/card.json -o "$share/run")
+    refused 'choose another run folder'
+    wishes=("$corpus" --detector "$detector" -o "$share/run")
+    "$FAKESIFT" submit "${wishes[@]}" --dry-run >/dev/null 2>again.err
+    expect_text again.err 'by videos of this run that were measured'
+    printf '%s\n' /mnt/data/corpus /mnt/data/corpus/real >list.txt
+    "$FAKESIFT" submit list.txt --detector "$detector" -o "$share/runs" --array 2 --nodes 1 >array.out || fail "no array"
+    job=$(sed -n 's/^job \([0-9]*\)$/\1/p' array.out)
+    wait_for 60 test -s "$share/runs/1-corpus/report.html"
+    wait_for 60 test -s "$share/runs/2-real/report.html"
+    same_report "$share/runs/1-corpus"
+    echo "refused what cannot be, showed its script, handed in a job and an array"
 }

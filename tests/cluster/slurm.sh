@@ -3,6 +3,7 @@
 #     share    a tmpfs that all nodes see, for everything      nodes   the names
 #     node_pid[NAME]   the process whose death is the node's
 
+: "${cluster:?set by inside.sh}"
 share=/mnt/share
 nodes=(n1 n2 n3 n4)
 declare -A node_pid=()
