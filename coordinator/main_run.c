@@ -240,7 +240,7 @@ static enum status fill_ledger(struct whole *w, const struct options *o, unsigne
         return error_set(e, s, "%zu videos: %s", settings.n_units, status_name(s));
     for (size_t i = 0; i < settings.n_units; i++) {
         ledger_set_cost(w->ledger, (uint32_t)i, (float)manifest_entry(w->manifest, i)->size_bytes);
-        if (w->before.results[i].outcome != OUTCOME_UNDECIDED)
+        if (results_outcome(w->before.results, i) != OUTCOME_UNDECIDED)
             ledger_mark_done(w->ledger, (uint32_t)i);
     }
     return STATUS_OK;

@@ -11,11 +11,12 @@
 #include <stdint.h>
 
 #include "coordinator/journal.h"
+#include "coordinator/results.h"
 #include "shard/manifest.h"
 #include "shard/result.h"
 
 struct reduction {
-    struct result *results; /* manifest_count() of them; OUTCOME_UNDECIDED where there is no record */
+    struct results *results; /* manifest_count() of them; OUTCOME_UNDECIDED where there is no record */
     size_t count;
     size_t n_decided;
     uint64_t outcomes[OUTCOME_COUNT];

@@ -68,7 +68,7 @@ static enum status measure(struct report_model *m, const struct member *members,
         uint32_t i = members[k].index;
 
         keep[i] = 1;
-        tally_add(&g->tally, manifest_entry(m->in->manifest, i), &m->in->results[i]);
+        tally_add(&g->tally, manifest_entry(m->in->manifest, i), results_outcome(m->in->results, i));
     }
     s = ranking_subset(&m->ranking, keep, &r, e);
     if (s != STATUS_OK)

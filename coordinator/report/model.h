@@ -60,6 +60,7 @@ struct histogram {
 
 struct report_model {
     const struct report_input *in;
+    struct results_reader *reader; /* of the thread that made the model */
     size_t n;
     struct tally tally;
     size_t n_clips;         /* of labelled, scored videos */
@@ -77,16 +78,15 @@ struct report_model {
 
 enum model_extent { MODEL_WHOLE, MODEL_OVERALL /* tally, video metrics and findings alone */ };
 
-/* STATUS_MISMATCH: results that are not the manifest's. STATUS_INVALID: a score outside 0..1, an unknown
- * outcome. */
+/* STATUS_MISMATCH: results of another number of videos than the manifest's. */
 enum status model_make(const struct report_input *in, enum model_extent extent, struct report_model *ret_m,
                        struct error *e);
 void model_clear(struct report_model *m); /* NULL-safe content */
 
 /* The video's facts: the lane's, or the scan's where no lane got so far. */
-const struct video_facts *model_facts(const struct report_model *m, size_t index);
+const struct video_facts *model_facts(const struct manifest_entry *entry, const struct result *r);
 
-void tally_add(struct tally *t, const struct manifest_entry *entry, const struct result *r);
+void tally_add(struct tally *t, const struct manifest_entry *entry, enum outcome outcome);
 
 /* groups.c: the manifest's entries by split and by family, in byte order of name. */
 enum status groups_make(struct report_model *m, struct error *e);

@@ -9,14 +9,14 @@
 
 #include <stdio.h>
 
+#include "coordinator/results.h"
 #include "shard/manifest.h"
-#include "shard/result.h"
 
 struct report_input {
     const char *run_folder;
     const struct manifest *manifest;
     /* manifest_count() of them, in its order; OUTCOME_UNDECIDED where no result exists yet. */
-    const struct result *results;
+    const struct results *results;
     /* Objects as JSON text. protocol: the fields of the run's fingerprint. execution: versions, machines,
      * sandbox, wall times; shown in report.html and kept in run.json, never part of "results". */
     const char *protocol_json, *execution_json;

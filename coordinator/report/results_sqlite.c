@@ -19,6 +19,7 @@ struct database {
     char *partial_path;
     sqlite3 *db;
     sqlite3_stmt *insert;
+    struct results_reader *reader; /* its own: it works beside the other writers */
 };
 
 static enum status fail(const struct database *d, struct error *e)
@@ -131,7 +132,7 @@ static enum status insert_videos(struct database *d, const struct report_model *
 
     for (size_t i = 0; s == STATUS_OK && i < m->n; i++) {
         const struct manifest_entry *entry = manifest_entry(m->in->manifest, i);
-        const struct result *r = &m->in->results[i];
+        const struct result *r = results_get(d->reader, i);
         bool decided = r->outcome != OUTCOME_UNDECIDED;
 
         sqlite3_bind_int64(d->insert, 1, (int64_t)i);
@@ -151,7 +152,7 @@ static enum status insert_videos(struct database *d, const struct report_model *
         bind_known(d, 14, decided, r->n_frames_with_face);
         bind_known(d, 15, decided, r->n_tracks);
         bind_known(d, 16, decided, (int64_t)r->n_clips);
-        bind_facts(d, 17, model_facts(m, i));
+        bind_facts(d, 17, model_facts(entry, r));
         bind_known(d, 29, entry->exists, (int64_t)entry->size_bytes);
         bind_known(d, 30, decided, r->attempt);
         bind_known(d, 31, decided, r->rank);
@@ -169,7 +170,7 @@ static enum status insert_clips(struct database *d, const struct report_model *m
     enum status s = prepare(d, "INSERT INTO clip VALUES (?,?,?,?,?,?,?)", e);
 
     for (size_t i = 0; s == STATUS_OK && i < m->n; i++) {
-        const struct result *r = &m->in->results[i];
+        const struct result *r = results_get(d->reader, i);
 
         for (size_t k = 0; s == STATUS_OK && k < r->n_clips; k++) {
             const struct clip_score *clip = &r->clips[k];
@@ -215,6 +216,10 @@ enum status results_sqlite_write(const struct report_model *m, const char *path,
         s = d.db ? fail(&d, e) : error_no_memory(e);
         goto end;
     }
+    if (results_reader_open(m->in->results, &d.reader) != STATUS_OK) {
+        s = error_no_memory(e);
+        goto end;
+    }
     /* A crash leaves a partial file that nobody reads, so no journal is needed; sync_file does the one sync.
      */
     s = run_sql(&d, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN", e);
@@ -246,6 +251,7 @@ enum status results_sqlite_write(const struct report_model *m, const char *path,
     if (s != STATUS_OK)
         unlink(d.partial_path);
 end:
+    results_reader_close(&d.reader);
     sqlite3_close(d.db);
     free(d.partial_path);
     return s;

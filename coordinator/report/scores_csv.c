@@ -71,8 +71,8 @@ static void append_fact(struct text *t, bool is_known, int64_t value)
 static void append_row(struct text *t, const struct report_model *m, size_t index)
 {
     const struct manifest_entry *entry = manifest_entry(m->in->manifest, index);
-    const struct result *r = &m->in->results[index];
-    const struct video_facts *facts = model_facts(m, index);
+    const struct result *r = results_get(m->reader, index);
+    const struct video_facts *facts = model_facts(entry, r);
     bool has_stream = facts->codec[0] != '\0';
 
     append_text(t, entry->path);

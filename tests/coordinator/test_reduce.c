@@ -78,9 +78,9 @@ Test(reduce, each_entry_gets_one_result_and_counts_add_up)
     cr_assert_eq(reduce(folder, fingerprint, m, &r, &e), STATUS_OK);
     cr_assert_eq(r.n_decided, 2);
     cr_assert_eq(r.n_foreign, 2, "a changed file and one that left");
-    cr_assert_eq(r.results[0].outcome, OUTCOME_NO_FACE);
-    cr_assert_eq(r.results[1].p_fake, 0.25);
-    cr_assert_eq(r.results[2].outcome, OUTCOME_UNDECIDED);
+    cr_assert_eq(results_outcome(r.results, 0), OUTCOME_NO_FACE);
+    cr_assert_eq(results_p_fake(r.results, 1), 0.25);
+    cr_assert_eq(results_outcome(r.results, 2), OUTCOME_UNDECIDED);
     for (unsigned o = 0; o < OUTCOME_COUNT; o++)
         sum += r.outcomes[o];
     cr_assert_eq(sum, 4);
@@ -102,7 +102,7 @@ Test(reduce, of_two_records_the_same_one_wins_in_either_order)
 
         write_segment(1, orders[i], 3);
         cr_assert_eq(reduce(folder, fingerprint, m, &r, &e), STATUS_OK);
-        cr_assert_eq(r.results[0].outcome, OUTCOME_SCORED);
+        cr_assert_eq(results_outcome(r.results, 0), OUTCOME_SCORED);
         cr_assert_eq(r.n_duplicates, 2);
         cr_assert_eq(r.outcomes[OUTCOME_SCORED], 1);
         cr_assert_eq(r.outcomes[OUTCOME_CRASHED] + r.outcomes[OUTCOME_MISSING], 0);
