@@ -54,7 +54,7 @@ enum status reduce(const char *journal_folder, const char fingerprint[SHA256_HEX
     struct reduction r = {.count = manifest_count(m)};
     struct path_index *index = NULL;
     struct sink sink = {.manifest = m, .reduction = &r};
-    enum status s = path_index_open(m, &index, e);
+    enum status s = path_index_open(m, PATH_WHOLE, false, &index, e);
 
     if (s == STATUS_OK && results_open(r.count, &r.results) != STATUS_OK)
         s = error_no_memory(e);

@@ -35,7 +35,8 @@ const char *label_name(enum label l); /* "", "REAL", "FAKE" */
 /* Takes REAL, FAKE, 0, 1 (1 = fake), and "" in any case; STATUS_INVALID otherwise. */
 enum status label_parse(const char *text, enum label *ret_label);
 
-/* All strings are owned by the manifest and never NULL ("" = unknown). In manifest_add a NULL string counts
+/* All strings are owned by the manifest and never NULL ("" = unknown); of the texts beside the path equal ones are kept
+ * once, so they are equal pointers. In manifest_add a NULL string counts
  * as "". */
 struct manifest_entry {
     const char *path;

@@ -1,6 +1,7 @@
 #include "shard/text.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -51,19 +52,48 @@ void text_append_string(struct text *t, const char *string)
 
 void text_append_format(struct text *t, const char *format, ...)
 {
-    va_list args;
-    char *made = NULL;
+    va_list args, again;
     int n;
 
+    if (!reserve(t, 64))
+        return;
     va_start(args, format);
-    n = vasprintf(&made, format, args);
+    va_copy(again, args);
+    n = vsnprintf(t->data + t->len_bytes, t->room_bytes - t->len_bytes, format, args);
     va_end(args);
     if (n < 0) {
         t->failed = true;
-        return;
+    } else if ((size_t)n >= t->room_bytes - t->len_bytes) {
+        if (reserve(t, (size_t)n))
+            vsnprintf(t->data + t->len_bytes, t->room_bytes - t->len_bytes, format, again);
     }
-    text_append(t, made, (size_t)n);
-    free(made);
+    va_end(again);
+    if (!t->failed)
+        t->len_bytes += (size_t)n;
+}
+
+void text_append_i64(struct text *t, int64_t value)
+{
+    char digits[20];
+    size_t n = 0;
+    uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+
+    do {
+        digits[sizeof(digits) - ++n] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0)
+        text_append(t, "-", 1);
+    text_append(t, digits + sizeof(digits) - n, n);
+}
+
+void text_append_u64(struct text *t, uint64_t value)
+{
+    if (value > INT64_MAX) {
+        text_append_u64(t, value / 10);
+        value %= 10;
+    }
+    text_append_i64(t, (int64_t)value);
 }
 
 void text_append_csv(struct text *t, const char *string)
@@ -185,7 +215,9 @@ void text_append_double(struct text *t, double value)
 
     if (isnan(value))
         return;
-    for (int digits = 1; digits <= 17; digits++) {
+    /* A decimal of up to 15 digits comes back from a normal double unchanged, so where 15 digits say the value, %g has
+     * already dropped the zeros of the shortest form. */
+    for (int digits = fabs(value) < DBL_MIN ? 1 : DBL_DIG; digits <= 17; digits++) {
         snprintf(made, sizeof(made), "%.*g", digits, value);
         /* With more digits %g writes 30, and not 3e+01. */
         if (strtod(made, NULL) == value && (!strstr(made, "e+") || fabs(value) >= 1e15))

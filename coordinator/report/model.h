@@ -88,6 +88,16 @@ const struct video_facts *model_facts(const struct manifest_entry *entry, const 
 
 void tally_add(struct tally *t, const struct manifest_entry *entry, enum outcome outcome);
 
+/* alike.c: ret_first[i] for each entry that mask (NULL: all) has: the first of these whose field is the same string. */
+typedef const char *alike_field(const struct manifest_entry *entry);
+enum status alike_first(const struct manifest *m, alike_field *field, const uint8_t *mask, uint32_t *ret_first,
+                        struct error *e);
+const char *alike_split(const struct manifest_entry *entry);
+const char *alike_family(const struct manifest_entry *entry);
+const char *alike_original(const struct manifest_entry *entry);
+const char *alike_identity(const struct manifest_entry *entry);
+const char *alike_group(const struct manifest_entry *entry);
+
 /* groups.c: the manifest's entries by split and by family, in byte order of name. */
 enum status groups_make(struct report_model *m, struct error *e);
 const struct metrics_settings *groups_settings(void);

@@ -10,6 +10,8 @@
 #include "shard/file.h"
 #include "shard/text.h"
 
+enum { WRITE_BYTES = 64 * 1024 }; /* rows are gathered to this much */
+
 static const char *const columns[] = {
     "path",
     "label",
@@ -64,7 +66,7 @@ static void append_text(struct text *t, const char *string)
 static void append_fact(struct text *t, bool is_known, int64_t value)
 {
     if (is_known)
-        text_append_format(t, "%lld", (long long)value);
+        text_append_i64(t, value);
     text_append(t, ",", 1);
 }
 
@@ -106,7 +108,7 @@ static void append_row(struct text *t, const struct report_model *m, size_t inde
     append_fact(t, facts->bit_rate_bps > 0, facts->bit_rate_bps);
     append_fact(t, has_stream, facts->n_audio_streams);
     if (entry->exists)
-        text_append_format(t, "%llu", (unsigned long long)entry->size_bytes);
+        text_append_u64(t, entry->size_bytes);
     text_append(t, "\n", 1);
 }
 
@@ -122,8 +124,10 @@ enum status scores_csv_write(const struct report_model *m, const char *path, str
         text_append_format(&row, "%s%s", k > 0 ? "," : "", columns[k]);
     text_append(&row, "\n", 1);
     for (size_t i = 0; i <= m->n && !row.failed; i++) {
-        fwrite(row.data, 1, row.len_bytes, file_writer_stream(w));
-        row.len_bytes = 0;
+        if (i == m->n || row.len_bytes >= WRITE_BYTES) {
+            fwrite(row.data, 1, row.len_bytes, file_writer_stream(w));
+            row.len_bytes = 0;
+        }
         if (i < m->n)
             append_row(&row, m, i);
     }
