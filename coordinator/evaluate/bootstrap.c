@@ -204,17 +204,15 @@ enum status metrics_bootstrap(const struct ranking *r, const uint32_t *cluster, 
     struct random random;
     double *aucs = NULL;
     size_t replicates = settings->replicates;
+    bool by_influence = false;
     enum status s;
 
     if (interval.undefined == DEFINED && replicates == 0)
         interval.undefined = UNDEFINED_NOT_ASKED;
     if (interval.undefined == DEFINED && replicates > settings->max_draws / r->n) {
-        size_t least = settings->min_replicates < replicates ? settings->min_replicates : replicates;
-
         replicates = (size_t)(settings->max_draws / r->n);
-        if (replicates < least)
-            replicates = least;
-        if (least == 0 && replicates < METRICS_MIN_REPLICATES)
+        by_influence = replicates < METRICS_MIN_REPLICATES;
+        if (by_influence && (!cluster || !settings->influence_beyond))
             interval.undefined = UNDEFINED_TOO_MANY_ITEMS;
     }
     if (interval.undefined != DEFINED) {
@@ -224,6 +222,10 @@ enum status metrics_bootstrap(const struct ranking *r, const uint32_t *cluster, 
     s = clusters_make(r, cluster, &c, e);
     if (s != STATUS_OK)
         return s;
+    if (by_influence) {
+        s = metrics_influence(r, c.of_position, c.n, ret_i, e);
+        goto end;
+    }
     aucs = malloc(replicates * sizeof(*aucs));
     if (!aucs) {
         s = error_no_memory(e);

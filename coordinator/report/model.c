@@ -164,12 +164,17 @@ static enum status measure_policies(struct report_model *m, struct error *e)
     settings.replicates = 0;
     for (int k = 0; k < POLICY_COUNT; k++) {
         struct ranking r = {0};
-        enum status s = rank_videos(m, (enum policy_kind)k, &r, e);
+        enum status s = STATUS_OK;
 
-        if (s != STATUS_OK)
-            return s;
         m->policies[k] = kinds[k];
-        s = metrics_compute(&r, NULL, &settings, &m->policies[k].metrics, e);
+        /* Nothing is left out or filled: they are the video figures. */
+        if (k == POLICY_DROPPED || m->ranking.n == m->tally.n_real + m->tally.n_fake) {
+            m->policies[k].metrics = m->video;
+            continue;
+        }
+        s = rank_videos(m, (enum policy_kind)k, &r, e);
+        if (s == STATUS_OK)
+            s = metrics_compute(&r, NULL, &settings, &m->policies[k].metrics, e);
         ranking_close(&r);
         if (s != STATUS_OK)
             return s;

@@ -168,13 +168,13 @@ static void undefined_figures(struct text *t, const struct metrics *video)
 
 static void interval_row(struct text *t, const char *name, const struct measure *auc, const struct interval *i)
 {
-    text_append_format(t, "<tr><th scope=\"row\">%s</th>", name);
+    text_append_format(t, "<tr><th scope=\"row\">%s%s</th>", name, i->is_influence ? " (by influence)" : "");
     range_cell(t, auc, i);
     text_append_string(t, "<td class=\"n\">");
     if (!i->undefined && i->replicates > 0)
         page_count(t, i->replicates);
     text_append_string(t, "</td><td class=\"n\">");
-    if (!i->undefined && i->replicates > 0)
+    if (!i->undefined && i->n_clusters > 0)
         page_count(t, i->n_clusters);
     text_append_string(t, "</td><td class=\"plot\">");
     page_whisker(t, auc, i);

@@ -45,6 +45,8 @@ static void append_interval(struct text *t, const char *name, const struct inter
         append_number(t, i->low);
         text_append_string(t, ",\"high\":");
         append_number(t, i->high);
+        if (i->is_influence)
+            text_append_format(t, ",\"by\":\"influence\",\"clusters\":%u", i->n_clusters);
         if (i->replicates > 0)
             text_append_format(t, ",\"replicates\":%u,\"clusters\":%u", i->replicates, i->n_clusters);
         if (i->is_collapsed)
