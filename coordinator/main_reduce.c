@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "coordinator/report/report.h"
+#include "shard/log.h"
 
 enum status main_write_report(const struct run_folder *folder, const struct manifest *m, const struct reduction *r,
                               FILE *out, struct error *e)
@@ -17,10 +18,13 @@ enum status main_write_report(const struct run_folder *folder, const struct mani
         .detector_name = run_folder_identity(folder, "detector"),
         .detector_worth = run_folder_worth(folder),
     };
-    enum status s = protocol && execution ? report_write(&in, e) : error_no_memory(e);
+    struct report_times t;
+    enum status s = protocol && execution ? report_make(&in, out, &t, e) : error_no_memory(e);
 
     if (s == STATUS_OK)
-        s = report_print_summary(&in, out, e);
+        log_debug("report: figures %.1f s, scores.csv %.1f s, report.json %.1f s, beside them results.sqlite %.1f s; "
+                  "report.html %.1f s",
+                  t.figures_s, t.scores_csv_s, t.report_json_s, t.results_sqlite_s, t.report_html_s);
     free(protocol);
     free(execution);
     return s;

@@ -6,9 +6,17 @@
 #include "coordinator/main.h"
 #include "coordinator/main_reduce.h"
 #include "coordinator/reduce.h"
+#include "shard/clock.h"
+#include "shard/log.h"
 
 struct options {
     const char *run;
+    bool verbose;
+};
+
+static const struct argp_option report_options[] = {
+    {"verbose", 'v', NULL, 0, "Say how long each part took", 0},
+    {0},
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -16,6 +24,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     struct options *o = state->input;
 
     switch (key) {
+    case 'v':
+        o->verbose = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (o->run)
             argp_error(state, "one RUN, not also %s", arg);
@@ -92,18 +103,24 @@ int main_status(int argc, char **argv)
 int main_report(int argc, char **argv)
 {
     static const struct argp argp = {
-        NULL,  parse_option,
-        "RUN", "Write scores.csv, report.json, results.sqlite and report.html of a run from its journals.",
-        NULL,  NULL,
+        report_options,
+        parse_option,
+        "RUN",
+        "Write scores.csv, report.json, results.sqlite and report.html of a run from its journals.",
+        NULL,
+        NULL,
         NULL};
     struct options o = {0};
     struct opened x;
     struct error e = {0};
+    int64_t start = clock_monotonic_us();
     enum status s;
 
     main_parse(&argp, argc, argv, &o);
+    log_setup(o.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, -1);
     if (opened_open(o.run, &x, &e) != STATUS_OK)
         return main_fail("report", &e);
+    log_debug("report: manifest and journals read in %.1f s", (double)(clock_monotonic_us() - start) / 1e6);
     s = main_write_report(x.folder, x.manifest, &x.reduction, stdout, &e);
     opened_close(&x);
     return s == STATUS_OK ? EXIT_DONE : main_fail("report", &e);

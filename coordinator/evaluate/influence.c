@@ -19,9 +19,8 @@ enum status metrics_influence(const struct ranking *r, const uint32_t *of_positi
     struct sum squares = {0};
 
     if (auc.undefined || n_clusters < 2) {
-        *ret_i = (struct interval){.undefined = auc.undefined ? auc.undefined : UNDEFINED_ONE_OF_A_CLASS,
-                                   .low = NAN,
-                                   .high = NAN};
+        *ret_i = (struct interval){
+            .undefined = auc.undefined ? auc.undefined : UNDEFINED_ONE_OF_A_CLASS, .low = NAN, .high = NAN};
         return STATUS_OK;
     }
     sums = calloc(n_clusters, sizeof(*sums));

@@ -209,38 +209,42 @@ static enum status measure_dependences(struct report_model *m, struct error *e)
     return s;
 }
 
-enum status model_make(const struct report_input *in, enum model_extent extent, struct report_model *ret_m,
-                       struct error *e)
+enum status model_begin(const struct report_input *in, struct report_model *ret_m, struct error *e)
 {
     struct report_model m = {.in = in, .n = manifest_count(in->manifest)};
     enum status s = check_input(in, e);
 
-    if (s != STATUS_OK)
-        return s;
-    if (results_reader_open(in->results, &m.reader) != STATUS_OK)
-        return error_no_memory(e);
-    s = count(&m, e);
+    if (s == STATUS_OK && results_reader_open(in->results, &m.reader) != STATUS_OK)
+        s = error_no_memory(e);
     if (s == STATUS_OK)
-        s = rank_videos(&m, POLICY_DROPPED, &m.ranking, e);
-    if (s == STATUS_OK)
-        s = metrics_compute(&m.ranking, NULL, &metrics_defaults, &m.video, e);
-    if (s == STATUS_OK && extent == MODEL_WHOLE)
-        s = manifest_hash(in->manifest, m.manifest_sha256, e);
-    if (s == STATUS_OK && extent == MODEL_WHOLE)
-        s = measure_dependences(&m, e);
-    if (s == STATUS_OK && extent == MODEL_WHOLE)
-        s = measure_clips(&m, e);
-    if (s == STATUS_OK && extent == MODEL_WHOLE)
-        s = measure_policies(&m, e);
-    if (s == STATUS_OK && extent == MODEL_WHOLE)
-        s = groups_make(&m, e);
+        s = count(&m, e);
     if (s != STATUS_OK) {
         model_clear(&m);
         return s;
     }
-    findings_make(&m);
     *ret_m = m;
     return STATUS_OK;
+}
+
+enum status model_finish(struct report_model *m, enum model_extent extent, struct error *e)
+{
+    enum status s = rank_videos(m, POLICY_DROPPED, &m->ranking, e);
+
+    if (s == STATUS_OK)
+        s = metrics_compute(&m->ranking, NULL, &metrics_defaults, &m->video, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = manifest_hash(m->in->manifest, m->manifest_sha256, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = measure_dependences(m, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = measure_clips(m, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = measure_policies(m, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = groups_make(m, e);
+    if (s == STATUS_OK)
+        findings_make(m);
+    return s;
 }
 
 void model_clear(struct report_model *m)

@@ -23,6 +23,13 @@ struct report_input {
     const char *detector_name, *detector_worth; /* shown to the reader */
 };
 
+/* What took how long, in seconds of the wall; the database is written beside the first three. */
+struct report_times {
+    double figures_s, scores_csv_s, report_json_s, results_sqlite_s, report_html_s;
+};
+
+/* Writes all four, and the summary to out. out and ret_times may be NULL. */
+enum status report_make(const struct report_input *in, FILE *out, struct report_times *ret_times, struct error *e);
 /* Writes all four. */
 enum status report_write(const struct report_input *in, struct error *e);
 
