@@ -144,14 +144,13 @@ static uint8_t *put_number(uint8_t *p, uint64_t v)
     return p;
 }
 
-static const uint8_t *get_number(const uint8_t *p, uint64_t *ret_v)
+static inline const uint8_t *get_number(const uint8_t *p, uint64_t *ret_v)
 {
-    uint64_t v = 0;
-    unsigned shift = 0;
+    uint64_t v = *p & 0x7f;
 
-    for (; *p & 0x80; shift += 7)
-        v |= (uint64_t)(*p++ & 0x7f) << shift;
-    *ret_v = v | (uint64_t)*p++ << shift;
+    for (unsigned shift = 7; *p++ & 0x80; shift += 7)
+        v |= (uint64_t)(*p & 0x7f) << shift;
+    *ret_v = v;
     return p;
 }
 
@@ -393,6 +392,20 @@ static const struct result *get_undecided(struct results_reader *r)
     return &r->result;
 }
 
+/* Results lie in the order in which they were put, which is not that of the manifest: those to come are asked for before
+ * they are needed. */
+static void prefetch(const struct results *t, size_t index)
+{
+    enum { AHEAD = 12 };
+    const uint8_t *p;
+
+    if (index + AHEAD >= t->n || t->outcomes[index + AHEAD] == OUTCOME_UNDECIDED)
+        return;
+    p = t->blocks[t->places[index + AHEAD] >> BLOCK_BITS] + (t->places[index + AHEAD] & (BLOCK_BYTES - 1));
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + 64);
+}
+
 const struct result *results_get(struct results_reader *r, size_t index)
 {
     const struct results *t = r->table;
@@ -400,6 +413,7 @@ const struct result *results_get(struct results_reader *r, size_t index)
     struct video_facts *f = &r->result.facts;
     uint64_t v[N_NUMBERS];
 
+    prefetch(t, index);
     if (t->outcomes[index] == OUTCOME_UNDECIDED)
         return get_undecided(r);
     p = t->blocks[t->places[index] >> BLOCK_BITS] + (t->places[index] & (BLOCK_BYTES - 1));

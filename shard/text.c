@@ -209,11 +209,56 @@ void text_append_html(struct text *t, const char *string)
     append_escaped(t, string, html_escape);
 }
 
+/* Beyond ISO C, but of every 64-bit gcc and clang. */
+__extension__ typedef unsigned __int128 wide;
+
+/* Scores, nearly all: 1e-4 <= value < 1, so value is m / 2^e with m of 53 bits and e <= 66, and value x 10^k is had
+ * exactly in 128 bits for the up to 20 places k that 17 digits take. False where a rounding is too close to call. */
+static bool append_fraction(struct text *t, double value)
+{
+    static const uint64_t powers[] = {1000000000000000u,    10000000000000000u,    100000000000000000u,
+                                      1000000000000000000u, 10000000000000000000u};
+    int exponent, zeros = value >= 0.1 ? 0 : value >= 0.01 ? 1 : value >= 0.001 ? 2 : 3;
+    uint64_t m = (uint64_t)ldexp(frexp(value, &exponent), 53);
+    int e = 53 - exponent;
+
+    if (m == (uint64_t)1 << 52)
+        return false; /* its neighbour below is nearer than the one above */
+    for (int digits = 15; digits <= 17; digits++) {
+        int k = digits + zeros;
+        wide power = k < 20 ? powers[k - 15] : (wide)powers[4] * 10;
+        wide scaled = m * power, one = (wide)1 << e;
+        wide rest = scaled & (one - 1), off;
+        uint64_t n = (uint64_t)(scaled >> e);
+        char made[24];
+
+        if (2 * rest == one)
+            return false;
+        if (2 * rest > one)
+            n++;
+        off = 2 * rest > one ? one - rest : rest;
+        if (2 * off == power || n >= powers[digits - 15])
+            return false;
+        if (2 * off > power)
+            continue; /* reads back as another */
+        for (; n % 10 == 0; n /= 10)
+            digits--;
+        for (int i = digits - 1; i >= 0; i--, n /= 10)
+            made[i] = (char)('0' + n % 10);
+        text_append(t, "0.000", 2 + (size_t)zeros);
+        text_append(t, made, (size_t)digits);
+        return true;
+    }
+    return false;
+}
+
 void text_append_double(struct text *t, double value)
 {
     char made[40];
 
     if (isnan(value))
+        return;
+    if (value >= 1e-4 && value < 1 && append_fraction(t, value))
         return;
     /* A decimal of up to 15 digits comes back from a normal double unchanged, so where 15 digits say the value, %g has
      * already dropped the zeros of the shortest form. */

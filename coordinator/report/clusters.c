@@ -9,7 +9,9 @@
 enum { JOINED_BYTES = 8192 };
 
 struct originals {
-    struct path_index *by_path, *by_base, *by_stem; /* the last two: of entries that are not fakes */
+    const struct manifest *m;
+    struct path_index *by_path;
+    struct path_index *by_base, *by_stem; /* of entries that are not fakes; made when first asked */
     char *joined;                                   /* room for a folder and a name */
 };
 
@@ -25,18 +27,17 @@ static enum status originals_open(const struct manifest *m, struct originals *o,
 {
     enum status s = path_index_open(m, PATH_WHOLE, false, &o->by_path, e);
 
-    if (s == STATUS_OK)
-        s = path_index_open(m, PATH_BASE, true, &o->by_base, e);
-    if (s == STATUS_OK)
-        s = path_index_open(m, PATH_STEM, true, &o->by_stem, e);
+    o->m = m;
     o->joined = malloc(JOINED_BYTES);
     return s == STATUS_OK && !o->joined ? error_no_memory(e) : s;
 }
 
 /* What a fake's "original" names: a path, a file of its own folder (DFDC), or the name or stem of one entry
  * anywhere (FaceForensics++). A name that stands twice names nothing. */
-static size_t find_original(struct originals *o, const struct manifest_entry *fake)
+static enum status find_original(struct originals *o, const struct manifest_entry *fake, size_t *ret_found,
+                                 struct error *e)
 {
+    enum status s = STATUS_OK;
     size_t found = path_index_find(o->by_path, fake->original), folder_len, len = strlen(fake->original);
     const char *slash = strrchr(fake->path, '/');
 
@@ -48,11 +49,19 @@ static size_t find_original(struct originals *o, const struct manifest_entry *fa
             found = path_index_find(o->by_path, o->joined);
         }
     }
+    if (found == SIZE_MAX && !o->by_base) {
+        s = path_index_open(o->m, PATH_BASE, true, &o->by_base, e);
+        if (s == STATUS_OK)
+            s = path_index_open(o->m, PATH_STEM, true, &o->by_stem, e);
+        if (s != STATUS_OK)
+            return s;
+    }
     if (found == SIZE_MAX)
         found = path_index_find(o->by_base, fake->original);
     if (found == SIZE_MAX)
         found = path_index_find(o->by_stem, fake->original);
-    return found;
+    *ret_found = found;
+    return s;
 }
 
 static bool states_original(const struct manifest_entry *entry)
@@ -75,11 +84,11 @@ enum status clusters_by_original(const struct manifest *m, uint32_t *cluster, bo
         s = originals_open(m, &o, e);
     for (size_t i = 0; s == STATUS_OK && n_stated > 0 && i < n; i++) {
         const struct manifest_entry *entry = manifest_entry(m, i);
-        size_t found;
+        size_t found = SIZE_MAX;
 
         if (!states_original(entry))
             continue;
-        found = find_original(&o, entry);
+        s = find_original(&o, entry, &found, e);
         if (found != SIZE_MAX)
             cluster[i] = (uint32_t)found;
         else

@@ -12,6 +12,9 @@ bool utf8_is_valid(const char *string)
 {
     const unsigned char *p = (const unsigned char *)string;
 
+    /* Nearly all names are ASCII. */
+    while (*p != '\0' && *p < 0x80)
+        p++;
     while (*p != '\0') {
         unsigned more = *p < 0x80 ? 0 : *p < 0xe0 ? 1 : *p < 0xf0 ? 2 : 3;
         uint32_t code = more == 0 ? *p : *p & (0x3fu >> more);

@@ -46,10 +46,12 @@ static enum status prepare(struct database *d, const char *sql, struct error *e)
 /* A failed bind leaves NULL and shows when the row breaks its table's rules, or as no memory at the step. */
 static void bind_text(struct database *d, int column, const char *text)
 {
+    size_t len = strlen(text);
+
     if (utf8_is_valid(text))
-        sqlite3_bind_text(d->insert, column, text, -1, SQLITE_STATIC);
+        sqlite3_bind_text64(d->insert, column, text, len, SQLITE_STATIC, SQLITE_UTF8);
     else
-        sqlite3_bind_blob64(d->insert, column, text, strlen(text), SQLITE_STATIC);
+        sqlite3_bind_blob64(d->insert, column, text, len, SQLITE_STATIC);
 }
 
 /* "" = unknown = NULL. */
@@ -240,7 +242,7 @@ static enum status open_database(const struct report_input *in, const char *path
     if (unlink(d->partial_path) != 0 && errno != ENOENT)
         return error_set_errno(e, errno, "%s: cannot remove", d->partial_path);
     d->made = true;
-    if (sqlite3_open_v2(d->partial_path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(d->partial_path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return d->db ? fail(d, e) : error_no_memory(e);
     /* A crash leaves a partial file that nobody reads, so no journal is needed; sync_file does the one sync. What an
      * index sorts stays in memory, since SQLite's other place for it is outside the run's folder. */
