@@ -102,10 +102,38 @@ void path_index_close(struct path_index **x)
     *x = NULL;
 }
 
-size_t path_index_find(const struct path_index *x, const char *text)
+uint64_t path_index_hash(const struct path_index *x, const char *name)
+{
+    uint64_t hash = hash_keyed(x->key, name, strlen(name));
+
+    __builtin_prefetch(&x->slots[hash & x->mask]);
+    return hash;
+}
+
+void path_index_near(const struct path_index *x, uint64_t hash, int step)
+{
+    uint64_t slot = x->slots[hash & x->mask];
+    size_t i = (size_t)(slot & SLOT_INDEX) - 1;
+
+    if (slot == 0)
+        return;
+    if (step == 0)
+        manifest_prefetch(x->m, i);
+    else if (step == 1)
+        __builtin_prefetch(manifest_entry(x->m, i));
+    else
+        __builtin_prefetch(manifest_entry(x->m, i)->path);
+}
+
+size_t path_index_find_hashed(const struct path_index *x, const char *text, uint64_t hash)
 {
     struct name name = {.text = text, .len_bytes = strlen(text)};
-    uint64_t slot = *slot_of(x, &name, hash_keyed(x->key, text, name.len_bytes));
+    uint64_t slot = *slot_of(x, &name, hash);
 
     return slot == 0 || (slot & SLOT_TWICE) ? SIZE_MAX : (size_t)(slot & SLOT_INDEX) - 1;
+}
+
+size_t path_index_find(const struct path_index *x, const char *name)
+{
+    return path_index_find_hashed(x, name, path_index_hash(x, name));
 }

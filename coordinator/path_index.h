@@ -21,4 +21,12 @@ void path_index_close(struct path_index **x); /* NULL-safe; sets *x = NULL */
 /* SIZE_MAX: no entry has that name, or two have. */
 size_t path_index_find(const struct path_index *x, const char *name);
 
+/* The same in steps, for many names at a time: path_index_hash of each, then PATH_INDEX_STEPS rounds of path_index_near
+ * over all of them, then path_index_find_hashed. Each step asks the memory for what the next one reads, so that the names
+ * wait together and not one after the other. */
+enum { PATH_INDEX_STEPS = 3 };
+uint64_t path_index_hash(const struct path_index *x, const char *name);
+void path_index_near(const struct path_index *x, uint64_t hash, int step);
+size_t path_index_find_hashed(const struct path_index *x, const char *name, uint64_t hash);
+
 #endif

@@ -4,10 +4,16 @@
 
 #include "coordinator/path_index.h"
 
+enum { BATCH = 32 };
+
+/* Records on their way, oldest first: they are looked up together (coordinator/path_index.h). */
 struct sink {
     const struct manifest *manifest;
     const struct path_index *index;
     struct reduction *reduction;
+    struct result waiting[BATCH];
+    uint64_t hashes[BATCH];
+    size_t n_waiting;
 };
 
 static bool wins(enum outcome challenger, enum outcome holder)
@@ -17,11 +23,10 @@ static bool wins(enum outcome challenger, enum outcome holder)
     return a != b ? a : challenger < holder;
 }
 
-static enum status take(void *context, struct result *r, struct error *e)
+static enum status settle(struct sink *sink, const struct result *r, uint64_t hash, struct error *e)
 {
-    struct sink *sink = context;
     struct reduction *x = sink->reduction;
-    size_t i = path_index_find(sink->index, r->path);
+    size_t i = path_index_find_hashed(sink->index, r->path, hash);
     const struct manifest_entry *entry = i == SIZE_MAX ? NULL : manifest_entry(sink->manifest, i);
     enum outcome holder;
     enum status s;
@@ -48,6 +53,34 @@ static enum status take(void *context, struct result *r, struct error *e)
                           : error_set(e, STATUS_BUG, "%s: a record that cannot be kept: %s", r->path, status_name(s));
 }
 
+static enum status settle_all(struct sink *sink, struct error *e)
+{
+    enum status s = STATUS_OK;
+
+    for (size_t k = 0; k < sink->n_waiting; k++)
+        sink->hashes[k] = path_index_hash(sink->index, sink->waiting[k].path);
+    for (int step = 0; step < PATH_INDEX_STEPS; step++) {
+        for (size_t k = 0; k < sink->n_waiting; k++)
+            path_index_near(sink->index, sink->hashes[k], step);
+    }
+    for (size_t k = 0; k < sink->n_waiting; k++) {
+        if (s == STATUS_OK)
+            s = settle(sink, &sink->waiting[k], sink->hashes[k], e);
+        result_clear(&sink->waiting[k]);
+    }
+    sink->n_waiting = 0;
+    return s;
+}
+
+static enum status take(void *context, struct result *r, struct error *e)
+{
+    struct sink *sink = context;
+
+    sink->waiting[sink->n_waiting++] = *r;
+    *r = (struct result){0};
+    return sink->n_waiting == BATCH ? settle_all(sink, e) : STATUS_OK;
+}
+
 enum status reduce(const char *journal_folder, const char fingerprint[SHA256_HEX_BYTES], const struct manifest *m,
                    struct reduction *ret_r, struct error *e)
 {
@@ -61,6 +94,10 @@ enum status reduce(const char *journal_folder, const char fingerprint[SHA256_HEX
     sink.index = index;
     if (s == STATUS_OK)
         s = journal_read(journal_folder, fingerprint, take, &sink, &r.journal, e);
+    if (s == STATUS_OK)
+        s = settle_all(&sink, e);
+    for (size_t k = 0; k < sink.n_waiting; k++)
+        result_clear(&sink.waiting[k]);
     path_index_close(&index);
     if (s != STATUS_OK) {
         reduction_clear(&r);

@@ -1,5 +1,6 @@
 #include "coordinator/results.h"
 
+#include <endian.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,9 +13,12 @@ enum {
     BLOCK_BYTES = 1 << BLOCK_BITS,
     VARINT_BYTES = 10,
     N_NUMBERS = 22, /* of a result without its clips */
-    MAX_PACKED_BYTES = N_NUMBERS * VARINT_BYTES + RESULT_MAX_CLIPS * (5 * VARINT_BYTES + 8),
+    N_CONTROLS = (N_NUMBERS + 3) / 4,
+    FIXED_BYTES = N_CONTROLS + N_NUMBERS * 8,
+    MAX_PACKED_BYTES = FIXED_BYTES + RESULT_MAX_CLIPS * (5 * VARINT_BYTES + 8),
 };
 _Static_assert(MAX_PACKED_BYTES < BLOCK_BYTES, "a result fits in a block");
+enum { SLACK_BYTES = 8 }; /* after a block, so that a number may be read as eight bytes */
 
 /* The texts of facts, which a corpus has few of. */
 struct format {
@@ -122,7 +126,7 @@ static uint8_t *take_room(struct results *t, size_t len)
             t->blocks = bigger;
             t->blocks_room = room;
         }
-        t->blocks[t->n_blocks] = malloc(BLOCK_BYTES);
+        t->blocks[t->n_blocks] = malloc(BLOCK_BYTES + SLACK_BYTES);
         if (!t->blocks[t->n_blocks])
             return NULL;
         t->n_blocks++;
@@ -151,6 +155,42 @@ static inline const uint8_t *get_number(const uint8_t *p, uint64_t *ret_v)
     for (unsigned shift = 7; *p++ & 0x80; shift += 7)
         v |= (uint64_t)(*p & 0x7f) << shift;
     *ret_v = v;
+    return p;
+}
+
+/* A result's numbers: N_CONTROLS bytes with two bits a number, its length as a power of two, then the numbers. Unlike
+ * LEB128 this is read without a branch, and the lengths of a result's numbers are not to be guessed. */
+static uint8_t *put_numbers(uint8_t *p, const uint64_t numbers[N_NUMBERS])
+{
+    uint8_t *controls = p;
+
+    memset(controls, 0, N_CONTROLS);
+    p += N_CONTROLS;
+    for (size_t i = 0; i < N_NUMBERS; i++) {
+        uint64_t v = numbers[i];
+        unsigned code = v < 1u << 8 ? 0 : v < 1u << 16 ? 1 : v <= UINT32_MAX ? 2 : 3;
+
+        controls[i / 4] |= (uint8_t)(code << (i % 4 * 2));
+        for (unsigned k = 0; k < 1u << code; k++)
+            *p++ = (uint8_t)(v >> (8 * k));
+    }
+    return p;
+}
+
+static const uint8_t *get_numbers(const uint8_t *p, uint64_t numbers[N_NUMBERS])
+{
+    static const uint64_t masks[] = {UINT8_MAX, UINT16_MAX, UINT32_MAX, UINT64_MAX};
+    const uint8_t *controls = p;
+
+    p += N_CONTROLS;
+    for (size_t i = 0; i < N_NUMBERS; i++) {
+        unsigned code = controls[i / 4] >> (i % 4 * 2) & 3;
+        uint64_t v;
+
+        memcpy(&v, p, sizeof(v));
+        numbers[i] = le64toh(v) & masks[code];
+        p += 1u << code;
+    }
     return p;
 }
 
@@ -277,8 +317,7 @@ static uint8_t *put_result(uint8_t *p, const struct result *r, uint32_t message,
         zigzag(r->network_us),
     };
 
-    for (size_t i = 0; i < N_NUMBERS; i++)
-        p = put_number(p, numbers[i]);
+    p = put_numbers(p, numbers);
     for (size_t k = 0; k < r->n_clips; k++) {
         const struct clip_score *c = &r->clips[k];
 
@@ -309,7 +348,7 @@ enum status results_put(struct results *t, size_t index, const struct result *r)
     format_number = pool_number(t, &t->formats, &format, sizeof(format));
     if (message == UINT32_MAX || format_number == UINT32_MAX)
         return STATUS_NO_MEMORY;
-    place = take_room(t, (size_t)N_NUMBERS * VARINT_BYTES + r->n_clips * (5 * VARINT_BYTES + 8));
+    place = take_room(t, FIXED_BYTES + r->n_clips * (5 * VARINT_BYTES + 8));
     if (!place)
         return STATUS_NO_MEMORY;
     t->places[index] = (uint64_t)(t->n_blocks - 1) << BLOCK_BITS | (uint64_t)(place - t->blocks[t->n_blocks - 1]);
@@ -417,8 +456,7 @@ const struct result *results_get(struct results_reader *r, size_t index)
     if (t->outcomes[index] == OUTCOME_UNDECIDED)
         return get_undecided(r);
     p = t->blocks[t->places[index] >> BLOCK_BITS] + (t->places[index] & (BLOCK_BYTES - 1));
-    for (size_t i = 0; i < N_NUMBERS; i++)
-        p = get_number(p, &v[i]);
+    p = get_numbers(p, v);
     r->result.outcome = (enum outcome)t->outcomes[index];
     r->result.p_fake = results_p_fake(t, index);
     message = t->messages.things[v[0]];

@@ -69,6 +69,8 @@ const char *manifest_layout(const struct manifest *m);
 size_t manifest_count(const struct manifest *m);
 /* index < manifest_count(m); valid until manifest_close. */
 const struct manifest_entry *manifest_entry(const struct manifest *m, size_t index);
+/* Asks the memory for what manifest_entry(m, index) reads. */
+void manifest_prefetch(const struct manifest *m, size_t index);
 /* The index of path, or SIZE_MAX. The manifest must be sorted. */
 size_t manifest_find(const struct manifest *m, const char *path);
 /* Sets the probed facts of an entry. STATUS_NO_MEMORY; STATUS_INVALID: facts outside the rules of

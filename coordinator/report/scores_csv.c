@@ -70,7 +70,25 @@ static void append_fact(struct text *t, bool is_known, int64_t value)
     text_append(t, ",", 1);
 }
 
-static void append_row(struct text *t, const struct report_model *m, size_t index)
+/* Most rates of a corpus are few; the last one written is kept. */
+struct rate {
+    uint32_t num, den;
+    struct text text;
+};
+
+static void append_rate(struct text *t, struct rate *last, uint32_t num, uint32_t den)
+{
+    if (num != last->num || den != last->den) {
+        last->text.len_bytes = 0;
+        text_append_double(&last->text, (double)num / den);
+        last->num = num;
+        last->den = den;
+    }
+    t->failed = t->failed || last->text.failed;
+    text_append(t, last->text.data, last->text.len_bytes);
+}
+
+static void append_row(struct text *t, struct rate *rate, const struct report_model *m, size_t index)
 {
     const struct manifest_entry *entry = manifest_entry(m->in->manifest, index);
     const struct result *r = results_get(m->reader, index);
@@ -101,7 +119,7 @@ static void append_row(struct text *t, const struct report_model *m, size_t inde
     append_fact(t, facts->height_px > 0, facts->height_px);
     append_fact(t, has_stream, facts->rotation_deg);
     if (facts->fps_num > 0 && facts->fps_den > 0)
-        text_append_double(t, (double)facts->fps_num / facts->fps_den);
+        append_rate(t, rate, facts->fps_num, facts->fps_den);
     text_append(t, ",", 1);
     append_fact(t, facts->duration_us > 0, facts->duration_us);
     append_fact(t, facts->n_frames > 0, facts->n_frames);
@@ -116,6 +134,7 @@ enum status scores_csv_write(const struct report_model *m, const char *path, str
 {
     struct file_writer *w = NULL;
     struct text row = {0};
+    struct rate rate = {0};
     enum status s = file_writer_open(path, &w, e);
 
     if (s != STATUS_OK)
@@ -129,8 +148,9 @@ enum status scores_csv_write(const struct report_model *m, const char *path, str
             row.len_bytes = 0;
         }
         if (i < m->n)
-            append_row(&row, m, i);
+            append_row(&row, &rate, m, i);
     }
+    text_clear(&rate.text);
     if (row.failed) {
         file_writer_discard(&w);
         text_clear(&row);
