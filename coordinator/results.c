@@ -5,11 +5,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "shard/hash.h"
 
 enum {
-    BLOCK_BITS = 20,
+    BLOCK_BITS = 21, /* a huge page: results are read in an order that is not theirs */
     BLOCK_BYTES = 1 << BLOCK_BITS,
     VARINT_BYTES = 10,
     N_NUMBERS = 22, /* of a result without its clips */
@@ -18,7 +19,7 @@ enum {
     MAX_PACKED_BYTES = FIXED_BYTES + RESULT_MAX_CLIPS * (5 * VARINT_BYTES + 8),
 };
 _Static_assert(MAX_PACKED_BYTES < BLOCK_BYTES, "a result fits in a block");
-enum { SLACK_BYTES = 8 }; /* after a block, so that a number may be read as eight bytes */
+enum { SLACK_BYTES = 8 }; /* at a block's end, so that a number may be read as eight bytes */
 
 /* The texts of facts, which a corpus has few of. */
 struct format {
@@ -116,7 +117,7 @@ static uint8_t *take_room(struct results *t, size_t len)
 {
     uint8_t *place;
 
-    if (BLOCK_BYTES - t->used_bytes < len) {
+    if (BLOCK_BYTES - SLACK_BYTES < t->used_bytes + len) {
         if (t->n_blocks == t->blocks_room) {
             size_t room = t->blocks_room ? 2 * t->blocks_room : 64;
             uint8_t **bigger = reallocarray(t->blocks, room, sizeof(t->blocks[0]));
@@ -126,9 +127,10 @@ static uint8_t *take_room(struct results *t, size_t len)
             t->blocks = bigger;
             t->blocks_room = room;
         }
-        t->blocks[t->n_blocks] = malloc(BLOCK_BYTES + SLACK_BYTES);
+        t->blocks[t->n_blocks] = aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);
         if (!t->blocks[t->n_blocks])
             return NULL;
+        madvise(t->blocks[t->n_blocks], BLOCK_BYTES, MADV_HUGEPAGE);
         t->n_blocks++;
         t->used_bytes = 0;
     }

@@ -71,8 +71,8 @@ static const char *const column_names[COLUMN_COUNT] = {
 
 static void append_facts(struct text *t, const struct video_facts *f)
 {
-    const int64_t numbers[] = {f->width_px,    f->height_px,   f->rotation_deg, f->fps_num,         f->fps_den,
-                               f->duration_us, f->n_frames,    f->bit_rate_bps, f->n_video_streams, f->n_audio_streams};
+    const int64_t numbers[] = {f->width_px,    f->height_px, f->rotation_deg, f->fps_num,         f->fps_den,
+                               f->duration_us, f->n_frames,  f->bit_rate_bps, f->n_video_streams, f->n_audio_streams};
 
     text_append_string(t, ",");
     text_append_csv(t, f->container);

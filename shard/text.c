@@ -216,8 +216,8 @@ __extension__ typedef unsigned __int128 wide;
  * exactly in 128 bits for the up to 20 places k that 17 digits take. False where a rounding is too close to call. */
 static bool append_fraction(struct text *t, double value)
 {
-    static const uint64_t powers[] = {1000000000000000u,    10000000000000000u,    100000000000000000u,
-                                      1000000000000000000u, 10000000000000000000u};
+    static const uint64_t powers[] = {1000000000000000u, 10000000000000000u, 100000000000000000u, 1000000000000000000u,
+                                      10000000000000000000u};
     int exponent, zeros = value >= 0.1 ? 0 : value >= 0.01 ? 1 : value >= 0.001 ? 2 : 3;
     uint64_t m = (uint64_t)ldexp(frexp(value, &exponent), 53);
     int e = 53 - exponent;

@@ -12,7 +12,7 @@ struct originals {
     const struct manifest *m;
     struct path_index *by_path;
     struct path_index *by_base, *by_stem; /* of entries that are not fakes; made when first asked */
-    char *joined;                                   /* room for a folder and a name */
+    char *joined;                         /* room for a folder and a name */
 };
 
 static void originals_close(struct originals *o)

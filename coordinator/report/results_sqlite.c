@@ -245,7 +245,8 @@ static enum status open_database(const struct report_input *in, const char *path
     if (unlink(d->partial_path) != 0 && errno != ENOENT)
         return error_set_errno(e, errno, "%s: cannot remove", d->partial_path);
     d->made = true;
-    if (sqlite3_open_v2(d->partial_path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(d->partial_path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK)
         return d->db ? fail(d, e) : error_no_memory(e);
     /* A crash leaves a partial file that nobody reads, so no journal is needed; sync_file does the one sync. What an
      * index sorts stays in memory, since SQLite's other place for it is outside the run's folder. */
