@@ -13,6 +13,7 @@
 
 #include "coordinator/main.h"
 #include "coordinator/main_job.h"
+#include "coordinator/main_options.h"
 #include "coordinator/main_reduce.h"
 #include "models/detector.h"
 #include "nodes/decoder.h"
@@ -35,21 +36,18 @@ enum {
 };
 
 struct options {
-    const char *corpus, *detector, *output;
-    struct layout_settings layout;
-    uint64_t n_lanes, timeout_s, retries, grace_s, lane_memory_mib;
+    struct corpus_options corpus;
+    const char *detector, *output;
+    uint64_t timeout_s, retries, grace_s, lane_memory_mib;
     bool require_sandbox, strict;
     enum log_level level;
 };
 
-enum { OPTION_LANES = 256, OPTION_TIMEOUT, OPTION_RETRIES, OPTION_GRACE, OPTION_MEMORY, OPTION_SANDBOX, OPTION_STRICT };
+enum { OPTION_TIMEOUT = 256, OPTION_RETRIES, OPTION_GRACE, OPTION_MEMORY, OPTION_SANDBOX, OPTION_STRICT };
 
 static const struct argp_option option_list[] = {
     {"detector", 'd', "NAME|CARD", 0, "A detector's name (`fakesift models list`) or its card (required)", 0},
     {"output", 'o', "RUN", 0, "The run's folder, made if it is not there (required)", 0},
-    {"layout", 'l', "NAME", 0, "auto (default), dir, csv or dfdc", 0},
-    {"ext", 'e', "LIST", 0, "Extensions that count as videos, comma-separated (default: the usual ones)", 0},
-    {"lanes", OPTION_LANES, "N", 0, "Videos in work at once on each rank (default: the rank's share of the cores)", 1},
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "A video that takes longer is given up (default 600)", 1},
     {"retries", OPTION_RETRIES, "N", 0, "Further attempts after a crash or a timeout (default 1)", 1},
     {"lane-memory", OPTION_MEMORY, "MIB", 0, "Memory a lane may add to the detector's (default 1536)", 1},
@@ -61,24 +59,14 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-static void number(struct argp_state *state, const char *name, const char *arg, uint64_t min, uint64_t max,
-                   uint64_t *ret_value)
-{
-    if (parse_u64(arg, min, max, ret_value) != STATUS_OK)
-        argp_error(state, "--%s %s: not a number in %llu..%llu", name, arg, (unsigned long long)min,
-                   (unsigned long long)max);
-}
-
 static void check_complete(struct argp_state *state, const struct options *o)
 {
-    if (!o->corpus)
-        argp_error(state, "CORPUS is missing");
     if (!o->detector)
         argp_error(state, "--detector is missing");
     if (!o->output)
         argp_error(state, "--output is missing");
-    if (o->corpus[0] == '\0' || o->output[0] == '\0')
-        argp_error(state, "%s is empty", o->corpus[0] == '\0' ? "CORPUS" : "--output");
+    if (o->output && o->output[0] == '\0')
+        argp_error(state, "--output is empty");
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -92,32 +80,23 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case 'o':
         o->output = arg;
         return 0;
-    case 'l':
-        o->layout.layout = arg;
-        return 0;
-    case 'e':
-        o->layout.extensions = arg;
-        return 0;
     case 'v':
         o->level = LOG_LEVEL_DEBUG;
         return 0;
     case 'q':
         o->level = LOG_LEVEL_WARNING;
         return 0;
-    case OPTION_LANES:
-        number(state, "lanes", arg, 1, LANE_POOL_MAX_LANES, &o->n_lanes);
-        return 0;
     case OPTION_TIMEOUT:
-        number(state, "timeout", arg, 1, 86400, &o->timeout_s);
+        options_number(state, "timeout", arg, 1, 86400, &o->timeout_s);
         return 0;
     case OPTION_RETRIES:
-        number(state, "retries", arg, 0, 99, &o->retries);
+        options_number(state, "retries", arg, 0, 99, &o->retries);
         return 0;
     case OPTION_GRACE:
-        number(state, "grace", arg, 0, 86400, &o->grace_s);
+        options_number(state, "grace", arg, 0, 86400, &o->grace_s);
         return 0;
     case OPTION_MEMORY:
-        number(state, "lane-memory", arg, 64, 1 << 20, &o->lane_memory_mib);
+        options_number(state, "lane-memory", arg, 64, 1 << 20, &o->lane_memory_mib);
         return 0;
     case OPTION_SANDBOX:
         o->require_sandbox = true;
@@ -125,10 +104,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case OPTION_STRICT:
         o->strict = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (o->corpus)
-            argp_error(state, "one CORPUS, not also %s", arg);
-        o->corpus = arg;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->corpus;
         return 0;
     case ARGP_KEY_END:
         check_complete(state, o);
@@ -136,19 +113,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
-}
-
-/* The cores that this process may use, shared with the job's other ranks on the machine when nothing binds them. */
-static unsigned share_of_cores(void)
-{
-    cpu_set_t set;
-    unsigned n = 1, online = (unsigned)sysconf(_SC_NPROCESSORS_ONLN), local = channel_announced_local_size();
-
-    if (sched_getaffinity(0, sizeof(set), &set) == 0)
-        n = (unsigned)CPU_COUNT(&set);
-    if (n == online && local > 1)
-        n /= local;
-    return n < 1 ? 1 : n > LANE_POOL_MAX_LANES ? LANE_POOL_MAX_LANES : n;
 }
 
 static void cpu_name(char *ret_name, size_t room)
@@ -202,8 +166,8 @@ static enum status prepare(struct start *x, struct error *e)
     x->output = file_join(here, x->options.output);
     x->journal_folder = x->output ? file_join(x->output, "journal") : NULL;
     /* A landmark detector's corpus is text files. */
-    if (x->card->input == INPUT_LANDMARKS && !x->options.layout.extensions)
-        x->options.layout.extensions = "txt";
+    if (x->card->input == INPUT_LANDMARKS && !x->options.corpus.layout.extensions)
+        x->options.corpus.layout.extensions = "txt";
     return x->journal_folder ? STATUS_OK : error_no_memory(e);
 }
 
@@ -251,10 +215,10 @@ static void describe_corpus(const struct options *o, const struct whole *w, cons
     struct text found = {0};
 
     layout_describe(summary, &found);
-    log_info("%s: %s", o->corpus, found.failed ? "out of memory" : found.data);
+    log_info("%s: %s", o->corpus.corpus, found.failed ? "out of memory" : found.data);
     text_clear(&found);
     if (summary->notes[0] != '\0')
-        log_warning("%s: %s", o->corpus, summary->notes);
+        log_warning("%s: %s", o->corpus.corpus, summary->notes);
     if (w->before.n_decided > 0)
         log_info("%s: resuming, %zu of %zu videos are decided", o->output, w->before.n_decided, w->before.count);
 }
@@ -263,7 +227,7 @@ static enum status open_whole(const struct start *x, unsigned n_ranks, struct wh
 {
     struct whole w = {0};
     struct layout_summary summary = {0};
-    enum status s = layout_scan(x->options.corpus, &x->options.layout, &w.manifest, &summary, e);
+    enum status s = layout_scan(x->options.corpus.corpus, &x->options.corpus.layout, &w.manifest, &summary, e);
 
     if (s == STATUS_OK)
         s = run_folder_open(x->output, &x->identity, &w.folder, e);
@@ -274,7 +238,7 @@ static enum status open_whole(const struct start *x, unsigned n_ranks, struct wh
         s = error_set(e, STATUS_MISMATCH,
                       "%s: holds results of %llu other videos and none of a file that %s has now: choose another run "
                       "folder",
-                      x->output, (unsigned long long)w.before.n_foreign, x->options.corpus);
+                      x->output, (unsigned long long)w.before.n_foreign, x->options.corpus.corpus);
     if (s == STATUS_OK)
         s = manifest_write(w.manifest, run_folder_manifest_path(w.folder), e);
     if (s == STATUS_OK)
@@ -314,7 +278,7 @@ static enum status note_execution(const struct start *x, struct whole *w, const 
     execution.start_unix_s = real.tv_sec - (int64_t)execution.wall_s;
     for (unsigned o = 1; o < OUTCOME_COUNT; o++)
         execution.n_units_decided += end->progress.outcomes[o];
-    execution.n_lanes = (unsigned)x->options.n_lanes * n_ranks;
+    execution.n_lanes = (unsigned)x->options.corpus.n_lanes * n_ranks;
     if (n_decided < manifest_count(w->manifest))
         snprintf(how, sizeof(how), "%s%s",
                  end->drained ? "drained" : "stopped early: ", end->drained ? "" : end->trouble.text);
@@ -376,7 +340,7 @@ static enum status work(const struct start *x, struct channel *channel, int sign
         .fingerprint = x->fingerprint,
         .lanes =
             {
-                .n_lanes = (unsigned)x->options.n_lanes,
+                .n_lanes = (unsigned)x->options.corpus.n_lanes,
                 .work = LANE_SCORE,
                 .timeout_us = (int64_t)x->options.timeout_s * 1000000,
             },
@@ -471,19 +435,20 @@ static int join(const struct start *x, struct zygote **z)
 
 int main_run(int argc, char **argv)
 {
+    static const struct argp_child children[] = {{&options_corpus_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_list,
         parse_option,
         "CORPUS|MANIFEST",
         "Score every video of a corpus and write the report. Run alone, or one rank a node under mpirun or srun. "
         "Started again with the same arguments it goes on where it was.",
-        NULL,
+        children,
         NULL,
         NULL};
     struct start x = {
         .options =
             {
-                .n_lanes = share_of_cores(),
+                .corpus = {.n_lanes = options_share_of_cores()},
                 .timeout_s = DEFAULT_TIMEOUT_S,
                 .retries = DEFAULT_RETRIES,
                 .grace_s = DEFAULT_GRACE_S,

@@ -279,7 +279,7 @@ static enum open_fault open_fault_of(int errno_value)
 }
 
 /* A link in the corpus may lead to /proc/self/mem, which is "regular" and the agent's own memory. */
-static bool is_plain_file(int fd)
+bool agent_is_plain_file(int fd)
 {
     struct stat st;
     struct statfs fs;
@@ -301,7 +301,7 @@ static int open_video(const struct agent *a, const char *path, enum open_fault *
         snprintf(ret_event->message, sizeof(ret_event->message), "cannot open: %s", strerror(errno));
         return -1;
     }
-    if (!is_plain_file(fd)) {
+    if (!agent_is_plain_file(fd)) {
         *ret_fault = OPEN_FAULT_FILE;
         ret_event->outcome = OUTCOME_NO_VIDEO;
         snprintf(ret_event->message, sizeof(ret_event->message), "not a regular file");

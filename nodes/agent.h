@@ -60,6 +60,9 @@ size_t agent_poll_set(const struct agent *a, struct pollfd *fds, size_t room);
  * (said in e); it has told the coordinator if it could. */
 enum status agent_step(struct agent *a, int64_t now_us, struct error *e);
 
+/* Whether what was opened is a regular file of a real file system: nothing of /proc is a video. */
+bool agent_is_plain_file(int fd);
+
 bool agent_is_idle(const struct agent *a); /* no lease, nothing unrecorded */
 unsigned agent_sandbox_layers(const struct agent *a);
 
