@@ -10,6 +10,8 @@
 #include <stdatomic.h>
 
 #include "coordinator/dispatch.h"
+#include "coordinator/main_progress.h"
+#include "coordinator/tally.h"
 #include "nodes/agent.h"
 #include "shard/channel.h"
 
@@ -23,6 +25,8 @@ struct job_settings {
     /* Rank 0 only. */
     const struct manifest *manifest;
     struct ledger *ledger;
+    const uint64_t *outcomes_before; /* OUTCOME_COUNT of them, of earlier starts */
+    const char *progress_path;
 };
 
 struct job_end {
@@ -30,6 +34,9 @@ struct job_end {
     bool drained; /* a signal ended it early */
     unsigned sandbox_layers;
     struct dispatch_progress progress; /* rank 0 */
+    struct record_tally tally;         /* rank 0: what the ranks recorded */
+    bool tally_is_whole;               /* rank 0: every rank's is in it */
+    struct lane_use use;               /* rank 0 */
     struct error trouble;              /* the first; status STATUS_OK when there was none */
 };
 

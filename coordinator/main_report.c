@@ -1,5 +1,4 @@
-/* fakesift status, fakesift report. In: a run folder. Out: counts on standard output; the report's files. */
-#include <math.h>
+/* fakesift report. In: a run folder. Out: the report's files, and its summary on standard output. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -69,35 +68,6 @@ static enum status opened_open(const char *path, struct opened *ret_o, struct er
     }
     *ret_o = o;
     return STATUS_OK;
-}
-
-int main_status(int argc, char **argv)
-{
-    static const struct argp argp = {
-        NULL, parse_option, "RUN", "Say how far a run is: from its journals, during the run and after it.",
-        NULL, NULL,         NULL};
-    struct options o = {0};
-    struct opened x;
-    struct error e = {0};
-    char holder[256];
-
-    main_parse(&argp, argc, argv, &o);
-    if (opened_open(o.run, &x, &e) != STATUS_OK)
-        return main_fail("status", &e);
-    printf("%s: %zu of %zu videos decided by %s\n", o.run, x.reduction.n_decided, x.reduction.count,
-           run_folder_identity(x.folder, "detector"));
-    for (unsigned k = 1; k < OUTCOME_COUNT; k++) {
-        if (x.reduction.outcomes[k] > 0)
-            printf("  %-16s %llu\n", outcome_name((enum outcome)k), (unsigned long long)x.reduction.outcomes[k]);
-    }
-    main_print_journal_remarks(&x.reduction, stdout);
-    if (run_folder_is_held(x.folder, holder, sizeof(holder)))
-        printf("a job works on it: %s\n", holder);
-    else
-        printf("no job works on it%s\n",
-               x.reduction.n_decided < x.reduction.count ? "; the same `fakesift run` command goes on" : "");
-    opened_close(&x);
-    return EXIT_DONE;
 }
 
 int main_report(int argc, char **argv)

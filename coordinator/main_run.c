@@ -15,6 +15,7 @@
 #include "coordinator/main_job.h"
 #include "coordinator/main_options.h"
 #include "coordinator/main_reduce.h"
+#include "coordinator/main_tail.h"
 #include "models/detector.h"
 #include "nodes/decoder.h"
 #include "nodes/sandbox.h"
@@ -142,7 +143,7 @@ struct start {
     char fingerprint[SHA256_HEX_BYTES];
     struct run_identity identity;
     char *output; /* absolute */
-    char *journal_folder;
+    char *journal_folder, *progress_path;
     struct timespec began;
 };
 
@@ -165,10 +166,11 @@ static enum status prepare(struct start *x, struct error *e)
         return error_set_errno(e, errno, "the working folder");
     x->output = file_join(here, x->options.output);
     x->journal_folder = x->output ? file_join(x->output, "journal") : NULL;
+    x->progress_path = x->output ? file_join(x->output, "progress.json") : NULL;
     /* A landmark detector's corpus is text files. */
     if (x->card->input == INPUT_LANDMARKS && !x->options.corpus.layout.extensions)
         x->options.corpus.layout.extensions = "txt";
-    return x->journal_folder ? STATUS_OK : error_no_memory(e);
+    return x->journal_folder && x->progress_path ? STATUS_OK : error_no_memory(e);
 }
 
 /* What rank 0 has besides. */
@@ -253,7 +255,7 @@ static enum status open_whole(const struct start *x, unsigned n_ranks, struct wh
 }
 
 static enum status note_execution(const struct start *x, struct whole *w, const struct job_end *end, unsigned n_ranks,
-                                  size_t n_decided, struct error *e)
+                                  const struct reduction *after, struct error *e)
 {
     char host[128] = "?", cpu[128], sandbox[128], how[ERROR_TEXT_BYTES + 16] = "complete";
     const char *job = getenv("SLURM_JOB_ID");
@@ -268,6 +270,7 @@ static enum status note_execution(const struct start *x, struct whole *w, const 
         .n_frames = end->progress.n_frames,
         .end = how,
     };
+    enum status s;
 
     gethostname(host, sizeof(host) - 1);
     cpu_name(cpu, sizeof(cpu));
@@ -278,11 +281,18 @@ static enum status note_execution(const struct start *x, struct whole *w, const 
     execution.start_unix_s = real.tv_sec - (int64_t)execution.wall_s;
     for (unsigned o = 1; o < OUTCOME_COUNT; o++)
         execution.n_units_decided += end->progress.outcomes[o];
+    tail_fill_use(end, &execution.use);
+    s = tail_find_slowest(w->manifest, after->results, execution.slow, &execution.n_slow, e);
+    if (s != STATUS_OK)
+        return s;
     execution.n_lanes = (unsigned)x->options.corpus.n_lanes * n_ranks;
-    if (n_decided < manifest_count(w->manifest))
+    if (after->n_decided < after->count)
         snprintf(how, sizeof(how), "%s%s",
                  end->drained ? "drained" : "stopped early: ", end->drained ? "" : end->trouble.text);
-    return run_folder_add_execution(w->folder, &execution, e);
+    s = run_folder_add_execution(w->folder, &execution, e);
+    if (s == STATUS_OK)
+        tail_print(&execution.use, execution.slow, execution.n_slow, stdout);
+    return s;
 }
 
 /* The detector does not load, or lanes cannot start: starting again would not help. */
@@ -304,6 +314,20 @@ static int exit_code(const struct start *x, const struct reduction *after, const
     return EXIT_RESUMABLE;
 }
 
+/* What the ranks counted while they recorded, and what the journals hold beyond what they held at the start. */
+static enum status check_tally(const struct whole *w, const struct job_end *end, const struct reduction *after,
+                               struct error *e)
+{
+    struct record_tally here = after->tally;
+
+    if (!end->tally_is_whole) {
+        log_warning("a rank was lost, and its counts with it: the journals are not checked against them");
+        return STATUS_OK;
+    }
+    record_tally_subtract(&here, &w->before.tally);
+    return record_tally_check(&end->tally, &here, run_folder_journal_path(w->folder), e);
+}
+
 static int finish(const struct start *x, struct whole *w, const struct job_end *end, unsigned n_ranks)
 {
     struct reduction after = {0};
@@ -316,7 +340,9 @@ static int finish(const struct start *x, struct whole *w, const struct job_end *
         return main_fail("run", &end->trouble);
     }
     if (s == STATUS_OK)
-        s = note_execution(x, w, end, n_ranks, after.n_decided, &e);
+        s = check_tally(w, end, &after, &e);
+    if (s == STATUS_OK)
+        s = note_execution(x, w, end, n_ranks, &after, &e);
     if (s == STATUS_OK)
         s = main_write_report(w->folder, w->manifest, &after, stdout, &e);
     if (s == STATUS_OK)
@@ -348,6 +374,8 @@ static enum status work(const struct start *x, struct channel *channel, int sign
         .grace_us = (int64_t)x->options.grace_s * 1000000,
         .manifest = w->manifest,
         .ledger = w->ledger,
+        .outcomes_before = w->before.outcomes,
+        .progress_path = x->progress_path,
     };
 
     return job_run(&settings, channel, signal_fd, z, ret_end, e);
@@ -479,6 +507,7 @@ int main_run(int argc, char **argv)
     zygote_stop(&zygote);
     card_close(&x.card);
     free(x.journal_folder);
+    free(x.progress_path);
     free(x.output);
     return code;
 }

@@ -76,6 +76,7 @@ static enum status take(void *context, struct result *r, struct error *e)
 {
     struct sink *sink = context;
 
+    record_tally_add(&sink->reduction->tally, r);
     sink->waiting[sink->n_waiting++] = *r;
     *r = (struct result){0};
     return sink->n_waiting == BATCH ? settle_all(sink, e) : STATUS_OK;

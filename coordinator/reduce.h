@@ -12,6 +12,7 @@
 
 #include "coordinator/journal.h"
 #include "coordinator/results.h"
+#include "coordinator/tally.h"
 #include "shard/manifest.h"
 #include "shard/result.h"
 
@@ -22,6 +23,7 @@ struct reduction {
     uint64_t outcomes[OUTCOME_COUNT];
     uint64_t n_duplicates; /* records beyond the first of an entry */
     uint64_t n_foreign;    /* records of no entry */
+    struct record_tally tally; /* of every intact record, also of those that do not count */
     struct journal_summary journal;
 };
 

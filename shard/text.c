@@ -199,6 +199,18 @@ static void append_escaped(struct text *t, const char *string, const char *(*esc
     }
 }
 
+static const char *no_escape(unsigned char c, char made[8])
+{
+    (void)c;
+    (void)made;
+    return NULL;
+}
+
+void text_append_utf8(struct text *t, const char *string)
+{
+    append_escaped(t, string, no_escape);
+}
+
 void text_append_json(struct text *t, const char *string)
 {
     append_escaped(t, string, json_escape);

@@ -24,6 +24,8 @@ void text_append_u64(struct text *t, uint64_t value);
 void text_append_csv(struct text *t, const char *string);
 /* Between the quotes of a JSON string. Bytes that are not UTF-8 become U+FFFD. */
 void text_append_json(struct text *t, const char *string);
+/* Bytes that are not UTF-8 become U+FFFD. */
+void text_append_utf8(struct text *t, const char *string);
 /* Text or attribute value in HTML. Bytes that are not UTF-8 become U+FFFD. */
 void text_append_html(struct text *t, const char *string);
 /* The shortest decimal that reads back as the same double; "" for NaN. */
