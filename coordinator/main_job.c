@@ -250,7 +250,8 @@ static bool signalled(struct job *j)
     bool any = false;
 
     while (j->signal_fd >= 0 && read(j->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        log_info("signal %u: no new videos, finishing what is in work", info.ssi_signo);
+        log_info("signal %u: %s", info.ssi_signo,
+                 j->drained ? "again" : "no new videos; what is in work may end within the grace");
         any = true;
     }
     return any;

@@ -12,10 +12,10 @@ struct progress_line;
 enum { PROGRESS_FILE_US = 2000000 };
 
 struct progress_settings {
-    size_t n_units;             /* of the whole run, units of earlier starts included */
+    size_t n_units;              /* of the whole run, units of earlier starts included */
     const struct ledger *ledger; /* outlives it */
-    const uint64_t *outcomes;   /* OUTCOME_COUNT of them, of earlier starts; copied; NULL: none */
-    const char *path;           /* of progress.json; outlives it; NULL: none is written */
+    const uint64_t *outcomes;    /* OUTCOME_COUNT of them, of earlier starts; copied; NULL: none */
+    const char *path;            /* of progress.json; outlives it; NULL: none is written */
 };
 
 /* How well the lanes were used, as rank 0 saw it. */

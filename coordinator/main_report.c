@@ -92,6 +92,8 @@ int main_report(int argc, char **argv)
         return main_fail("report", &e);
     log_debug("report: manifest and journals read in %.1f s", (double)(clock_monotonic_us() - start) / 1e6);
     s = main_write_report(x.folder, x.manifest, &x.reduction, stdout, &e);
+    if (s == STATUS_OK)
+        main_print_journal_remarks(&x.reduction, stdout);
     opened_close(&x);
     return s == STATUS_OK ? EXIT_DONE : main_fail("report", &e);
 }

@@ -115,10 +115,13 @@ int main_scan(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&options_corpus_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        option_list, parse_option,
-        "CORPUS",    "List the videos of a corpus, with their labels, into a manifest that `fakesift run` takes. With "
-                     "--probe, alone or under mpirun or srun, one rank a node.",
-        children,    NULL,
+        option_list,
+        parse_option,
+        "CORPUS",
+        "List the videos of a corpus, with their labels, into a manifest that `fakesift run` takes. With "
+        "--probe, alone or under mpirun or srun, one rank a node.",
+        children,
+        NULL,
         NULL};
     const struct zygote_settings zygote_settings = {.lane_memory_bytes = 1536u << 20, .lane_cpu_s = 3600};
     struct options o = {.corpus = {.n_lanes = options_share_of_cores()}};

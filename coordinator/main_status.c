@@ -120,8 +120,8 @@ static bool read_progress(const char *run, struct view *v)
     free(data);
     age = (double)time(NULL) - number_of(o, "updated_unix_s");
     outcomes = cJSON_GetObjectItemCaseSensitive(o, "outcomes");
-    v->is_live = age > -FRESH_S && age < FRESH_S && is_count(number_of(o, "videos")) && is_count(number_of(o, "done")) &&
-                 cJSON_IsObject(outcomes);
+    v->is_live = age > -FRESH_S && age < FRESH_S && is_count(number_of(o, "videos")) &&
+                 is_count(number_of(o, "done")) && cJSON_IsObject(outcomes);
     if (v->is_live) {
         v->n = (size_t)number_of(o, "videos");
         v->n_done = (size_t)number_of(o, "done");

@@ -21,8 +21,8 @@ struct reduction {
     size_t count;
     size_t n_decided;
     uint64_t outcomes[OUTCOME_COUNT];
-    uint64_t n_duplicates; /* records beyond the first of an entry */
-    uint64_t n_foreign;    /* records of no entry */
+    uint64_t n_duplicates;     /* records beyond the first of an entry */
+    uint64_t n_foreign;        /* records of no entry */
     struct record_tally tally; /* of every intact record, also of those that do not count */
     struct journal_summary journal;
 };

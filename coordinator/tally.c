@@ -83,7 +83,8 @@ enum status record_tally_check(const struct record_tally *counted, const struct 
         name_field(i, name, sizeof(name));
         return error_set(
             e, STATUS_MISMATCH,
-            "%s: the ranks counted %llu %s in this start and the journals hold %llu: a segment was lost, damaged or added "
+            "%s: the ranks counted %llu %s in this start and the journals hold %llu: a segment was lost, damaged or "
+            "added "
             "while the job ran. Look for what else writes there and at the disk; then the same command does again what "
             "the journals lack, and `fakesift report` makes a report of what they hold",
             journal_folder, (unsigned long long)*field(&a, i), name, (unsigned long long)*field(&b, i));

@@ -3,7 +3,7 @@
 # and a scan that gives the same manifest at any number of ranks.
 . "$(dirname "$0")/lib.sh"
 corpus videos 12 2
-json() { /usr/bin/python3 -c "import json, sys; o = json.load(open(sys.argv[1])); print($2)" "$1"; }
+json() { /usr/bin/python3 -c "import json, sys; o = json.load(open(sys.argv[1])); print(($2))" "$1"; }
 
 # A scan's manifest does not depend on the number of ranks and lanes.
 expect_code 0 "$FAKESIFT" scan videos --layout dir --probe --lanes 1 -o alone.csv
@@ -53,7 +53,7 @@ PIDS=$!
 wait_for 60 have_lane
 wait_for 60 have_records
 kill -STOP "$(lanes_of "$PIDS" | head -1)"
-is_live() { "$FAKESIFT" status open --json >live.json && [ "$(json live.json "o['live'] is not None")" = True ]; }
+is_live() { "$FAKESIFT" status open --json >live.json && [ "$(json live.json "o['live'] is not None and o['live']['in_flight'] > 0")" = True ]; }
 wait_for 30 is_live
 [ "$(json live.json "o['is_working'], o['videos'], o['live']['agents'], o['live']['lanes'], o['live']['in_flight'] > 0")" = \
     "(True, 34, 1, 1, True)" ] || { cat live.json; fail 'status --json during the run'; }
