@@ -2,94 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "coordinator/main_probe_parts.h"
 #include "nodes/agent.h"
 #include "shard/clock.h"
-#include "shard/log.h"
-#include "shard/text.h"
 #include "shard/wire.h"
 
-/* Letters between ranks. The first byte says what it is; numbers are little-endian.
- *     HELLO    u32 lanes                       worker -> rank 0
- *     ROOT     the corpus' folder              rank 0 -> worker, first of all
- *     PATHS    (u32 index, path, 0)...         rank 0 -> worker
- *     FACTS    (u32 index, u16 length, result) worker -> rank 0; length 0: it could not be read
- *     ALIVE                                    both ways
- *     CANNOT   why                             worker -> rank 0
- *     END                                      rank 0 -> worker; worker -> rank 0 in answer */
-enum letter {
-    LETTER_HELLO = 'h',
-    LETTER_ROOT = 'r',
-    LETTER_PATHS = 'p',
-    LETTER_FACTS = 'f',
-    LETTER_ALIVE = 'a',
-    LETTER_CANNOT = 'c',
-    LETTER_END = 'e',
-};
-
-enum {
-    LETTER_BYTES = CHANNEL_MAX_BYTES,
-    AHEAD = 4 * LANE_MAX_BATCH, /* files that a rank is sent beyond what its lanes have in work, for each lane */
-    TIMEOUT_US = 60000000,
-    UNITS_PER_LANE = 8192,
-    ALIVE_US = 2000000,
-    SILENCE_US = 60000000,
-    SHOW_US = 500000,
-    LOG_US = 60000000,
-    MAX_WAIT_MS = 20,
-    FDS_ON_THE_WAY = 512,
-};
-
-struct file {
-    struct file *next;
-    uint32_t index;
-    char path[];
-};
-
-/* What every rank does. */
-struct worker {
-    struct lane_pool *pool;
-    int root_fd;
-    struct file *first, *last;
-    struct text facts; /* the FACTS letter being filled */
-    bool said_hello, ended;
-    int64_t spoke_us, heard_us;
-    unsigned n_lanes;
-    size_t batch; /* files in a message to a lane */
-};
-
-struct peer {
-    unsigned n_lanes; /* 0: not heard of yet */
-    size_t n_sent;    /* and not answered */
-    int64_t heard_us, told_us;
-    bool lost, ended;
-};
-
-/* What rank 0 does besides. */
-struct lead {
-    struct manifest *m;
-    struct peer *peers;
-    uint16_t *owner; /* rank + 1 of whom an entry was sent to; 0: nobody */
-    uint8_t *done;
-    size_t next, n_done, n_unreadable;
-    uint32_t *again; /* entries of a rank that was lost */
-    size_t n_again;
-    int64_t start_us, shown_us;
-    bool live, told_end;
-};
-
-struct probing {
-    struct channel *channel;
-    struct worker worker;
-    struct lead *lead; /* rank 0 */
-    struct pollfd fds[LANE_POOL_MAX_LANES + 1];
-};
-
-static void send_letter(struct channel *c, unsigned to, enum letter kind, const void *data, size_t len)
+void probe_send(struct channel *c, unsigned to, enum letter kind, const void *data, size_t len)
 {
     uint8_t letter[LETTER_BYTES];
 
@@ -100,15 +22,13 @@ static void send_letter(struct channel *c, unsigned to, enum letter kind, const 
     channel_send(c, to, letter, len + 1);
 }
 
-/* ---- worker ---- */
-
 static void flush_facts(struct probing *p, int64_t now)
 {
     struct worker *w = &p->worker;
 
     if (w->facts.len_bytes == 0)
         return;
-    send_letter(p->channel, 0, LETTER_FACTS, w->facts.data, w->facts.len_bytes);
+    probe_send(p->channel, 0, LETTER_FACTS, w->facts.data, w->facts.len_bytes);
     w->facts.len_bytes = 0;
     w->spoke_us = now;
 }
@@ -209,7 +129,7 @@ static enum status take_event(struct probing *p, struct lane_pool_event *event, 
 
         for (unsigned k = 0; k < 4; k++)
             again[k] = (uint8_t)(index >> (8 * k));
-        send_letter(p->channel, 0, LETTER_PATHS, again, sizeof(again));
+        probe_send(p->channel, 0, LETTER_PATHS, again, sizeof(again));
         return STATUS_OK;
     }
     if (event->kind != LANE_POOL_RESULT)
@@ -229,7 +149,7 @@ static enum status work(struct probing *p, int64_t now, bool *ret_busy, struct e
 
         for (unsigned k = 0; k < 4; k++)
             lanes[k] = (uint8_t)(w->n_lanes >> (8 * k));
-        send_letter(p->channel, 0, LETTER_HELLO, lanes, sizeof(lanes));
+        probe_send(p->channel, 0, LETTER_HELLO, lanes, sizeof(lanes));
         w->said_hello = true;
         w->spoke_us = now;
     }
@@ -253,7 +173,7 @@ static enum status work(struct probing *p, int64_t now, bool *ret_busy, struct e
     if (w->facts.len_bytes > LETTER_BYTES / 2 || now - w->spoke_us >= 5000)
         flush_facts(p, now);
     if (now - w->spoke_us >= ALIVE_US) {
-        send_letter(p->channel, 0, LETTER_ALIVE, NULL, 0);
+        probe_send(p->channel, 0, LETTER_ALIVE, NULL, 0);
         w->spoke_us = now;
     }
     return s;
@@ -274,182 +194,6 @@ static enum status open_root(struct worker *w, const uint8_t *data, size_t len, 
     return error_set_errno(e, errno, "%s: the corpus cannot be opened on %s", root, host);
 }
 
-/* ---- rank 0 ---- */
-
-static enum status lose(struct probing *p, unsigned rank, struct error *e)
-{
-    struct lead *l = p->lead;
-    size_t n = manifest_count(l->m), n_back = 0;
-    uint32_t *bigger = reallocarray(l->again, n + 1, sizeof(*bigger));
-
-    if (!bigger)
-        return error_no_memory(e);
-    l->again = bigger;
-    l->peers[rank].lost = true;
-    for (size_t i = 0; i < n; i++) {
-        if (l->owner[i] == rank + 1 && !l->done[i]) {
-            l->owner[i] = 0;
-            l->again[l->n_again++] = (uint32_t)i;
-            n_back++;
-        }
-    }
-    log_warning("rank %u fell silent: %zu of its files go to the others", rank, n_back);
-    for (unsigned i = 0; i < channel_size(p->channel); i++) {
-        if (!l->peers[i].lost)
-            return STATUS_OK;
-    }
-    return error_set(e, STATUS_TIMEOUT, "no rank is left that answers");
-}
-
-/* One letter's worth of paths for that rank. False: nothing is left to send. */
-static bool send_paths(struct probing *p, unsigned rank, int64_t now)
-{
-    struct lead *l = p->lead;
-    uint8_t letter[LETTER_BYTES - 1];
-    size_t len = 0, count = 0, n = manifest_count(l->m);
-
-    while (count < LANE_MAX_BATCH && (l->n_again > 0 || l->next < n)) {
-        size_t i = l->n_again > 0 ? l->again[l->n_again - 1] : l->next;
-        const char *path = manifest_entry(l->m, i)->path;
-        size_t path_len = strlen(path);
-
-        if (len + 4 + path_len + 1 > sizeof(letter))
-            break;
-        for (unsigned k = 0; k < 4; k++)
-            letter[len + k] = (uint8_t)(i >> (8 * k));
-        memcpy(letter + len + 4, path, path_len + 1);
-        len += 4 + path_len + 1;
-        count++;
-        l->owner[i] = (uint16_t)(rank + 1);
-        if (l->n_again > 0)
-            l->n_again--;
-        else
-            l->next++;
-    }
-    if (count == 0)
-        return false;
-    send_letter(p->channel, rank, LETTER_PATHS, letter, len);
-    l->peers[rank].n_sent += count;
-    l->peers[rank].told_us = now;
-    return true;
-}
-
-static enum status take_facts(struct lead *l, struct peer *peer, const uint8_t *data, size_t len, struct error *e)
-{
-    while (len >= 6) {
-        size_t i = (size_t)data[0] | (size_t)data[1] << 8 | (size_t)data[2] << 16 | (size_t)data[3] << 24;
-        size_t packed = (size_t)data[4] | (size_t)data[5] << 8;
-        struct result r = {0};
-        enum status s = STATUS_OK;
-
-        if (packed > len - 6 || i >= manifest_count(l->m))
-            return error_set(e, STATUS_CORRUPT, "a list of facts is damaged");
-        peer->n_sent -= peer->n_sent > 0;
-        /* A rank that was taken for lost may come back with what another has done. */
-        if (!l->done[i]) {
-            l->done[i] = 1;
-            l->n_done++;
-            if (packed > 0 && result_unpack(data + 6, packed, &r) == STATUS_OK)
-                s = manifest_set_facts(l->m, i, &r.facts);
-            else
-                l->n_unreadable++;
-            result_clear(&r);
-            if (s != STATUS_OK)
-                return error_set(e, s, "the facts of %s: %s", manifest_entry(l->m, i)->path, status_name(s));
-        }
-        data += 6 + packed;
-        len -= 6 + packed;
-    }
-    return STATUS_OK;
-}
-
-static void show(struct lead *l, int64_t now)
-{
-    double seconds = (double)(now - l->start_us) / 1e6;
-    size_t n = manifest_count(l->m);
-
-    if (now - l->shown_us < (l->live ? SHOW_US : LOG_US))
-        return;
-    l->shown_us = now;
-    if (l->live)
-        fprintf(stderr, "\r\033[K%zu/%zu files probed, %.0f files/s", l->n_done, n, (double)l->n_done / seconds);
-    else
-        log_info("%zu/%zu files probed, %.0f files/s", l->n_done, n, (double)l->n_done / seconds);
-}
-
-static enum status direct(struct probing *p, int64_t now, struct error *e)
-{
-    struct lead *l = p->lead;
-    bool over = l->n_done == manifest_count(l->m);
-    enum status s = STATUS_OK;
-
-    for (unsigned rank = 0; rank < channel_size(p->channel); rank++) {
-        struct peer *peer = &l->peers[rank];
-
-        if (peer->lost || peer->ended)
-            continue;
-        if (rank != 0 && peer->n_lanes > 0 && now - peer->heard_us >= SILENCE_US) {
-            s = lose(p, rank, e);
-            if (s != STATUS_OK)
-                return s;
-            continue;
-        }
-        while (!over && peer->n_lanes > 0 && peer->n_sent < (size_t)peer->n_lanes * AHEAD && send_paths(p, rank, now))
-            ;
-        if (over && !l->told_end)
-            send_letter(p->channel, rank, LETTER_END, NULL, 0);
-        else if (now - peer->told_us >= ALIVE_US) {
-            send_letter(p->channel, rank, LETTER_ALIVE, NULL, 0);
-            peer->told_us = now;
-        }
-    }
-    l->told_end = over;
-    show(l, now);
-    return s;
-}
-
-/* ---- both ---- */
-
-static enum status to_lead(struct probing *p, unsigned from, const uint8_t *letter, size_t len, int64_t now,
-                           struct error *e)
-{
-    struct lead *l = p->lead;
-    struct peer *peer = &l->peers[from];
-
-    peer->heard_us = now;
-    switch (letter[0]) {
-    case LETTER_HELLO:
-        if (len < 5)
-            return STATUS_OK;
-        peer->n_lanes = letter[1] | (unsigned)letter[2] << 8;
-        send_letter(p->channel, from, LETTER_ROOT, manifest_root(l->m), strlen(manifest_root(l->m)));
-        return STATUS_OK;
-    case LETTER_FACTS:
-        return take_facts(l, peer, letter + 1, len - 1, e);
-    case LETTER_PATHS: /* one that was not begun */
-        if (len >= 5) {
-            size_t i = (size_t)letter[1] | (size_t)letter[2] << 8 | (size_t)letter[3] << 16 | (size_t)letter[4] << 24;
-            uint32_t *bigger = i < manifest_count(l->m) && !l->done[i]
-                                   ? reallocarray(l->again, l->n_again + 1, sizeof(*bigger))
-                                   : NULL;
-
-            peer->n_sent -= peer->n_sent > 0;
-            if (bigger) {
-                l->again = bigger;
-                l->again[l->n_again++] = (uint32_t)i;
-            }
-        }
-        return STATUS_OK;
-    case LETTER_CANNOT:
-        return error_set(e, STATUS_IO, "rank %u: %.*s", from, (int)len - 1, (const char *)letter + 1);
-    case LETTER_END:
-        peer->ended = true;
-        return STATUS_OK;
-    default:
-        return STATUS_OK;
-    }
-}
-
 static enum status to_worker(struct probing *p, const uint8_t *letter, size_t len, int64_t now, struct error *e)
 {
     struct worker *w = &p->worker;
@@ -462,7 +206,7 @@ static enum status to_worker(struct probing *p, const uint8_t *letter, size_t le
         return take_paths(w, letter + 1, len - 1, e);
     case LETTER_END:
         w->ended = true;
-        send_letter(p->channel, 0, LETTER_END, NULL, 0);
+        probe_send(p->channel, 0, LETTER_END, NULL, 0);
         return STATUS_OK;
     default:
         return STATUS_OK;
@@ -492,7 +236,7 @@ static enum status receive(struct probing *p, int64_t now, bool *ret_busy, struc
         *ret_busy = true;
         if (len < 1)
             continue;
-        s = is_for_lead(p, from, letter, len) ? to_lead(p, from, letter, len, now, e)
+        s = is_for_lead(p, from, letter, len) ? probe_lead_take(p, from, letter, len, now, e)
                                               : to_worker(p, letter, len, now, e);
     }
     return s;
@@ -522,10 +266,10 @@ static enum status loop(struct probing *p, struct error *e)
         if (s == STATUS_OK && !p->worker.ended) {
             s = work(p, now, &busy, e);
             if (s != STATUS_OK)
-                send_letter(p->channel, 0, LETTER_CANNOT, e->text, strlen(e->text));
+                probe_send(p->channel, 0, LETTER_CANNOT, e->text, strlen(e->text));
         }
         if (s == STATUS_OK && p->lead)
-            s = direct(p, now, e);
+            s = probe_lead_direct(p, now, e);
         if (s == STATUS_OK && !p->lead && p->worker.root_fd >= 0 && now - p->worker.heard_us >= SILENCE_US)
             s = error_set(e, STATUS_TIMEOUT, "rank 0 fell silent");
         wait_ms = busy ? 1 : wait_ms >= MAX_WAIT_MS / 2 ? MAX_WAIT_MS : 2 * wait_ms;
@@ -533,37 +277,6 @@ static enum status loop(struct probing *p, struct error *e)
             poll(p->fds, lane_pool_poll_set(p->worker.pool, p->fds, LANE_POOL_MAX_LANES + 1), wait_ms);
     }
     return s;
-}
-
-static enum status open_lead(struct manifest *m, unsigned n_ranks, struct lead **ret_l, struct error *e)
-{
-    size_t n = manifest_count(m);
-    struct lead *l = calloc(1, sizeof(*l));
-
-    if (!l)
-        return error_no_memory(e);
-    *ret_l = l;
-    l->m = m;
-    l->start_us = l->shown_us = clock_monotonic_us();
-    l->live = isatty(STDERR_FILENO) == 1;
-    l->peers = calloc(n_ranks, sizeof(*l->peers));
-    l->owner = calloc(n + 1, sizeof(*l->owner));
-    l->done = calloc(n + 1, sizeof(*l->done));
-    return l->peers && l->owner && l->done ? STATUS_OK : error_no_memory(e);
-}
-
-static void close_lead(struct lead **l)
-{
-    if (!*l)
-        return;
-    if ((*l)->live)
-        fputs("\r\033[K", stderr);
-    free((*l)->peers);
-    free((*l)->owner);
-    free((*l)->done);
-    free((*l)->again);
-    free(*l);
-    *l = NULL;
 }
 
 enum status probe_all(const struct probe_settings *settings, struct channel *channel, struct zygote **z,
@@ -590,7 +303,7 @@ enum status probe_all(const struct probe_settings *settings, struct channel *cha
     if (p->worker.batch < 1)
         p->worker.batch = 1;
     if (channel_rank(channel) == 0)
-        s = open_lead(settings->manifest, channel_size(channel), &p->lead, e);
+        s = probe_lead_open(settings->manifest, channel_size(channel), &p->lead, e);
     if (s == STATUS_OK)
         s = loop(p, e);
     ret_end->orderly = s == STATUS_OK;
@@ -607,7 +320,7 @@ end:
     if (p)
         text_clear(&p->worker.facts);
     if (p)
-        close_lead(&p->lead);
+        probe_lead_close(&p->lead);
     free(p);
     return s;
 }
@@ -615,5 +328,5 @@ end:
 void probe_release(struct channel *channel)
 {
     for (unsigned i = 1; i < channel_size(channel); i++)
-        send_letter(channel, i, LETTER_END, NULL, 0);
+        probe_send(channel, i, LETTER_END, NULL, 0);
 }
