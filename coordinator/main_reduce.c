@@ -33,13 +33,15 @@ enum status main_write_report(const struct run_folder *folder, const struct mani
 void main_print_journal_remarks(const struct reduction *r, FILE *out)
 {
     if (r->journal.n_torn > 0)
-        fprintf(out, "%llu journal segments end in the middle of a record (a process was killed while it wrote)\n",
+        fprintf(out,
+                "journal segments that end in the middle of a record (a process was killed while it wrote): %llu\n",
                 (unsigned long long)r->journal.n_torn);
     if (r->journal.n_corrupt > 0)
         fprintf(out, "%llu damaged journal records skipped, the first in %s; their videos are done again\n",
                 (unsigned long long)r->journal.n_corrupt, r->journal.corrupt_example);
     if (r->n_duplicates > 0)
-        fprintf(out, "%llu videos were scored more than once; each counts once\n", (unsigned long long)r->n_duplicates);
+        fprintf(out, "%llu record%s of videos that had one already; each counts once\n",
+                (unsigned long long)r->n_duplicates, r->n_duplicates == 1 ? "" : "s");
     if (r->n_foreign > 0)
         fprintf(out, "%llu records are of files that changed or left the corpus; they do not count\n",
                 (unsigned long long)r->n_foreign);

@@ -309,8 +309,8 @@ static int exit_code(const struct start *x, const struct reduction *after, const
         return x->options.strict && n_scored < after->count ? EXIT_UNSCORED : EXIT_DONE;
     if (end->trouble.status != STATUS_OK)
         main_fail("run", &end->trouble);
-    fprintf(stderr, "fakesift run: %zu of %zu videos are decided; the same command goes on from there\n",
-            after->n_decided, after->count);
+    fprintf(stderr, "fakesift run: %zu of %zu video%s %s decided; the same command goes on from there\n",
+            after->n_decided, after->count, after->count == 1 ? "" : "s", after->count == 1 ? "is" : "are");
     return EXIT_RESUMABLE;
 }
 

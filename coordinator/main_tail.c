@@ -54,12 +54,10 @@ void tail_print(const struct run_use *use, const struct run_slow *slow, size_t n
 {
     if (use->n_videos == 0)
         return;
-    fprintf(
-        out,
-        "lanes: %.1f s busy of %.1f s available (efficiency %.1f %%), %.1f s idle, of these %.1f s in the last %.1f s, "
-        "when no video was left to give out; %.3f core-hours per 1,000 videos\n",
-        use->busy_lane_s, use->available_lane_s, 100 * use->efficiency, use->idle_lane_s, use->tail_idle_lane_s,
-        use->tail_s, use->core_hours_per_1000);
+    fprintf(out, "lanes: %.1f s busy of %.1f s available (efficiency %.1f %%), %.3f core-hours per 1,000 videos\n",
+            use->busy_lane_s, use->available_lane_s, 100 * use->efficiency, use->core_hours_per_1000);
+    fprintf(out, "idle lanes: %.1f s, of these %.1f s in the last %.1f s, when every video was given out\n",
+            use->idle_lane_s, use->tail_idle_lane_s, use->tail_s);
     fprintf(out, "slowest video%s:\n", n_slow == 1 ? "" : "s");
     for (size_t k = 0; k < n_slow; k++) {
         struct text name = {0};

@@ -41,7 +41,8 @@ enum status summary_print(const struct report_model *m, FILE *out, struct error 
             fprintf(out, "  %-16s %8zu\n", outcome_name(o), m->tally.by_outcome[o]);
     }
     fprintf(out, "  %-16s %8zu\n", "total", m->tally.n);
-    fprintf(out, "%zu of %zu videos decided, %zu scored", m->tally.n_decided, m->tally.n, m->tally.n_scored);
+    fprintf(out, "%zu of %zu video%s decided, %zu scored", m->tally.n_decided, m->tally.n, m->tally.n == 1 ? "" : "s",
+            m->tally.n_scored);
     if (m->tally.n > 0)
         fprintf(out, " (coverage %.1f %%)", 100.0 * (double)m->tally.n_scored / (double)m->tally.n);
     fprintf(out, "\n");
