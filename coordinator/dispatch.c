@@ -26,7 +26,8 @@ struct dispatch {
     struct dispatch_settings settings;
     struct peer *peers;
     bool draining, cut_off;
-    int64_t drain_us;
+    int64_t drain_us; /* the grace counts from here */
+    int64_t asked_us; /* first */
     struct dispatch_progress progress;
     char trouble[ERROR_TEXT_BYTES];
 };
@@ -181,8 +182,11 @@ void dispatch_take(struct dispatch *d, uint32_t from, struct message *m, int64_t
 
 void dispatch_drain(struct dispatch *d, int64_t now_us)
 {
+    if (d->draining && now_us - d->asked_us >= DISPATCH_AGAIN_US)
+        d->drain_us = now_us - d->settings.grace_us;
     if (d->draining)
         return;
+    d->asked_us = now_us;
     d->draining = true;
     d->drain_us = now_us;
     for (uint32_t i = 0; i < d->settings.n_agents; i++) {

@@ -28,7 +28,7 @@ struct dispatch_settings {
     void *context;
 };
 
-enum { DISPATCH_HEARTBEAT_US = 2000000 };
+enum { DISPATCH_HEARTBEAT_US = 2000000, DISPATCH_AGAIN_US = 1000000 };
 
 struct dispatch_progress {
     uint64_t outcomes[OUTCOME_COUNT]; /* of units decided while this dispatch ran */
@@ -44,7 +44,8 @@ void dispatch_close(struct dispatch **d); /* NULL-safe; sets *d = NULL */
 /* Clears m. */
 void dispatch_take(struct dispatch *d, uint32_t from, struct message *m, int64_t now_us);
 
-/* Gives no more leases; what is in flight may end within grace_us. */
+/* Gives no more leases; what is in flight may end within grace_us. Asked again, DISPATCH_AGAIN_US later or more: what is in
+ * flight is dropped at once. (Launchers pass one signal on more than one way.) */
 void dispatch_drain(struct dispatch *d, int64_t now_us);
 
 /* Expires, leases, beats. STATUS_OK: goes on. STATUS_END: no agent is left, because all is done, because of a drain, or

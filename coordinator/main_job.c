@@ -30,6 +30,8 @@ struct job_clock {
 
 /* The first byte of every message between ranks: whom it is for. */
 enum addressee { FOR_COORDINATOR = 'C', FOR_AGENT = 'A' };
+/* Or what it is: a rank's tally, before its BYE. */
+enum { TALLY_LETTER = 'T' };
 
 struct job {
     const struct job_settings *settings;
@@ -46,6 +48,9 @@ struct job {
     unsigned sandbox_layers;
     int64_t heard_us;
     struct job_clock clock;
+    struct record_tally pending, tally; /* appended since the last flush; flushed */
+    struct record_tally others;         /* rank 0: what other ranks say of theirs */
+    unsigned n_tallies;
     struct error trouble;
 };
 
@@ -92,10 +97,21 @@ static enum status send_to(struct channel *channel, enum addressee whom, unsigne
     return s;
 }
 
+/* Rank 0 reads its own. */
+static void send_tally(struct job *j)
+{
+    uint8_t letter[1 + RECORD_TALLY_BYTES] = {TALLY_LETTER};
+
+    record_tally_pack(&j->tally, letter + 1);
+    channel_send(j->channel, 0, letter, sizeof(letter));
+}
+
 static enum status tell_coordinator(void *context, const struct message *m)
 {
     struct job *j = context;
 
+    if (m->kind == MESSAGE_BYE && channel_rank(j->channel) != 0)
+        send_tally(j);
     return send_to(j->channel, FOR_COORDINATOR, 0, m);
 }
 
@@ -117,14 +133,24 @@ static enum status append(void *context, const struct result *r, struct error *e
         s = journal_writer_open(j->settings->journal_folder, j->settings->fingerprint, channel_rank(j->channel),
                                 (int64_t)t.tv_sec * 1000000000 + t.tv_nsec, &j->journal, e);
     }
-    return s == STATUS_OK ? journal_writer_append(j->journal, r, e) : s;
+    if (s == STATUS_OK)
+        s = journal_writer_append(j->journal, r, e);
+    if (s == STATUS_OK)
+        record_tally_add(&j->pending, r);
+    return s;
 }
 
 static enum status flush(void *context, struct error *e)
 {
     struct job *j = context;
 
-    return j->journal ? journal_writer_flush(j->journal, e) : STATUS_OK;
+    enum status s = j->journal ? journal_writer_flush(j->journal, e) : STATUS_OK;
+
+    if (s == STATUS_OK) {
+        record_tally_merge(&j->tally, &j->pending);
+        j->pending = (struct record_tally){0};
+    }
+    return s;
 }
 
 static enum status record_given_up(void *context, uint32_t unit, struct error *e)
@@ -161,6 +187,14 @@ static void deliver(struct job *j, const uint8_t *letter, size_t len, unsigned f
 {
     struct message m;
 
+    if (len == 1 + RECORD_TALLY_BYTES && letter[0] == TALLY_LETTER && j->dispatch) {
+        struct record_tally t;
+
+        record_tally_unpack(letter + 1, &t);
+        record_tally_merge(&j->others, &t);
+        j->n_tallies++;
+        return;
+    }
     if (len < 1 || message_unpack(letter + 1, len - 1, &m) != STATUS_OK) {
         log_warning("a message of %zu bytes from rank %u cannot be read", len, from);
         return;
@@ -218,7 +252,8 @@ static bool signalled(struct job *j)
     bool any = false;
 
     while (j->signal_fd >= 0 && read(j->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        log_info("signal %u: no new videos, finishing what is in work", info.ssi_signo);
+        log_info("signal %u: %s", info.ssi_signo,
+                 j->drained ? "again" : "no new videos; what is in work may end within the grace");
         any = true;
     }
     return any;
@@ -398,10 +433,16 @@ static enum status open_dispatch(struct job *j, struct error *e)
         .record_given_up = record_given_up,
         .context = j,
     };
+    const struct progress_settings progress = {
+        .n_units = manifest_count(j->settings->manifest),
+        .ledger = j->settings->ledger,
+        .outcomes = j->settings->outcomes_before,
+        .path = j->settings->progress_path,
+    };
     enum status s = dispatch_open(&settings, j->clock.now_us, &j->dispatch, e);
 
     if (s == STATUS_OK)
-        s = progress_open(manifest_count(j->settings->manifest), j->settings->ledger, j->clock.now_us, &j->progress, e);
+        s = progress_open(&progress, j->clock.now_us, &j->progress, e);
     return s;
 }
 
@@ -429,6 +470,10 @@ enum status job_run(const struct job_settings *settings, struct channel *channel
     if (j.dispatch) {
         end.orderly = dispatch_all_left_orderly(j.dispatch);
         dispatch_get_progress(j.dispatch, &end.progress);
+        end.tally = j.tally;
+        record_tally_merge(&end.tally, &j.others);
+        end.tally_is_whole = j.n_tallies + 1 == channel_size(channel);
+        progress_get_use(j.progress, &end.use);
         if (end.trouble.status == STATUS_OK && dispatch_trouble(j.dispatch)[0] != '\0')
             error_set(&end.trouble, STATUS_IO, "%s", dispatch_trouble(j.dispatch));
         /* With a rank lost nobody can finalise; the others then wait until the report is written (job_abandon). */

@@ -8,7 +8,9 @@
 #define FAKESIFT_COORDINATOR_MAIN_JOB_H
 
 #include "coordinator/dispatch.h"
+#include "coordinator/main_progress.h"
 #include "coordinator/run_folder.h"
+#include "coordinator/tally.h"
 #include "nodes/agent.h"
 #include "shard/channel.h"
 
@@ -24,6 +26,8 @@ struct job_settings {
     const struct run_folder *folder;
     const struct manifest *manifest;
     struct ledger *ledger;
+    const uint64_t *outcomes_before; /* OUTCOME_COUNT of them, of earlier starts */
+    const char *progress_path;
 };
 
 struct job_end {
@@ -31,6 +35,9 @@ struct job_end {
     bool drained; /* a signal ended it early, or another job took the run over */
     unsigned sandbox_layers;
     struct dispatch_progress progress; /* rank 0 */
+    struct record_tally tally;         /* rank 0: what the ranks recorded */
+    bool tally_is_whole;               /* rank 0: every rank's is in it */
+    struct lane_use use;               /* rank 0 */
     struct error trouble;              /* the first; status STATUS_OK when there was none */
 };
 

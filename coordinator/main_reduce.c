@@ -18,10 +18,13 @@ enum status main_write_report(const struct run_folder *folder, const struct mani
         .detector_name = run_folder_identity(folder, "detector"),
         .detector_worth = run_folder_worth(folder),
     };
-    enum status s = protocol && execution ? report_write(&in, e) : error_no_memory(e);
+    struct report_times t;
+    enum status s = protocol && execution ? report_make(&in, out, &t, e) : error_no_memory(e);
 
     if (s == STATUS_OK)
-        s = report_print_summary(&in, out, e);
+        log_debug("report: figures %.1f s, scores.csv %.1f s, report.json %.1f s, beside them results.sqlite %.1f s; "
+                  "report.html %.1f s",
+                  t.figures_s, t.scores_csv_s, t.report_json_s, t.results_sqlite_s, t.report_html_s);
     free(protocol);
     free(execution);
     return s;
@@ -42,7 +45,8 @@ void main_log_journal_damage(const struct reduction *r)
 void main_print_journal_remarks(const struct reduction *r, FILE *out)
 {
     if (r->journal.n_torn > 0)
-        fprintf(out, "%llu journal segments end in the middle of a record (a process was killed while it wrote)\n",
+        fprintf(out,
+                "journal segments that end in the middle of a record (a process was killed while it wrote): %llu\n",
                 (unsigned long long)r->journal.n_torn);
     if (r->journal.n_corrupt > 0)
         fprintf(out, "%llu damaged stretches of the journals skipped; their videos are done again\n",
@@ -55,7 +59,8 @@ void main_print_journal_remarks(const struct reduction *r, FILE *out)
                     (unsigned long long)x->at_byte);
     }
     if (r->n_duplicates > 0)
-        fprintf(out, "%llu videos were scored more than once; each counts once\n", (unsigned long long)r->n_duplicates);
+        fprintf(out, "%llu record%s of videos that had one already; each counts once\n",
+                (unsigned long long)r->n_duplicates, r->n_duplicates == 1 ? "" : "s");
     if (r->n_foreign > 0)
         fprintf(out, "%llu records are of files that changed or left the corpus; they do not count\n",
                 (unsigned long long)r->n_foreign);

@@ -1,14 +1,21 @@
-/* fakesift status, fakesift report. In: a run folder. Out: counts on standard output; the report's files. */
-#include <math.h>
+/* fakesift report. In: a run folder. Out: the report's files, and its summary on standard output. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "coordinator/main.h"
 #include "coordinator/main_reduce.h"
 #include "coordinator/reduce.h"
+#include "shard/clock.h"
+#include "shard/log.h"
 
 struct options {
     const char *run;
+    bool verbose;
+};
+
+static const struct argp_option report_options[] = {
+    {"verbose", 'v', NULL, 0, "Say how long each part took", 0},
+    {0},
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -16,6 +23,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     struct options *o = state->input;
 
     switch (key) {
+    case 'v':
+        o->verbose = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (o->run)
             argp_error(state, "one RUN, not also %s", arg);
@@ -60,51 +70,30 @@ static enum status opened_open(const char *path, struct opened *ret_o, struct er
     return STATUS_OK;
 }
 
-int main_status(int argc, char **argv)
-{
-    static const struct argp argp = {
-        NULL, parse_option, "RUN", "Say how far a run is: from its journals, during the run and after it.",
-        NULL, NULL,         NULL};
-    struct options o = {0};
-    struct opened x;
-    struct error e = {0};
-    char holder[256];
-
-    main_parse(&argp, argc, argv, &o);
-    if (opened_open(o.run, &x, &e) != STATUS_OK)
-        return main_fail("status", &e);
-    printf("%s: %zu of %zu videos decided by %s\n", o.run, x.reduction.n_decided, x.reduction.count,
-           run_folder_identity(x.folder, "detector"));
-    for (unsigned k = 1; k < OUTCOME_COUNT; k++) {
-        if (x.reduction.outcomes[k] > 0)
-            printf("  %-16s %llu\n", outcome_name((enum outcome)k), (unsigned long long)x.reduction.outcomes[k]);
-    }
-    main_print_journal_remarks(&x.reduction, stdout);
-    if (run_folder_is_held(x.folder, holder, sizeof(holder)))
-        printf("a job works on it: %s\n", holder);
-    else
-        printf("no job works on it%s\n",
-               x.reduction.n_decided < x.reduction.count ? "; the same `fakesift run` command goes on" : "");
-    opened_close(&x);
-    return EXIT_DONE;
-}
-
 int main_report(int argc, char **argv)
 {
     static const struct argp argp = {
-        NULL,  parse_option,
-        "RUN", "Write scores.csv, report.json, results.sqlite and report.html of a run from its journals.",
-        NULL,  NULL,
+        report_options,
+        parse_option,
+        "RUN",
+        "Write scores.csv, report.json, results.sqlite and report.html of a run from its journals.",
+        NULL,
+        NULL,
         NULL};
     struct options o = {0};
     struct opened x;
     struct error e = {0};
+    int64_t start = clock_monotonic_us();
     enum status s;
 
     main_parse(&argp, argc, argv, &o);
+    log_setup(o.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, -1);
     if (opened_open(o.run, &x, &e) != STATUS_OK)
         return main_fail("report", &e);
+    log_debug("report: manifest and journals read in %.1f s", (double)(clock_monotonic_us() - start) / 1e6);
     s = main_write_report(x.folder, x.manifest, &x.reduction, stdout, &e);
+    if (s == STATUS_OK)
+        main_print_journal_remarks(&x.reduction, stdout);
     opened_close(&x);
     return s == STATUS_OK ? EXIT_DONE : main_fail("report", &e);
 }

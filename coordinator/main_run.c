@@ -13,7 +13,9 @@
 #include "coordinator/main_hash.h"
 #include "coordinator/main_job.h"
 #include "coordinator/main_machine.h"
+#include "coordinator/main_options.h"
 #include "coordinator/main_reduce.h"
+#include "coordinator/main_tail.h"
 #include "models/detector.h"
 #include "nodes/decoder.h"
 #include "nodes/sandbox.h"
@@ -35,19 +37,18 @@ enum {
 };
 
 struct options {
-    const char *corpus, *detector, *output;
+    struct corpus_options corpus;
+    const char *detector, *output;
     enum network_backend backend;
     enum network_precision precision;
-    struct layout_settings layout;
-    uint64_t n_lanes, timeout_s, retries, grace_s, lane_memory_mib;
+    uint64_t timeout_s, retries, grace_s, lane_memory_mib;
     uint64_t silence_s, lease_s, flush_records; /* lease_s 0: from the timeout */
-    bool require_sandbox, strict, hash;
+    bool require_sandbox, strict;
     enum log_level level;
 };
 
 enum {
-    OPTION_LANES = 256,
-    OPTION_TIMEOUT,
+    OPTION_TIMEOUT = 256,
     OPTION_RETRIES,
     OPTION_GRACE,
     OPTION_MEMORY,
@@ -58,20 +59,14 @@ enum {
     OPTION_SILENCE,
     OPTION_LEASE,
     OPTION_FLUSH,
-    OPTION_HASH
 };
 
 static const struct argp_option option_list[] = {
     {"detector", 'd', "NAME|CARD", 0, "A detector's name (`fakesift models list`) or its card (required)", 0},
     {"output", 'o', "RUN", 0, "The run's folder, made if it is not there (required)", 0},
-    {"layout", 'l', "NAME", 0, "auto (default), dir, csv or dfdc", 0},
-    {"ext", 'e', "LIST", 0, "Extensions that count as videos, comma-separated (default: the usual ones)", 0},
     {"backend", OPTION_BACKEND, "NAME", 0, "What runs the networks: auto (default), onednn, openblas or native", 0},
     {"precision", OPTION_PRECISION, "NAME", 0, "Values between layers: f32 (default) or bf16 (onednn on AVX512-BF16)",
      0},
-    {"hash", OPTION_HASH, NULL, 0, "Tell files apart by their content, not by size and time of change: reads them all",
-     0},
-    {"lanes", OPTION_LANES, "N", 0, "Videos in work at once on each rank (default: the rank's share of the cores)", 1},
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "A video that takes longer is given up (default 600)", 1},
     {"retries", OPTION_RETRIES, "N", 0, "Further attempts after a crash or a timeout (default 1)", 1},
     {"lane-memory", OPTION_MEMORY, "MIB", 0, "Memory a lane may add to the detector's (default 1536)", 1},
@@ -87,24 +82,14 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-static void number(struct argp_state *state, const char *name, const char *arg, uint64_t min, uint64_t max,
-                   uint64_t *ret_value)
-{
-    if (parse_u64(arg, min, max, ret_value) != STATUS_OK)
-        argp_error(state, "--%s %s: not a number in %llu..%llu", name, arg, (unsigned long long)min,
-                   (unsigned long long)max);
-}
-
 static void check_complete(struct argp_state *state, const struct options *o)
 {
-    if (!o->corpus)
-        argp_error(state, "CORPUS is missing");
     if (!o->detector)
         argp_error(state, "--detector is missing");
     if (!o->output)
         argp_error(state, "--output is missing");
-    if (o->corpus[0] == '\0' || o->output[0] == '\0')
-        argp_error(state, "%s is empty", o->corpus[0] == '\0' ? "CORPUS" : "--output");
+    else if (o->output[0] == '\0')
+        argp_error(state, "--output is empty");
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -117,12 +102,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case 'o':
         o->output = arg;
-        return 0;
-    case 'l':
-        o->layout.layout = arg;
-        return 0;
-    case 'e':
-        o->layout.extensions = arg;
         return 0;
     case 'v':
         o->level = LOG_LEVEL_DEBUG;
@@ -138,43 +117,35 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         if (!network_precision_parse(arg, &o->precision))
             argp_error(state, "--precision %s: not f32 or bf16", arg);
         return 0;
-    case OPTION_LANES:
-        number(state, "lanes", arg, 1, LANE_POOL_MAX_LANES, &o->n_lanes);
-        return 0;
     case OPTION_TIMEOUT:
-        number(state, "timeout", arg, 1, 86400, &o->timeout_s);
+        options_number(state, "timeout", arg, 1, 86400, &o->timeout_s);
         return 0;
     case OPTION_RETRIES:
-        number(state, "retries", arg, 0, 99, &o->retries);
+        options_number(state, "retries", arg, 0, 99, &o->retries);
         return 0;
     case OPTION_GRACE:
-        number(state, "grace", arg, 0, 86400, &o->grace_s);
+        options_number(state, "grace", arg, 0, 86400, &o->grace_s);
         return 0;
     case OPTION_MEMORY:
-        number(state, "lane-memory", arg, 64, 1 << 20, &o->lane_memory_mib);
+        options_number(state, "lane-memory", arg, 64, 1 << 20, &o->lane_memory_mib);
         return 0;
     case OPTION_SILENCE:
-        number(state, "silence", arg, 3, 86400, &o->silence_s);
+        options_number(state, "silence", arg, 3, 86400, &o->silence_s);
         return 0;
     case OPTION_LEASE:
-        number(state, "lease", arg, 1, 30 * 86400, &o->lease_s);
+        options_number(state, "lease", arg, 1, 30 * 86400, &o->lease_s);
         return 0;
     case OPTION_FLUSH:
-        number(state, "flush", arg, 1, AGENT_FLUSH_RECORDS, &o->flush_records);
+        options_number(state, "flush", arg, 1, AGENT_FLUSH_RECORDS, &o->flush_records);
         return 0;
     case OPTION_SANDBOX:
         o->require_sandbox = true;
         return 0;
-    case OPTION_HASH:
-        o->hash = true;
-        return 0;
     case OPTION_STRICT:
         o->strict = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (o->corpus)
-            argp_error(state, "one CORPUS, not also %s", arg);
-        o->corpus = arg;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->corpus;
         return 0;
     case ARGP_KEY_END:
         check_complete(state, o);
@@ -192,7 +163,7 @@ struct start {
     char fingerprint[SHA256_HEX_BYTES];
     struct run_identity identity;
     char *output; /* absolute */
-    char *journal_folder;
+    char *journal_folder, *progress_path;
     struct timespec began;
 };
 
@@ -220,10 +191,11 @@ static enum status prepare(struct start *x, struct error *e)
         return error_set_errno(e, errno, "the working folder");
     x->output = file_join(here, x->options.output);
     x->journal_folder = x->output ? file_join(x->output, "journal") : NULL;
+    x->progress_path = x->output ? file_join(x->output, "progress.json") : NULL;
     /* A landmark detector's corpus is text files. */
-    if (x->card->input == INPUT_LANDMARKS && !x->options.layout.extensions)
-        x->options.layout.extensions = "txt";
-    return x->journal_folder ? STATUS_OK : error_no_memory(e);
+    if (x->card->input == INPUT_LANDMARKS && !x->options.corpus.layout.extensions)
+        x->options.corpus.layout.extensions = "txt";
+    return x->journal_folder && x->progress_path ? STATUS_OK : error_no_memory(e);
 }
 
 /* What rank 0 has besides. */
@@ -259,7 +231,7 @@ static enum status fill_ledger(struct whole *w, const struct options *o, unsigne
         return error_set(e, s, "%zu videos: %s", settings.n_units, status_name(s));
     for (size_t i = 0; i < settings.n_units; i++) {
         ledger_set_cost(w->ledger, (uint32_t)i, (float)manifest_entry(w->manifest, i)->size_bytes);
-        if (w->before.results[i].outcome != OUTCOME_UNDECIDED)
+        if (results_outcome(w->before.results, i) != OUTCOME_UNDECIDED)
             ledger_mark_done(w->ledger, (uint32_t)i);
     }
     return STATUS_OK;
@@ -270,10 +242,10 @@ static void describe_corpus(const struct options *o, const struct whole *w, cons
     struct text found = {0};
 
     layout_describe(summary, &found);
-    log_info("%s: %s", o->corpus, found.failed ? "out of memory" : found.data);
+    log_info("%s: %s", o->corpus.corpus, found.failed ? "out of memory" : found.data);
     text_clear(&found);
     if (summary->notes[0] != '\0')
-        log_warning("%s: %s", o->corpus, summary->notes);
+        log_warning("%s: %s", o->corpus.corpus, summary->notes);
     main_log_journal_damage(&w->before);
     if (w->before.n_decided > 0)
         log_info("%s: resuming, %zu of %zu videos are decided", o->output, w->before.n_decided, w->before.count);
@@ -283,9 +255,9 @@ static enum status open_whole(const struct start *x, unsigned n_ranks, struct wh
 {
     struct whole w = {0};
     struct layout_summary summary = {0};
-    enum status s = layout_scan(x->options.corpus, &x->options.layout, &w.manifest, &summary, e);
+    enum status s = layout_scan(x->options.corpus.corpus, &x->options.corpus.layout, &w.manifest, &summary, e);
 
-    if (s == STATUS_OK && x->options.hash)
+    if (s == STATUS_OK && x->options.corpus.hash)
         s = main_hash_corpus(w.manifest, e);
     if (s == STATUS_OK)
         s = run_folder_open(x->output, &x->identity, &w.folder, e);
@@ -296,7 +268,7 @@ static enum status open_whole(const struct start *x, unsigned n_ranks, struct wh
         s = error_set(e, STATUS_MISMATCH,
                       "%s: holds results of %llu other videos and none of a file that %s has now: choose another run "
                       "folder",
-                      x->output, (unsigned long long)w.before.n_foreign, x->options.corpus);
+                      x->output, (unsigned long long)w.before.n_foreign, x->options.corpus.corpus);
     if (s == STATUS_OK)
         s = manifest_write(w.manifest, run_folder_manifest_path(w.folder), e);
     if (s == STATUS_OK)
@@ -327,6 +299,7 @@ static enum status note_execution(const struct start *x, struct whole *w, const 
         .end = how,
         .journal = &after->journal,
     };
+    enum status s;
 
     gethostname(host, sizeof(host) - 1);
     machine_cpu_name(cpu, sizeof(cpu));
@@ -337,11 +310,18 @@ static enum status note_execution(const struct start *x, struct whole *w, const 
     execution.start_unix_s = real.tv_sec - (int64_t)execution.wall_s;
     for (unsigned o = 1; o < OUTCOME_COUNT; o++)
         execution.n_units_decided += end->progress.outcomes[o];
-    execution.n_lanes = (unsigned)x->options.n_lanes * n_ranks;
+    tail_fill_use(end, &execution.use);
+    s = tail_find_slowest(w->manifest, after->results, execution.slow, &execution.n_slow, e);
+    if (s != STATUS_OK)
+        return s;
+    execution.n_lanes = (unsigned)x->options.corpus.n_lanes * n_ranks;
     if (after->n_decided < after->count)
         snprintf(how, sizeof(how), "%s%s",
                  end->drained ? "drained" : "stopped early: ", end->drained ? "" : end->trouble.text);
-    return run_folder_add_execution(w->folder, &execution, e);
+    s = run_folder_add_execution(w->folder, &execution, e);
+    if (s == STATUS_OK)
+        tail_print(&execution.use, execution.slow, execution.n_slow, stdout);
+    return s;
 }
 
 /* The detector does not load, or lanes cannot start: starting again would not help. */
@@ -358,9 +338,23 @@ static int exit_code(const struct start *x, const struct reduction *after, const
         return x->options.strict && n_scored < after->count ? EXIT_UNSCORED : EXIT_DONE;
     if (end->trouble.status != STATUS_OK)
         main_fail("run", &end->trouble);
-    fprintf(stderr, "fakesift run: %zu of %zu videos are decided; the same command goes on from there\n",
-            after->n_decided, after->count);
+    fprintf(stderr, "fakesift run: %zu of %zu video%s %s decided; the same command goes on from there\n",
+            after->n_decided, after->count, after->count == 1 ? "" : "s", after->count == 1 ? "is" : "are");
     return EXIT_RESUMABLE;
+}
+
+/* What the ranks counted while they recorded, and what the journals hold beyond what they held at the start. */
+static enum status check_tally(const struct whole *w, const struct job_end *end, const struct reduction *after,
+                               struct error *e)
+{
+    struct record_tally here = after->tally;
+
+    if (!end->tally_is_whole) {
+        log_warning("a rank was lost, and its counts with it: the journals are not checked against them");
+        return STATUS_OK;
+    }
+    record_tally_subtract(&here, &w->before.tally);
+    return record_tally_check(&end->tally, &here, run_folder_journal_path(w->folder), e);
 }
 
 static int finish(const struct start *x, struct whole *w, const struct job_end *end, unsigned n_ranks)
@@ -381,6 +375,8 @@ static int finish(const struct start *x, struct whole *w, const struct job_end *
         reduction_clear(&after);
         return main_fail("run", &end->trouble);
     }
+    if (s == STATUS_OK)
+        s = check_tally(w, end, &after, &e);
     if (s == STATUS_OK)
         s = note_execution(x, w, end, n_ranks, &after, &e);
     if (s == STATUS_OK)
@@ -406,7 +402,7 @@ static enum status work(const struct start *x, struct channel *channel, int sign
         .fingerprint = x->fingerprint,
         .lanes =
             {
-                .n_lanes = (unsigned)x->options.n_lanes,
+                .n_lanes = (unsigned)x->options.corpus.n_lanes,
                 .work = LANE_SCORE,
                 .timeout_us = (int64_t)x->options.timeout_s * 1000000,
             },
@@ -416,6 +412,8 @@ static enum status work(const struct start *x, struct channel *channel, int sign
         .folder = w->folder,
         .manifest = w->manifest,
         .ledger = w->ledger,
+        .outcomes_before = w->before.outcomes,
+        .progress_path = x->progress_path,
     };
 
     return job_run(&settings, channel, signal_fd, z, ret_end, e);
@@ -521,13 +519,14 @@ static int join(const struct start *x, struct zygote **z)
 
 int main_run(int argc, char **argv)
 {
+    static const struct argp_child children[] = {{&options_corpus_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         option_list,
         parse_option,
         "CORPUS|MANIFEST",
         "Score every video of a corpus and write the report. Run alone, or one rank a node under mpirun or srun. "
         "Started again with the same arguments it goes on where it was.",
-        NULL,
+        children,
         NULL,
         NULL};
     struct start x = {
@@ -550,8 +549,8 @@ int main_run(int argc, char **argv)
     main_parse(&argp, argc, argv, &x.options);
     clock_gettime(CLOCK_MONOTONIC, &x.began);
     log_setup(x.options.level, channel_is_launched() ? (int)channel_announced_rank() : -1);
-    if (x.options.n_lanes == 0)
-        x.options.n_lanes = batch_lanes(x.options.lane_memory_mib, LANE_POOL_MAX_LANES);
+    if (x.options.corpus.n_lanes == 0)
+        x.options.corpus.n_lanes = batch_lanes(x.options.lane_memory_mib, LANE_POOL_MAX_LANES);
     if (prepare(&x, &e) == STATUS_OK) {
         const struct zygote_settings settings = {
             .detector = x.options.detector,
@@ -570,6 +569,7 @@ int main_run(int argc, char **argv)
     zygote_stop(&zygote);
     card_close(&x.card);
     free(x.journal_folder);
+    free(x.progress_path);
     free(x.output);
     return code;
 }

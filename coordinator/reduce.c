@@ -3,16 +3,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/path_index.h"
+
+enum { BATCH = 32 };
+
+/* Records on their way, oldest first: they are looked up together (coordinator/path_index.h). */
 struct sink {
     const struct manifest *manifest;
+    const struct path_index *index;
     struct reduction *reduction;
+    struct result waiting[BATCH];
+    uint64_t hashes[BATCH];
+    size_t n_waiting;
 };
 
-static bool wins(const struct result *challenger, const struct result *holder)
+static bool wins(enum outcome challenger, enum outcome holder)
 {
-    bool a = outcome_has_score(challenger->outcome), b = outcome_has_score(holder->outcome);
+    bool a = outcome_has_score(challenger), b = outcome_has_score(holder);
 
-    return a != b ? a : challenger->outcome < holder->outcome;
+    return a != b ? a : challenger < holder;
 }
 
 static bool is_of(const struct result *r, const struct manifest_entry *entry)
@@ -22,48 +31,83 @@ static bool is_of(const struct result *r, const struct manifest_entry *entry)
     return entry->size_bytes == r->size_bytes && entry->mtime_ns == r->mtime_ns;
 }
 
-static enum status take(void *context, struct result *r, struct error *e)
+static enum status settle(struct sink *sink, const struct result *r, uint64_t hash, struct error *e)
 {
-    struct sink *sink = context;
     struct reduction *x = sink->reduction;
-    size_t i = manifest_find(sink->manifest, r->path);
+    size_t i = path_index_find_hashed(sink->index, r->path, hash);
     const struct manifest_entry *entry = i == SIZE_MAX ? NULL : manifest_entry(sink->manifest, i);
-    struct result *holder;
+    enum outcome holder;
+    enum status s;
 
-    (void)e;
     if (!entry || !is_of(r, entry)) {
         x->n_foreign++;
         return STATUS_OK;
     }
-    holder = &x->results[i];
-    if (holder->outcome != OUTCOME_UNDECIDED) {
+    holder = results_outcome(x->results, i);
+    if (holder != OUTCOME_UNDECIDED) {
         x->n_duplicates++;
-        if (!wins(r, holder))
+        if (!wins(r->outcome, holder))
             return STATUS_OK;
-        x->outcomes[holder->outcome]--;
-        result_clear(holder);
+        x->outcomes[holder]--;
     } else {
         x->n_decided++;
     }
     x->outcomes[r->outcome]++;
-    *holder = *r;
-    holder->size_bytes = entry->size_bytes;
-    holder->mtime_ns = entry->mtime_ns;
+    s = results_put(x->results, i, r);
+    if (s == STATUS_NO_MEMORY)
+        return error_no_memory(e);
+    /* A journal's records keep stricter rules than these. */
+    return s == STATUS_OK ? s
+                          : error_set(e, STATUS_BUG, "%s: a record that cannot be kept: %s", r->path, status_name(s));
+}
+
+static enum status settle_all(struct sink *sink, struct error *e)
+{
+    enum status s = STATUS_OK;
+
+    for (size_t k = 0; k < sink->n_waiting; k++)
+        sink->hashes[k] = path_index_hash(sink->index, sink->waiting[k].path);
+    for (int step = 0; step < PATH_INDEX_STEPS; step++) {
+        for (size_t k = 0; k < sink->n_waiting; k++)
+            path_index_near(sink->index, sink->hashes[k], step);
+    }
+    for (size_t k = 0; k < sink->n_waiting; k++) {
+        if (s == STATUS_OK)
+            s = settle(sink, &sink->waiting[k], sink->hashes[k], e);
+        result_clear(&sink->waiting[k]);
+    }
+    sink->n_waiting = 0;
+    return s;
+}
+
+static enum status take(void *context, struct result *r, struct error *e)
+{
+    struct sink *sink = context;
+
+    record_tally_add(&sink->reduction->tally, r);
+    sink->waiting[sink->n_waiting++] = *r;
     *r = (struct result){0};
-    return STATUS_OK;
+    return sink->n_waiting == BATCH ? settle_all(sink, e) : STATUS_OK;
 }
 
 enum status reduce(const char *journal_folder, const char fingerprint[SHA256_HEX_BYTES], const struct manifest *m,
                    struct reduction *ret_r, struct error *e)
 {
     struct reduction r = {.count = manifest_count(m)};
+    struct path_index *index = NULL;
     struct sink sink = {.manifest = m, .reduction = &r};
-    enum status s;
+    enum status s = path_index_open(m, PATH_WHOLE, false, &index, e);
 
-    r.results = calloc(r.count + 1, sizeof(*r.results));
-    if (!r.results)
-        return error_no_memory(e);
-    s = journal_read(journal_folder, fingerprint, take, &sink, &r.journal, e);
+    if (s == STATUS_OK && results_open(r.count, &r.results) != STATUS_OK)
+        s = error_no_memory(e);
+    sink.index = index;
+    if (s == STATUS_OK)
+        s = journal_read(journal_folder, fingerprint, take, &sink, &r.journal, e);
+    if (s == STATUS_OK)
+        s = settle_all(&sink, e);
+    for (size_t k = 0; k < sink.n_waiting; k++)
+        result_clear(&sink.waiting[k]);
+    path_index_close(&index);
     if (s != STATUS_OK) {
         reduction_clear(&r);
         return s;
@@ -75,8 +119,6 @@ enum status reduce(const char *journal_folder, const char fingerprint[SHA256_HEX
 
 void reduction_clear(struct reduction *r)
 {
-    for (size_t i = 0; r->results && i < r->count; i++)
-        result_clear(&r->results[i]);
-    free(r->results);
+    results_close(&r->results);
     *r = (struct reduction){0};
 }

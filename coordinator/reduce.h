@@ -12,16 +12,19 @@
 #include <stdint.h>
 
 #include "coordinator/journal.h"
+#include "coordinator/results.h"
+#include "coordinator/tally.h"
 #include "shard/manifest.h"
 #include "shard/result.h"
 
 struct reduction {
-    struct result *results; /* manifest_count() of them; OUTCOME_UNDECIDED where there is no record */
+    struct results *results; /* manifest_count() of them; OUTCOME_UNDECIDED where there is no record */
     size_t count;
     size_t n_decided;
     uint64_t outcomes[OUTCOME_COUNT];
-    uint64_t n_duplicates; /* records beyond the first of an entry */
-    uint64_t n_foreign;    /* records of no entry */
+    uint64_t n_duplicates;     /* records beyond the first of an entry */
+    uint64_t n_foreign;        /* records of no entry */
+    struct record_tally tally; /* of every intact record, also of those that do not count */
     struct journal_summary journal;
 };
 

@@ -10,6 +10,7 @@
 
 #include "coordinator/run_lock.h"
 #include "shard/file.h"
+#include "shard/text.h"
 
 enum { RUN_JSON_MAX_BYTES = 16 << 20, RUN_JSON_VERSION = 1 };
 
@@ -297,6 +298,34 @@ static bool add_damages(cJSON *execution, const struct journal_summary *journal)
     return ok && list;
 }
 
+static bool add_use(cJSON *o, const struct run_execution *x)
+{
+    const struct run_use *u = &x->use;
+    cJSON *use = cJSON_AddObjectToObject(o, "lane_seconds"), *slow = cJSON_AddArrayToObject(o, "slowest");
+    bool ok = use && slow && cJSON_AddNumberToObject(use, "available", u->available_lane_s) &&
+              cJSON_AddNumberToObject(use, "busy", u->busy_lane_s) &&
+              cJSON_AddNumberToObject(use, "idle", u->idle_lane_s) && cJSON_AddNumberToObject(use, "tail", u->tail_s) &&
+              cJSON_AddNumberToObject(use, "tail_idle", u->tail_idle_lane_s) &&
+              cJSON_AddNumberToObject(o, "efficiency", u->efficiency) &&
+              cJSON_AddNumberToObject(o, "core_hours_per_1000_videos", u->core_hours_per_1000);
+
+    for (size_t k = 0; ok && k < x->n_slow; k++) {
+        cJSON *item = cJSON_CreateObject();
+        struct text path = {0};
+
+        /* JSON is UTF-8, a path is any bytes. */
+        text_append_utf8(&path, x->slow[k].path);
+        ok = item && !path.failed && cJSON_AddStringToObject(item, "path", path.data ? path.data : "") &&
+             cJSON_AddStringToObject(item, "outcome", x->slow[k].outcome) &&
+             cJSON_AddNumberToObject(item, "wall_s", (double)x->slow[k].wall_us / 1e6) &&
+             cJSON_AddItemToArray(slow, item);
+        text_clear(&path);
+        if (!ok)
+            cJSON_Delete(item);
+    }
+    return ok;
+}
+
 enum status run_folder_add_execution(struct run_folder *f, const struct run_execution *x, struct error *e)
 {
     cJSON *executions = cJSON_GetObjectItemCaseSensitive(f->json, "executions");
@@ -309,7 +338,8 @@ enum status run_folder_add_execution(struct run_folder *f, const struct run_exec
               cJSON_AddNumberToObject(o, "lanes", x->n_lanes) &&
               cJSON_AddNumberToObject(o, "videos_decided", (double)x->n_units_decided) &&
               cJSON_AddNumberToObject(o, "frames_decoded", (double)x->n_frames) &&
-              cJSON_AddStringToObject(o, "end", x->end) && (!x->journal || add_damages(o, x->journal));
+              cJSON_AddStringToObject(o, "end", x->end) && (!x->journal || add_damages(o, x->journal)) &&
+              add_use(o, x);
 
     if (!ok || !cJSON_AddItemToArray(executions, o)) {
         cJSON_Delete(o);

@@ -59,6 +59,23 @@ const char *run_folder_worth(const struct run_folder *f);
 char *run_folder_identity_json(const struct run_folder *f);
 char *run_folder_execution_json(const struct run_folder *f);
 
+enum { RUN_MAX_SLOWEST = 10 };
+
+/* A video that took long, in all starts. */
+struct run_slow {
+    const char *path, *outcome;
+    int64_t wall_us;
+};
+
+/* How well the lanes of one start were used. */
+struct run_use {
+    uint64_t n_videos; /* recorded */
+    double available_lane_s, busy_lane_s, idle_lane_s;
+    double tail_s, tail_idle_lane_s; /* after the last video was given out */
+    double efficiency;               /* busy / available */
+    double core_hours_per_1000;      /* videos; a lane is a core */
+};
+
 /* One start of the program on this run. */
 struct run_execution {
     const char *version, *host_name, *cpu, *job_id, *sandbox;
@@ -68,6 +85,9 @@ struct run_execution {
     uint64_t n_units_decided, n_frames;
     const char *end;                       /* "complete", "drained", "failed: ..." */
     const struct journal_summary *journal; /* as it was read at the end; its damage is named */
+    struct run_use use;
+    struct run_slow slow[RUN_MAX_SLOWEST];
+    size_t n_slow;
 };
 
 /* Appends it to run.json. */

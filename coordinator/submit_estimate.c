@@ -1,4 +1,5 @@
 #include "coordinator/submit.h"
+#include "coordinator/results.h"
 
 /* Rough constants, for one core of a server of 2023; docs/CLUSTERS.md tells how to do better than they. Decoding: 2.3 s for
  * 250 frames of 1080p (docs/PERFORMANCE.md). An unprobed file is taken for 720p at 2.5 Mbit/s. */
@@ -32,7 +33,7 @@ void submit_estimate_add(struct submit_estimate *estimate, const struct submit_w
 
         estimate->n_videos++;
         estimate->n_probed += entry->facts != NULL;
-        if (done && i < done->count && done->results[i].outcome != OUTCOME_UNDECIDED)
+        if (done && i < done->count && results_outcome(done->results, i) != OUTCOME_UNDECIDED)
             continue;
         estimate->lane_s += s;
         if (s > estimate->longest_s)
@@ -43,19 +44,28 @@ void submit_estimate_add(struct submit_estimate *estimate, const struct submit_w
 double submit_scale(const struct submit_work *work, const struct manifest *of, const struct reduction *measured,
                     size_t *ret_n_measured)
 {
+    struct results_reader *reader = NULL;
     double took_s = 0, estimated_s = 0;
     size_t n = 0;
 
+    *ret_n_measured = 0;
+    if (results_reader_open(measured->results, &reader) != STATUS_OK)
+        return 1;
     for (size_t i = 0; i < measured->count && i < manifest_count(of); i++) {
         const struct manifest_entry *entry = manifest_entry(of, i);
+        const struct result *r;
 
         /* One that failed early says nothing of one that does not. */
-        if (!outcome_has_score(measured->results[i].outcome) || measured->results[i].wall_us <= 0)
+        if (!outcome_has_score(results_outcome(measured->results, i)))
             continue;
-        took_s += (double)measured->results[i].wall_us / 1e6;
+        r = results_get(reader, i);
+        if (r->wall_us <= 0)
+            continue;
+        took_s += (double)r->wall_us / 1e6;
         estimated_s += submit_video_s(work, entry->facts, entry->size_bytes);
         n++;
     }
+    results_reader_close(&reader);
     *ret_n_measured = n;
     return n >= LEAST_MEASURED && estimated_s > 0 ? took_s / estimated_s : 1;
 }

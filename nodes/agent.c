@@ -313,7 +313,7 @@ static enum open_fault open_fault_of(int errno_value)
 }
 
 /* A link in the corpus may lead to /proc/self/mem, which is "regular" and the agent's own memory. */
-static bool is_plain_file(int fd, struct stat *ret_st)
+bool agent_is_plain_file(int fd, struct stat *ret_st)
 {
     struct statfs fs;
 
@@ -353,7 +353,7 @@ static int open_video(const struct agent *a, const struct message *lease, enum o
         return -1;
     }
     *ret_fault = OPEN_FAULT_FILE;
-    if (!is_plain_file(fd, &st)) {
+    if (!agent_is_plain_file(fd, &st)) {
         ret_event->outcome = OUTCOME_NO_VIDEO;
         snprintf(ret_event->message, sizeof(ret_event->message), "not a regular file");
     } else if (is_listed_file(lease, &st, ret_event->message, sizeof(ret_event->message))) {

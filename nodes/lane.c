@@ -57,22 +57,26 @@ static enum status serve(const struct lane_settings *settings, struct error *e)
 {
     for (;;) {
         struct lane_job job = {0};
-        struct result result = {0};
         int fds[PASSING_MAX_FDS];
         size_t len;
         enum status s = passing_receive(settings->socket_fd, &job, sizeof(job), &len, fds);
 
         if (s == STATUS_END)
             return STATUS_OK;
-        if (s != STATUS_OK || len != sizeof(job) || fds[0] < 0)
+        if (s != STATUS_OK || len != sizeof(job) || job.n_units < 1 || job.n_units > LANE_MAX_BATCH ||
+            fds[job.n_units - 1] < 0)
             return error_set(e, STATUS_BUG, "a lane's job is malformed");
-        s = work(settings, &job, fds[0], &result, e);
-        close(fds[0]);
-        if (s == STATUS_OK)
-            s = answer(settings->socket_fd, &result, e);
-        result_clear(&result);
-        if (s != STATUS_OK)
-            return s;
+        for (uint32_t i = 0; i < job.n_units; i++) {
+            struct result result = {0};
+
+            s = work(settings, &job, fds[i], &result, e);
+            close(fds[i]);
+            if (s == STATUS_OK)
+                s = answer(settings->socket_fd, &result, e);
+            result_clear(&result);
+            if (s != STATUS_OK)
+                return s;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 /* lane: a sandboxed process that works on one unit at a time.
  *
- * In: jobs on its socket, each with the video's open descriptor attached. Out: a packed struct result for each, on the
- * same socket. It has no other way in or out. The first message is its greeting with the layers of its sandbox. */
+ * In: jobs on its socket, each with the open descriptors of one video or several attached. Out: a packed struct result for
+ * each video, on the same socket. It has no other way in or out. The first message is its greeting with the layers of its sandbox. */
 #ifndef FAKESIFT_NODES_LANE_H
 #define FAKESIFT_NODES_LANE_H
 
@@ -12,8 +12,11 @@
 
 enum lane_work { LANE_SCORE = 1, LANE_PROBE };
 
+enum { LANE_MAX_BATCH = 32 };
+
 struct lane_job {
-    uint32_t work; /* enum lane_work */
+    uint32_t work;    /* enum lane_work */
+    uint32_t n_units; /* descriptors attached, 1..LANE_MAX_BATCH; worked on and answered in their order */
 };
 
 enum { LANE_GREETING_MAGIC = 0x4c414e45 };

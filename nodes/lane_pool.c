@@ -23,6 +23,7 @@ enum lane_state {
     LANE_IDLE,
     LANE_BUSY,
     LANE_ENDING, /* told to end or killed; its death is still to come */
+    LANE_DEAD,   /* units of its batch are still to be given back */
 };
 
 struct lane {
@@ -35,8 +36,11 @@ struct lane {
     int fd;
     struct lane_notes *notes;
     unsigned n_units;
-    uint64_t token;
+    uint64_t tokens[LANE_MAX_BATCH];
+    size_t at, n_tokens; /* tokens[at..n_tokens) are owed an event; at is in work since start_us */
     int64_t start_us;
+    bool died; /* as death says; what it said before is still being read */
+    struct zygote_event death;
 };
 
 struct lane_pool {
@@ -203,24 +207,38 @@ static struct lane *choose(struct lane_pool *p)
     return none;
 }
 
+static void close_all(const int *fds, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        close(fds[i]);
+}
+
 enum status lane_pool_start(struct lane_pool *p, uint64_t token, int video_fd, int64_t now_us, struct error *e)
 {
-    const struct lane_job job = {.work = p->settings.work};
+    return lane_pool_start_batch(p, &token, &video_fd, 1, now_us, e);
+}
+
+enum status lane_pool_start_batch(struct lane_pool *p, const uint64_t *tokens, const int *video_fds, size_t n,
+                                  int64_t now_us, struct error *e)
+{
+    const struct lane_job job = {.work = p->settings.work, .n_units = (uint32_t)n};
     struct lane *l = choose(p);
     enum status s = STATUS_OK;
 
     if (l && l->state == LANE_NONE)
         s = spawn(p, l, e);
-    if (!l || s != STATUS_OK) {
-        close(video_fd);
-        return l ? s : error_set(e, STATUS_BUG, "a unit was started without a free lane");
+    if (!l || s != STATUS_OK || n < 1 || n > LANE_MAX_BATCH) {
+        close_all(video_fds, n);
+        return s != STATUS_OK ? s : error_set(e, STATUS_BUG, "a unit was started without a free lane");
     }
     /* A lane that died in the meantime cannot take it; its death is the unit's failed attempt, as for any other. */
-    s = passing_send(l->fd, &job, sizeof(job), &video_fd, 1);
-    close(video_fd);
+    s = passing_send(l->fd, &job, sizeof(job), video_fds, n);
+    close_all(video_fds, n);
     l->state = LANE_BUSY;
     l->has_unit = true;
-    l->token = token;
+    memcpy(l->tokens, tokens, n * sizeof(*tokens));
+    l->at = 0;
+    l->n_tokens = n;
     l->start_us = now_us;
     /* One that lives and was not told would keep the unit until its deadline. */
     if (s != STATUS_OK)
@@ -326,15 +344,20 @@ static enum status from_lane(struct lane_pool *p, struct lane *l, int64_t now_us
             if (l->greeted)
                 continue;
         }
-        *ret_event = (struct lane_pool_event){.kind = LANE_POOL_RESULT, .token = l->token};
+        *ret_event = (struct lane_pool_event){.kind = LANE_POOL_RESULT, .token = l->tokens[l->at]};
         if (s != STATUS_OK || l->state != LANE_BUSY || result_unpack(p->packet, len, &ret_event->result) != STATUS_OK) {
             distrust(p, l);
             return STATUS_AGAIN;
         }
         ret_event->wall_us = now_us - l->start_us;
+        l->n_units++;
+        if (++l->at < l->n_tokens) {
+            l->start_us = now_us;
+            return STATUS_OK;
+        }
         l->has_unit = false;
         l->state = LANE_IDLE;
-        if (++l->n_units >= LANE_POOL_UNITS)
+        if (l->n_units >= (p->settings.n_units ? p->settings.n_units : LANE_POOL_UNITS))
             distrust(p, l);
         return STATUS_OK;
     }
@@ -355,6 +378,12 @@ static enum status lane_died(struct lane_pool *p, const struct zygote_event *dea
     /* It may have answered since its socket was last read; what it said counts. */
     if (l->fd >= 0 && l->state != LANE_ENDING)
         s = from_lane(p, l, now_us, ret_event);
+    if (s == STATUS_OK) {
+        if (!l->died)
+            l->death = *death;
+        l->died = true;
+        return s;
+    }
     if (!l->greeted && WIFEXITED(death->wait_status) && WEXITSTATUS(death->wait_status) == LANE_EXIT_SANDBOX)
         return error_set(e, STATUS_UNSUPPORTED, "--require-sandbox: the sandbox has here: %.*s",
                          (int)sizeof(l->notes->message), l->notes->message);
@@ -365,13 +394,19 @@ static enum status lane_died(struct lane_pool *p, const struct zygote_event *dea
 
         *ret_event = (struct lane_pool_event){
             .kind = begun ? LANE_POOL_FAILED : LANE_POOL_NOT_BEGUN,
-            .token = l->token,
+            .token = l->tokens[l->at++],
         };
         ret_event->wall_us = now_us - l->start_us;
         describe_death(p, l, death, ret_event);
         s = STATUS_OK;
     }
-    forget(l);
+    if (l->has_unit && l->at < l->n_tokens) {
+        let_go(l);
+        l->state = LANE_DEAD;
+        l->died = l->kill_owed = false;
+    } else {
+        forget(l);
+    }
     if (p->n_stillborn >= MAX_STILLBORN)
         return error_set(e, STATUS_IO, "%d lanes in a row died before they could begin, the last %s", MAX_STILLBORN,
                          s == STATUS_OK ? ret_event->message : "without a unit");
@@ -412,10 +447,27 @@ static void watch_clock(struct lane_pool *p, int64_t now_us)
     }
 }
 
+/* What a lane that died had not come to. */
+static enum status give_back(struct lane *l, struct lane_pool_event *ret_event)
+{
+    *ret_event = (struct lane_pool_event){.kind = LANE_POOL_NOT_BEGUN, .token = l->tokens[l->at++]};
+    snprintf(ret_event->message, sizeof(ret_event->message), "its lane died at a video before it");
+    if (l->at == l->n_tokens)
+        forget(l);
+    return STATUS_OK;
+}
+
 enum status lane_pool_next(struct lane_pool *p, int64_t now_us, struct lane_pool_event *ret_event, struct error *e)
 {
     enum status s;
 
+    for (unsigned i = 0; i < p->settings.n_lanes; i++) {
+        if (p->lanes[i].state == LANE_DEAD)
+            return give_back(&p->lanes[i], ret_event);
+        s = p->lanes[i].died ? lane_died(p, &p->lanes[i].death, now_us, ret_event, e) : STATUS_AGAIN;
+        if (s != STATUS_AGAIN)
+            return s;
+    }
     /* Answers before deaths and deadlines: a lane that answered and then died has answered. */
     for (unsigned i = 0; i < p->settings.n_lanes; i++) {
         struct lane *l = &p->lanes[i];

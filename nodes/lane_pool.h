@@ -22,6 +22,7 @@ struct lane_pool_settings {
     unsigned n_lanes; /* 1..LANE_POOL_MAX_LANES */
     enum lane_work work;
     int64_t timeout_us; /* a unit that takes longer is killed; > 0 */
+    unsigned n_units;   /* after which a lane is replaced; 0: LANE_POOL_UNITS */
 };
 
 enum lane_pool_event_kind {
@@ -58,6 +59,10 @@ unsigned lane_pool_sandbox_layers(const struct lane_pool *p);
 /* Takes over video_fd (closes it in every case). lane_pool_free() must be > 0. Not STATUS_OK: no lane
  * could be had. */
 enum status lane_pool_start(struct lane_pool *p, uint64_t token, int video_fd, int64_t now_us, struct error *e);
+/* The same with n units, 1..LANE_MAX_BATCH, in one message: the lane works on them one after the other, each with its own
+ * event and its own deadline. Where it dies, those after the one in work are NOT_BEGUN. */
+enum status lane_pool_start_batch(struct lane_pool *p, const uint64_t *tokens, const int *video_fds, size_t n,
+                                  int64_t now_us, struct error *e);
 /* Kills every unit in work; each still gives its event. */
 void lane_pool_kill_all(struct lane_pool *p);
 

@@ -6,7 +6,7 @@
 
 #include "shard/status.h"
 
-enum { PASSING_MAX_FDS = 2 };
+enum { PASSING_MAX_FDS = 32 };
 
 /* One packet; the descriptors are duplicated by the kernel. Never raises SIGPIPE.
  * STATUS_END: the other end is closed. STATUS_AGAIN: a non-blocking socket is full. */

@@ -8,8 +8,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+uint64_t hash_keyed(uint64_t key, const void *data, size_t len_bytes)
+{
+    const unsigned char *p = data;
+    uint64_t h = key ^ len_bytes;
+
+    while (len_bytes > 0) {
+        uint64_t word = 0;
+        size_t n = len_bytes < 8 ? len_bytes : 8;
+
+        memcpy(&word, p, n);
+        h = (h ^ word) * UINT64_C(0x9fb21c651e98df25);
+        h = (h ^ h >> 32 ^ key) * UINT64_C(0xd6e8feb86659fd93);
+        p += n;
+        len_bytes -= n;
+    }
+    return h ^ h >> 32;
+}
+
+uint64_t hash_random_key(void)
+{
+    uint64_t key = 0;
+
+    if (getrandom(&key, sizeof(key), GRND_NONBLOCK) != sizeof(key))
+        key = (uint64_t)(uintptr_t)&key; /* an address that differs from start to start */
+    return key;
+}
 
 struct hasher {
     struct sha256_ctx ctx;

@@ -13,6 +13,10 @@ enum { SHA256_BYTES = 32, SHA256_HEX_BYTES = 65 };
 /* CRC32C (Castagnoli, RFC 3720 appendix B.4): hash_crc32c("123456789", 9) == 0xE3069283. */
 uint32_t hash_crc32c(const void *data, size_t len_bytes);
 
+/* For tables in memory, quick and not to be kept: under a secret key nobody can choose texts that collide. */
+uint64_t hash_keyed(uint64_t key, const void *data, size_t len_bytes);
+uint64_t hash_random_key(void);
+
 struct hasher;
 
 /* NULL when out of memory. The caller closes it with hasher_close. */

@@ -7,11 +7,17 @@
 
 static enum log_level threshold = LOG_LEVEL_INFO;
 static int line_rank = -1;
+static bool live_line;
 
 void log_setup(enum log_level level, int rank)
 {
     threshold = level;
     line_rank = rank;
+}
+
+void log_live_line(bool is_there)
+{
+    live_line = is_there;
 }
 
 enum log_level log_current_level(void)
@@ -32,7 +38,8 @@ void log_write(enum log_level level, const char *format, ...)
     if (level > threshold)
         return;
     gmtime_r(&now, &tm);
-    used = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%SZ ", &tm);
+    used = live_line ? (size_t)snprintf(line, sizeof(line), "\r\033[K") : 0;
+    used += strftime(line + used, sizeof(line) - used, "%Y-%m-%dT%H:%M:%SZ ", &tm);
     if (line_rank >= 0)
         n = snprintf(line + used, sizeof(line) - used, "%s rank=%d ", names[level], line_rank);
     else

@@ -352,6 +352,11 @@ const struct manifest_entry *manifest_entry(const struct manifest *m, size_t ind
     return m->order[index];
 }
 
+void manifest_prefetch(const struct manifest *m, size_t index)
+{
+    __builtin_prefetch(&m->order[index]);
+}
+
 size_t manifest_find(const struct manifest *m, const char *path)
 {
     size_t low = 0, high = m->n_entries;

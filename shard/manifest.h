@@ -37,7 +37,8 @@ const char *label_name(enum label l); /* "", "REAL", "FAKE" */
 /* Takes REAL, FAKE, 0, 1 (1 = fake), and "" in any case; STATUS_INVALID otherwise. */
 enum status label_parse(const char *text, enum label *ret_label);
 
-/* All strings are owned by the manifest and never NULL ("" = unknown). In manifest_add a NULL string counts
+/* All strings are owned by the manifest and never NULL ("" = unknown); of the texts beside the path equal ones are kept
+ * once, so they are equal pointers. In manifest_add a NULL string counts
  * as "". */
 struct manifest_entry {
     const char *path;
@@ -71,6 +72,8 @@ const char *manifest_layout(const struct manifest *m);
 size_t manifest_count(const struct manifest *m);
 /* index < manifest_count(m); valid until manifest_close. */
 const struct manifest_entry *manifest_entry(const struct manifest *m, size_t index);
+/* Asks the memory for what manifest_entry(m, index) reads. */
+void manifest_prefetch(const struct manifest *m, size_t index);
 /* The index of path, or SIZE_MAX. The manifest must be sorted. */
 size_t manifest_find(const struct manifest *m, const char *path);
 /* Sets the probed facts of an entry. STATUS_NO_MEMORY; STATUS_INVALID: facts outside the rules of

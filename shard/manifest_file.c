@@ -73,6 +73,9 @@ static const char *const column_names[COLUMN_COUNT] = {
 
 static void append_facts(struct text *t, const struct video_facts *f)
 {
+    const int64_t numbers[] = {f->width_px,    f->height_px, f->rotation_deg, f->fps_num,         f->fps_den,
+                               f->duration_us, f->n_frames,  f->bit_rate_bps, f->n_video_streams, f->n_audio_streams};
+
     text_append_string(t, ",");
     text_append_csv(t, f->container);
     text_append_string(t, ",");
@@ -81,10 +84,10 @@ static void append_facts(struct text *t, const struct video_facts *f)
     text_append_csv(t, f->pixel_format);
     text_append_string(t, ",");
     text_append_csv(t, f->encoder);
-    text_append_format(t, ",%" PRIu32 ",%" PRIu32 ",%" PRId32 ",%" PRIu32 ",%" PRIu32, f->width_px, f->height_px,
-                       f->rotation_deg, f->fps_num, f->fps_den);
-    text_append_format(t, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRIu32 ",%" PRIu32, f->duration_us, f->n_frames,
-                       f->bit_rate_bps, f->n_video_streams, f->n_audio_streams);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        text_append(t, ",", 1);
+        text_append_i64(t, numbers[i]);
+    }
 }
 
 static bool has_content(const struct manifest *m)
@@ -106,10 +109,12 @@ static void append_entry(struct text *t, const struct manifest_entry *entry, boo
             text_append_string(t, ",");
         text_append_csv(t, texts[i]);
     }
+    text_append(t, ",", 1);
     if (entry->exists)
-        text_append_format(t, ",%" PRIu64 ",%" PRId64, entry->size_bytes, entry->mtime_ns);
-    else
-        text_append_string(t, ",,");
+        text_append_u64(t, entry->size_bytes);
+    text_append(t, ",", 1);
+    if (entry->exists)
+        text_append_i64(t, entry->mtime_ns);
     if (entry->facts)
         append_facts(t, entry->facts);
     else

@@ -1,6 +1,7 @@
 #include "shard/text.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -51,19 +52,48 @@ void text_append_string(struct text *t, const char *string)
 
 void text_append_format(struct text *t, const char *format, ...)
 {
-    va_list args;
-    char *made = NULL;
+    va_list args, again;
     int n;
 
+    if (!reserve(t, 64))
+        return;
     va_start(args, format);
-    n = vasprintf(&made, format, args);
+    va_copy(again, args);
+    n = vsnprintf(t->data + t->len_bytes, t->room_bytes - t->len_bytes, format, args);
     va_end(args);
     if (n < 0) {
         t->failed = true;
-        return;
+    } else if ((size_t)n >= t->room_bytes - t->len_bytes) {
+        if (reserve(t, (size_t)n))
+            vsnprintf(t->data + t->len_bytes, t->room_bytes - t->len_bytes, format, again);
     }
-    text_append(t, made, (size_t)n);
-    free(made);
+    va_end(again);
+    if (!t->failed)
+        t->len_bytes += (size_t)n;
+}
+
+void text_append_i64(struct text *t, int64_t value)
+{
+    char digits[20];
+    size_t n = 0;
+    uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+
+    do {
+        digits[sizeof(digits) - ++n] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0)
+        text_append(t, "-", 1);
+    text_append(t, digits + sizeof(digits) - n, n);
+}
+
+void text_append_u64(struct text *t, uint64_t value)
+{
+    if (value > INT64_MAX) {
+        text_append_u64(t, value / 10);
+        value %= 10;
+    }
+    text_append_i64(t, (int64_t)value);
 }
 
 void text_append_csv(struct text *t, const char *string)
@@ -169,6 +199,18 @@ static void append_escaped(struct text *t, const char *string, const char *(*esc
     }
 }
 
+static const char *no_escape(unsigned char c, char made[8])
+{
+    (void)c;
+    (void)made;
+    return NULL;
+}
+
+void text_append_utf8(struct text *t, const char *string)
+{
+    append_escaped(t, string, no_escape);
+}
+
 void text_append_json(struct text *t, const char *string)
 {
     append_escaped(t, string, json_escape);
@@ -179,13 +221,60 @@ void text_append_html(struct text *t, const char *string)
     append_escaped(t, string, html_escape);
 }
 
+/* Beyond ISO C, but of every 64-bit gcc and clang. */
+__extension__ typedef unsigned __int128 wide;
+
+/* Scores, nearly all: 1e-4 <= value < 1, so value is m / 2^e with m of 53 bits and e <= 66, and value x 10^k is had
+ * exactly in 128 bits for the up to 20 places k that 17 digits take. False where a rounding is too close to call. */
+static bool append_fraction(struct text *t, double value)
+{
+    static const uint64_t powers[] = {1000000000000000u, 10000000000000000u, 100000000000000000u, 1000000000000000000u,
+                                      10000000000000000000u};
+    int exponent, zeros = value >= 0.1 ? 0 : value >= 0.01 ? 1 : value >= 0.001 ? 2 : 3;
+    uint64_t m = (uint64_t)ldexp(frexp(value, &exponent), 53);
+    int e = 53 - exponent;
+
+    if (m == (uint64_t)1 << 52)
+        return false; /* its neighbour below is nearer than the one above */
+    for (int digits = 15; digits <= 17; digits++) {
+        int k = digits + zeros;
+        wide power = k < 20 ? powers[k - 15] : (wide)powers[4] * 10;
+        wide scaled = m * power, one = (wide)1 << e;
+        wide rest = scaled & (one - 1), off;
+        uint64_t n = (uint64_t)(scaled >> e);
+        char made[24];
+
+        if (2 * rest == one)
+            return false;
+        if (2 * rest > one)
+            n++;
+        off = 2 * rest > one ? one - rest : rest;
+        if (2 * off == power || n >= powers[digits - 15])
+            return false;
+        if (2 * off > power)
+            continue; /* reads back as another */
+        for (; n % 10 == 0; n /= 10)
+            digits--;
+        for (int i = digits - 1; i >= 0; i--, n /= 10)
+            made[i] = (char)('0' + n % 10);
+        text_append(t, "0.000", 2 + (size_t)zeros);
+        text_append(t, made, (size_t)digits);
+        return true;
+    }
+    return false;
+}
+
 void text_append_double(struct text *t, double value)
 {
     char made[40];
 
     if (isnan(value))
         return;
-    for (int digits = 1; digits <= 17; digits++) {
+    if (value >= 1e-4 && value < 1 && append_fraction(t, value))
+        return;
+    /* A decimal of up to 15 digits comes back from a normal double unchanged, so where 15 digits say the value, %g has
+     * already dropped the zeros of the shortest form. */
+    for (int digits = fabs(value) < DBL_MIN ? 1 : DBL_DIG; digits <= 17; digits++) {
         snprintf(made, sizeof(made), "%.*g", digits, value);
         /* With more digits %g writes 30, and not 3e+01. */
         if (strtod(made, NULL) == value && (!strstr(made, "e+") || fabs(value) >= 1e15))

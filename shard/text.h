@@ -18,10 +18,14 @@ struct text {
 void text_append(struct text *t, const char *bytes, size_t len_bytes);
 void text_append_string(struct text *t, const char *string);
 void text_append_format(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_append_i64(struct text *t, int64_t value);
+void text_append_u64(struct text *t, uint64_t value);
 /* RFC 4180 field: quoted when it holds a comma, a quote, CR or LF, or begins or ends with a blank. */
 void text_append_csv(struct text *t, const char *string);
 /* Between the quotes of a JSON string. Bytes that are not UTF-8 become U+FFFD. */
 void text_append_json(struct text *t, const char *string);
+/* Bytes that are not UTF-8 become U+FFFD. */
+void text_append_utf8(struct text *t, const char *string);
 /* Text or attribute value in HTML. Bytes that are not UTF-8 become U+FFFD. */
 void text_append_html(struct text *t, const char *string);
 /* The shortest decimal that reads back as the same double; "" for NaN. */

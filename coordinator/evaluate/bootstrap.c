@@ -41,6 +41,25 @@ static int compare_keyed(const void *left, const void *right)
     return a->position < b->position ? -1 : a->position > b->position;
 }
 
+/* As number_clusters below, where a table of all names is small: one pass. */
+static enum status number_by_table(const struct ranking *r, const uint32_t *cluster, uint32_t max_name,
+                                   struct clusters *c, struct error *e)
+{
+    uint32_t *number = calloc((size_t)max_name + 1, sizeof(*number)); /* + 1; 0: not seen yet */
+
+    if (!number)
+        return error_no_memory(e);
+    for (size_t i = 0; i < r->n; i++) {
+        uint32_t *its = &number[cluster[r->item[i]]];
+
+        if (*its == 0)
+            *its = (uint32_t)++c->n;
+        c->of_position[i] = *its - 1;
+    }
+    free(number);
+    return STATUS_OK;
+}
+
 /* Numbers the clusters densely, in rising order of their first position in the ranking, so that a replicate
  * does not depend on how the caller named them. */
 static enum status number_clusters(const struct ranking *r, const uint32_t *cluster, struct clusters *c,
@@ -48,6 +67,7 @@ static enum status number_clusters(const struct ranking *r, const uint32_t *clus
 {
     struct keyed *keyed;
     uint32_t *first_position; /* of each position's cluster */
+    uint32_t max_name = 0;
 
     if (!cluster) {
         for (size_t i = 0; i < r->n; i++)
@@ -55,6 +75,10 @@ static enum status number_clusters(const struct ranking *r, const uint32_t *clus
         c->n = r->n;
         return STATUS_OK;
     }
+    for (size_t i = 0; i < r->n; i++)
+        max_name = cluster[r->item[i]] > max_name ? cluster[r->item[i]] : max_name;
+    if (max_name / 8 <= r->n)
+        return number_by_table(r, cluster, max_name, c, e);
     keyed = malloc(r->n * sizeof(*keyed));
     first_position = malloc(r->n * sizeof(*first_position));
     if (!keyed || !first_position) {
@@ -180,17 +204,15 @@ enum status metrics_bootstrap(const struct ranking *r, const uint32_t *cluster, 
     struct random random;
     double *aucs = NULL;
     size_t replicates = settings->replicates;
+    bool by_influence = false;
     enum status s;
 
     if (interval.undefined == DEFINED && replicates == 0)
         interval.undefined = UNDEFINED_NOT_ASKED;
     if (interval.undefined == DEFINED && replicates > settings->max_draws / r->n) {
-        size_t least = settings->min_replicates < replicates ? settings->min_replicates : replicates;
-
         replicates = (size_t)(settings->max_draws / r->n);
-        if (replicates < least)
-            replicates = least;
-        if (least == 0 && replicates < METRICS_MIN_REPLICATES)
+        by_influence = replicates < METRICS_MIN_REPLICATES;
+        if (by_influence && (!cluster || !settings->influence_beyond))
             interval.undefined = UNDEFINED_TOO_MANY_ITEMS;
     }
     if (interval.undefined != DEFINED) {
@@ -200,6 +222,10 @@ enum status metrics_bootstrap(const struct ranking *r, const uint32_t *cluster, 
     s = clusters_make(r, cluster, &c, e);
     if (s != STATUS_OK)
         return s;
+    if (by_influence) {
+        s = metrics_influence(r, c.of_position, c.n, ret_i, e);
+        goto end;
+    }
     aucs = malloc(replicates * sizeof(*aucs));
     if (!aucs) {
         s = error_no_memory(e);

@@ -8,7 +8,7 @@ const struct metrics_settings metrics_defaults = {
     .log_loss_epsilon = 1e-15,
     .replicates = 2000,
     .max_draws = 200000000,
-    .min_replicates = METRICS_MIN_REPLICATES,
+    .influence_beyond = true,
     .seed = 0x66616b6573696674,
 };
 

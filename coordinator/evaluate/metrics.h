@@ -48,8 +48,9 @@ struct measure {
 struct interval {
     enum undefined undefined;
     bool is_collapsed;   /* low == high because nothing varied, not because it is certain */
+    bool is_influence;   /* no bootstrap: by metrics_influence */
     uint32_t replicates; /* bootstrap: how many; DeLong: 0 */
-    uint32_t n_clusters; /* bootstrap: how many were drawn from; DeLong: 0 */
+    uint32_t n_clusters; /* bootstrap, influence: how many there are; DeLong: 0 */
     double low, high;    /* NaN unless defined */
 };
 
@@ -59,11 +60,11 @@ struct metrics_settings {
     double log_loss_epsilon; /* 0 < eps < 0.5; default 1e-15 */
     uint32_t replicates;     /* at most; default 2,000. 0: none is run */
     /* replicates x items at most, so that a large corpus stays quick: replicates shrink, down to
-     * min_replicates. Default 2 x 10^8: 2,000 up to 100,000 items. */
+     * METRICS_MIN_REPLICATES. Default 2 x 10^8: 2,000 up to 100,000 items, 200 at 1,000,000. */
     uint64_t max_draws;
-    /* Taken even beyond max_draws; default METRICS_MIN_REPLICATES. 0: rather no interval than fewer than
-     * METRICS_MIN_REPLICATES, UNDEFINED_TOO_MANY_ITEMS. */
-    uint32_t min_replicates;
+    /* What clusters get beyond that: true, the default: metrics_influence; false: UNDEFINED_TOO_MANY_ITEMS, which is
+     * also what items without clusters get, since DeLong's interval is theirs. */
+    bool influence_beyond;
     uint64_t seed; /* default 0x66616b6573696674 ("fakesift") */
 };
 
@@ -87,6 +88,10 @@ struct measure metrics_tpr_at_fpr(const struct ranking *r, double max_fpr);
 /* The variance of the AUC; undefined unless each class has two items. */
 struct measure metrics_delong_variance(const struct ranking *r);
 struct interval metrics_delong(const struct ranking *r);
+/* In place of a bootstrap by cluster, in one pass. of_position: for each position of the ranking its cluster, below
+ * n_clusters. */
+enum status metrics_influence(const struct ranking *r, const uint32_t *of_position, size_t n_clusters,
+                              struct interval *ret_i, struct error *e);
 enum status metrics_bootstrap(const struct ranking *r, const uint32_t *cluster, const struct metrics_settings *settings,
                               struct interval *ret_i, struct error *e);
 

@@ -1,20 +1,66 @@
 #include "coordinator/evaluate/ranking.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct ranked {
-    double p_fake;
+    uint64_t key;
     uint32_t item;
     uint8_t is_fake;
 };
 
-static int compare_ranked(const void *left, const void *right)
+/* Doubles of 0 and up are ordered as their bits are. */
+static uint64_t key_of(double p_fake)
 {
-    const struct ranked *a = left, *b = right;
+    double positive = p_fake + 0.0; /* not -0 */
+    uint64_t key;
 
-    if (a->p_fake != b->p_fake)
-        return a->p_fake < b->p_fake ? -1 : 1;
-    return a->item < b->item ? -1 : a->item > b->item;
+    memcpy(&key, &positive, sizeof(key));
+    return key;
+}
+
+static double of_key(uint64_t key)
+{
+    double p_fake;
+
+    memcpy(&p_fake, &key, sizeof(p_fake));
+    return p_fake;
+}
+
+enum { DIGIT_BITS = 11, N_DIGITS = 6, N_BUCKETS = 1 << DIGIT_BITS };
+
+static size_t digit_of(uint64_t key, int digit)
+{
+    return key >> (digit * DIGIT_BITS) & (N_BUCKETS - 1);
+}
+
+/* By key, equal keys in the order in which they stood: a radix sort, linear in n. Returns which of the two holds it. */
+static struct ranked *sort(struct ranked *items, struct ranked *spare, size_t n, size_t counts[N_DIGITS][N_BUCKETS])
+{
+    memset(counts, 0, sizeof(size_t) * N_DIGITS * N_BUCKETS);
+    for (size_t i = 0; i < n; i++) {
+        for (int d = 0; d < N_DIGITS; d++)
+            counts[d][digit_of(items[i].key, d)]++;
+    }
+    for (int d = 0; d < N_DIGITS; d++) {
+        size_t start = 0;
+        struct ranked *swapped = spare;
+
+        /* All alike in this digit: nothing moves. */
+        if (n == 0 || counts[d][digit_of(items[0].key, d)] == n)
+            continue;
+        for (size_t b = 0; b < N_BUCKETS; b++) {
+            size_t count = counts[d][b];
+
+            counts[d][b] = start;
+            start += count;
+        }
+        for (size_t i = 0; i < n; i++)
+            spare[counts[d][digit_of(items[i].key, d)]++] = items[i];
+        spare = items;
+        items = swapped;
+    }
+    return items;
 }
 
 static enum status allocate(size_t n, struct ranking *ret_r, struct error *e)
@@ -45,7 +91,8 @@ static void push(struct ranking *r, double p_fake, uint8_t is_fake, uint32_t ite
 
 enum status ranking_open(const double *p_fake, const uint8_t *is_fake, size_t n, struct ranking *ret_r, struct error *e)
 {
-    struct ranked *items;
+    struct ranked *items, *spare, *sorted;
+    size_t(*counts)[N_BUCKETS];
     struct ranking r;
     enum status s;
 
@@ -56,21 +103,22 @@ enum status ranking_open(const double *p_fake, const uint8_t *is_fake, size_t n,
             return error_set(e, STATUS_INVALID, "metrics: score %g of item %zu is not in 0..1", p_fake[i], i);
     }
     items = malloc((n + 1) * sizeof(*items));
-    if (!items)
-        return error_no_memory(e);
-    s = allocate(n, &r, e);
-    if (s != STATUS_OK) {
-        free(items);
-        return s;
-    }
+    spare = malloc((n + 1) * sizeof(*spare));
+    counts = malloc(N_DIGITS * sizeof(*counts));
+    s = items && spare && counts ? allocate(n, &r, e) : error_no_memory(e);
+    if (s != STATUS_OK)
+        goto end;
     for (size_t i = 0; i < n; i++)
-        items[i] = (struct ranked){.p_fake = p_fake[i], .item = (uint32_t)i, .is_fake = is_fake[i] != 0};
-    qsort(items, n, sizeof(*items), compare_ranked);
+        items[i] = (struct ranked){.key = key_of(p_fake[i]), .item = (uint32_t)i, .is_fake = is_fake[i] != 0};
+    sorted = sort(items, spare, n, counts);
     for (size_t i = 0; i < n; i++)
-        push(&r, items[i].p_fake, items[i].is_fake, items[i].item);
-    free(items);
+        push(&r, of_key(sorted[i].key), sorted[i].is_fake, sorted[i].item);
     *ret_r = r;
-    return STATUS_OK;
+end:
+    free(items);
+    free(spare);
+    free(counts);
+    return s;
 }
 
 enum status ranking_subset(const struct ranking *parent, const uint8_t *keep, struct ranking *ret_r, struct error *e)

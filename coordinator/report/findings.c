@@ -112,8 +112,9 @@ static void check_scores(struct report_model *m)
             v->auc.value);
     if (m->tally.by_outcome[OUTCOME_PARTIAL_DECODE] > 0)
         add(m, "partial_decode", false,
-            "%zu videos were scored from part of their frames; each one's message says what was lost.",
-            m->tally.by_outcome[OUTCOME_PARTIAL_DECODE]);
+            "%zu video%s scored from part of the frames; the message of each says what was lost.",
+            m->tally.by_outcome[OUTCOME_PARTIAL_DECODE],
+            m->tally.by_outcome[OUTCOME_PARTIAL_DECODE] == 1 ? " was" : "s were");
 }
 
 void findings_make(struct report_model *m)

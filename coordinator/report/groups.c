@@ -19,24 +19,9 @@ const struct metrics_settings *groups_settings(void)
     return &settings;
 }
 
-struct member {
-    const char *name;
-    uint32_t index;
-};
-
 struct span {
     size_t first, end; /* of the sorted members */
 };
-
-static int compare_members(const void *left, const void *right)
-{
-    const struct member *a = left, *b = right;
-    int order = strcmp(a->name, b->name);
-
-    if (order != 0)
-        return order;
-    return a->index < b->index ? -1 : a->index > b->index;
-}
 
 static int compare_spans_by_size(const void *left, const void *right)
 {
@@ -55,7 +40,7 @@ static int compare_spans_by_place(const void *left, const void *right)
     return a->first < b->first ? -1 : a->first > b->first;
 }
 
-static enum status measure(struct report_model *m, const struct member *members, const struct span *span,
+static enum status measure(struct report_model *m, const uint32_t *members, const struct span *span,
                            bool with_all_reals, uint8_t *keep, struct group *g, struct error *e)
 {
     struct ranking r = {0};
@@ -65,10 +50,10 @@ static enum status measure(struct report_model *m, const struct member *members,
     for (size_t i = 0; with_all_reals && i < m->n; i++)
         keep[i] = manifest_entry(m->in->manifest, i)->label == LABEL_REAL;
     for (size_t k = span->first; k < span->end; k++) {
-        uint32_t i = members[k].index;
+        uint32_t i = members[k];
 
         keep[i] = 1;
-        tally_add(&g->tally, manifest_entry(m->in->manifest, i), &m->in->results[i]);
+        tally_add(&g->tally, manifest_entry(m->in->manifest, i), results_outcome(m->in->results, i));
     }
     s = ranking_subset(&m->ranking, keep, &r, e);
     if (s != STATUS_OK)
@@ -88,25 +73,95 @@ static size_t keep_largest(struct span *spans, size_t n)
     return MODEL_MAX_GROUPS;
 }
 
-static enum status group_by(struct report_model *m, struct member *members, bool are_families,
-                            struct group **ret_groups, size_t *ret_n, struct error *e)
+/* A name and the entries that state it. */
+struct named {
+    const char *name;
+    uint32_t first; /* entry */
+    size_t n;
+};
+
+static int compare_named(const void *left, const void *right)
 {
-    struct span *spans = malloc((m->n + 1) * sizeof(*spans));
+    const struct named *a = left, *b = right;
+
+    return strcmp(a->name, b->name);
+}
+
+/* The entries of the manifest name by name, names in byte order, each name's entries in the manifest's. members: room for
+ * m->n. *ret_spans is the caller's to free. */
+static enum status gather(const struct report_model *m, alike_field *field, uint32_t *members, struct span **ret_spans,
+                          size_t *ret_n, struct error *e)
+{
+    const struct manifest *manifest = m->in->manifest;
+    uint32_t *first = malloc((m->n + 1) * sizeof(*first));
+    uint32_t *place = malloc((m->n + 1) * sizeof(*place)); /* of a name, by its first entry */
+    struct named *names = NULL;
+    struct span *spans = NULL;
+    size_t n_names = 0, room = 0, start = 0;
+    enum status s = STATUS_NO_MEMORY;
+
+    if (!first || !place)
+        goto end;
+    s = alike_first(manifest, field, NULL, first, e);
+    if (s != STATUS_OK)
+        goto end;
+    s = STATUS_NO_MEMORY;
+    for (size_t i = 0; i < m->n; i++) {
+        if (first[i] != i) {
+            names[place[first[i]]].n++;
+            continue;
+        }
+        if (n_names == room) {
+            struct named *bigger = reallocarray(names, room ? 2 * room : 64, sizeof(*names));
+
+            if (!bigger)
+                goto end;
+            names = bigger;
+            room = room ? 2 * room : 64;
+        }
+        place[i] = (uint32_t)n_names;
+        names[n_names++] = (struct named){.name = field(manifest_entry(manifest, i)), .first = (uint32_t)i, .n = 1};
+    }
+    spans = malloc((n_names + 1) * sizeof(*spans));
+    if (!spans)
+        goto end;
+    if (n_names > 0)
+        qsort(names, n_names, sizeof(*names), compare_named);
+    for (size_t k = 0; k < n_names; k++) {
+        place[names[k].first] = (uint32_t)k;
+        spans[k] = (struct span){.first = start, .end = start};
+        start += names[k].n;
+    }
+    for (size_t i = 0; i < m->n; i++)
+        members[spans[place[first[i]]].end++] = (uint32_t)i;
+    *ret_spans = spans;
+    *ret_n = n_names;
+    s = STATUS_OK;
+end:
+    free(first);
+    free(place);
+    free(names);
+    return s == STATUS_NO_MEMORY ? error_no_memory(e) : s;
+}
+
+static enum status group_by(struct report_model *m, alike_field *field, bool are_families, struct group **ret_groups,
+                            size_t *ret_n, struct error *e)
+{
+    uint32_t *members = malloc((m->n + 1) * sizeof(*members));
+    struct span *spans = NULL;
     uint8_t *keep = malloc(m->n + 1);
     struct group *groups = NULL;
     size_t n_spans = 0, n_kept, n;
     enum status s = STATUS_NO_MEMORY;
 
-    if (!spans || !keep)
+    if (!members || !keep)
         goto error;
-    qsort(members, m->n, sizeof(*members), compare_members);
-    for (size_t i = 0; i < m->n; i++) {
-        if (i == 0 || strcmp(members[i].name, members[i - 1].name) != 0)
-            spans[n_spans++].first = i;
-        spans[n_spans - 1].end = i + 1;
-    }
+    s = gather(m, field, members, &spans, &n_spans, e);
+    if (s != STATUS_OK)
+        goto error;
+    s = STATUS_NO_MEMORY;
     /* One unnamed group is the whole corpus again. */
-    if (n_spans == 0 || (n_spans == 1 && members[0].name[0] == '\0')) {
+    if (n_spans == 0 || (n_spans == 1 && field(manifest_entry(m->in->manifest, members[0]))[0] == '\0')) {
         s = STATUS_OK;
         goto error;
     }
@@ -116,7 +171,7 @@ static enum status group_by(struct report_model *m, struct member *members, bool
     if (!groups)
         goto error;
     for (size_t k = 0; k < n_kept; k++) {
-        groups[k].name = members[spans[k].first].name;
+        groups[k].name = field(manifest_entry(m->in->manifest, members[spans[k].first]));
         groups[k].n_groups = 1;
         s = measure(m, members, &spans[k], are_families, keep, &groups[k], e);
         if (s != STATUS_OK)
@@ -126,7 +181,7 @@ static enum status group_by(struct report_model *m, struct member *members, bool
         struct group *rest = &groups[n_kept];
 
         /* The rest is put side by side at the end of members' copy, so that it is one span too. */
-        struct member *copy = malloc((m->n + 1) * sizeof(*copy));
+        uint32_t *copy = malloc((m->n + 1) * sizeof(*copy));
         struct span all = {0};
 
         s = STATUS_NO_MEMORY;
@@ -146,12 +201,14 @@ static enum status group_by(struct report_model *m, struct member *members, bool
         if (s != STATUS_OK)
             goto error;
     }
+    free(members);
     free(spans);
     free(keep);
     *ret_groups = groups;
     *ret_n = n;
     return STATUS_OK;
 error:
+    free(members);
     free(spans);
     free(keep);
     free(groups);
@@ -160,18 +217,7 @@ error:
 
 enum status groups_make(struct report_model *m, struct error *e)
 {
-    struct member *members = malloc((m->n + 1) * sizeof(*members));
-    enum status s;
+    enum status s = group_by(m, alike_split, false, &m->splits, &m->n_splits, e);
 
-    if (!members)
-        return error_no_memory(e);
-    for (size_t i = 0; i < m->n; i++)
-        members[i] = (struct member){.name = manifest_entry(m->in->manifest, i)->split, .index = (uint32_t)i};
-    s = group_by(m, members, false, &m->splits, &m->n_splits, e);
-    for (size_t i = 0; s == STATUS_OK && i < m->n; i++)
-        members[i] = (struct member){.name = manifest_entry(m->in->manifest, i)->family, .index = (uint32_t)i};
-    if (s == STATUS_OK)
-        s = group_by(m, members, true, &m->families, &m->n_families, e);
-    free(members);
-    return s;
+    return s == STATUS_OK ? group_by(m, alike_family, true, &m->families, &m->n_families, e) : s;
 }

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-void tally_add(struct tally *t, const struct manifest_entry *entry, const struct result *r)
+void tally_add(struct tally *t, const struct manifest_entry *entry, enum outcome outcome)
 {
-    bool scored = outcome_has_score(r->outcome);
+    bool scored = outcome_has_score(outcome);
 
     t->n++;
-    t->n_decided += r->outcome != OUTCOME_UNDECIDED;
+    t->n_decided += outcome != OUTCOME_UNDECIDED;
     t->n_scored += scored;
-    t->by_outcome[r->outcome]++;
+    t->by_outcome[outcome]++;
     if (entry->label == LABEL_REAL) {
         t->n_real++;
         t->n_real_scored += scored;
@@ -23,11 +23,6 @@ void tally_add(struct tally *t, const struct manifest_entry *entry, const struct
     }
 }
 
-static bool in_unit_range(double p)
-{
-    return p >= 0 && p <= 1;
-}
-
 /* The caller's promises, checked before anything is counted. */
 static enum status check_input(const struct report_input *in, struct error *e)
 {
@@ -35,34 +30,14 @@ static enum status check_input(const struct report_input *in, struct error *e)
 
     if (n >= UINT32_MAX)
         return error_set(e, STATUS_UNSUPPORTED, "report: %zu videos; at most %u", n, UINT32_MAX - 1);
-    for (size_t i = 0; i < n; i++) {
-        const char *path = manifest_entry(in->manifest, i)->path;
-        const struct result *r = &in->results[i];
-
-        if (r->path && strcmp(r->path, path) != 0)
-            return error_set(e, STATUS_MISMATCH, "report: result %zu is of %s, the manifest has %s there", i, r->path,
-                             path);
-        if ((unsigned)r->outcome >= OUTCOME_COUNT)
-            return error_set(e, STATUS_INVALID, "report: %s has the unknown outcome %d", path, (int)r->outcome);
-        if (!outcome_has_score(r->outcome))
-            continue;
-        if (!in_unit_range(r->p_fake))
-            return error_set(e, STATUS_INVALID, "report: %s is %s with score %g; a score is in 0..1", path,
-                             outcome_name(r->outcome), r->p_fake);
-        for (size_t k = 0; k < r->n_clips; k++) {
-            if (!in_unit_range(r->clips[k].p_fake))
-                return error_set(e, STATUS_INVALID, "report: %s has score %g in clip %zu; a score is in 0..1", path,
-                                 r->clips[k].p_fake, k);
-        }
-    }
+    if (results_count(in->results) != n)
+        return error_set(e, STATUS_MISMATCH, "report: %zu results, the manifest has %zu videos",
+                         results_count(in->results), n);
     return STATUS_OK;
 }
 
-const struct video_facts *model_facts(const struct report_model *m, size_t index)
+const struct video_facts *model_facts(const struct manifest_entry *entry, const struct result *r)
 {
-    const struct manifest_entry *entry = manifest_entry(m->in->manifest, index);
-    const struct result *r = &m->in->results[index];
-
     if (r->facts.codec[0] == '\0' && r->facts.container[0] == '\0' && entry->facts)
         return entry->facts;
     return &r->facts;
@@ -74,14 +49,15 @@ static enum status count(struct report_model *m, struct error *e)
 
     for (size_t i = 0; i < m->n; i++) {
         const struct manifest_entry *entry = manifest_entry(m->in->manifest, i);
-        const struct result *r = &m->in->results[i];
+        enum outcome outcome = results_outcome(m->in->results, i);
+        double p_fake = results_p_fake(m->in->results, i);
 
-        tally_add(&m->tally, entry, r);
-        if (!outcome_has_score(r->outcome))
+        tally_add(&m->tally, entry, outcome);
+        if (!outcome_has_score(outcome))
             continue;
-        m->histogram.of_label[entry->label][r->p_fake < 1 ? (int)(r->p_fake * MODEL_BINS) : MODEL_BINS - 1]++;
+        m->histogram.of_label[entry->label][p_fake < 1 ? (int)(p_fake * MODEL_BINS) : MODEL_BINS - 1]++;
         if (entry->label != LABEL_UNKNOWN)
-            m->n_clips += r->n_clips;
+            m->n_clips += results_n_clips(m->in->results, i);
     }
     for (int k = 0; k < OUTCOME_COUNT; k++)
         total += m->tally.by_outcome[k];
@@ -116,11 +92,11 @@ static enum status rank_videos(const struct report_model *m, enum policy_kind po
     }
     for (size_t i = 0; i < m->n; i++) {
         enum label label = manifest_entry(m->in->manifest, i)->label;
-        bool scored = outcome_has_score(m->in->results[i].outcome);
+        bool scored = outcome_has_score(results_outcome(m->in->results, i));
 
         if (label == LABEL_UNKNOWN || (!scored && policy == POLICY_DROPPED))
             continue;
-        p_fake[n] = scored ? m->in->results[i].p_fake : filled_score(policy, label);
+        p_fake[n] = scored ? results_p_fake(m->in->results, i) : filled_score(policy, label);
         is_fake[n] = label == LABEL_FAKE;
         index[n++] = (uint32_t)i;
     }
@@ -152,10 +128,11 @@ static enum status measure_clips(struct report_model *m, struct error *e)
     }
     for (size_t i = 0; i < m->n; i++) {
         enum label label = manifest_entry(m->in->manifest, i)->label;
-        const struct result *result = &m->in->results[i];
+        const struct result *result;
 
-        if (label == LABEL_UNKNOWN || !outcome_has_score(result->outcome))
+        if (label == LABEL_UNKNOWN || !outcome_has_score(results_outcome(m->in->results, i)))
             continue;
+        result = results_get(m->reader, i);
         for (size_t k = 0; k < result->n_clips; k++, n++) {
             p_fake[n] = result->clips[k].p_fake;
             is_fake[n] = label == LABEL_FAKE;
@@ -187,12 +164,17 @@ static enum status measure_policies(struct report_model *m, struct error *e)
     settings.replicates = 0;
     for (int k = 0; k < POLICY_COUNT; k++) {
         struct ranking r = {0};
-        enum status s = rank_videos(m, (enum policy_kind)k, &r, e);
+        enum status s = STATUS_OK;
 
-        if (s != STATUS_OK)
-            return s;
         m->policies[k] = kinds[k];
-        s = metrics_compute(&r, NULL, &settings, &m->policies[k].metrics, e);
+        /* Nothing is left out or filled: they are the video figures. */
+        if (k == POLICY_DROPPED || m->ranking.n == m->tally.n_real + m->tally.n_fake) {
+            m->policies[k].metrics = m->video;
+            continue;
+        }
+        s = rank_videos(m, (enum policy_kind)k, &r, e);
+        if (s == STATUS_OK)
+            s = metrics_compute(&r, NULL, &settings, &m->policies[k].metrics, e);
         ranking_close(&r);
         if (s != STATUS_OK)
             return s;
@@ -227,40 +209,47 @@ static enum status measure_dependences(struct report_model *m, struct error *e)
     return s;
 }
 
-enum status model_make(const struct report_input *in, enum model_extent extent, struct report_model *ret_m,
-                       struct error *e)
+enum status model_begin(const struct report_input *in, struct report_model *ret_m, struct error *e)
 {
     struct report_model m = {.in = in, .n = manifest_count(in->manifest)};
     enum status s = check_input(in, e);
 
-    if (s != STATUS_OK)
-        return s;
-    s = count(&m, e);
+    if (s == STATUS_OK && results_reader_open(in->results, &m.reader) != STATUS_OK)
+        s = error_no_memory(e);
     if (s == STATUS_OK)
-        s = rank_videos(&m, POLICY_DROPPED, &m.ranking, e);
-    if (s == STATUS_OK)
-        s = metrics_compute(&m.ranking, NULL, &metrics_defaults, &m.video, e);
-    if (s == STATUS_OK && extent == MODEL_WHOLE)
-        s = manifest_hash(in->manifest, m.manifest_sha256, e);
-    if (s == STATUS_OK && extent == MODEL_WHOLE)
-        s = measure_dependences(&m, e);
-    if (s == STATUS_OK && extent == MODEL_WHOLE)
-        s = measure_clips(&m, e);
-    if (s == STATUS_OK && extent == MODEL_WHOLE)
-        s = measure_policies(&m, e);
-    if (s == STATUS_OK && extent == MODEL_WHOLE)
-        s = groups_make(&m, e);
+        s = count(&m, e);
     if (s != STATUS_OK) {
         model_clear(&m);
         return s;
     }
-    findings_make(&m);
     *ret_m = m;
     return STATUS_OK;
 }
 
+enum status model_finish(struct report_model *m, enum model_extent extent, struct error *e)
+{
+    enum status s = rank_videos(m, POLICY_DROPPED, &m->ranking, e);
+
+    if (s == STATUS_OK)
+        s = metrics_compute(&m->ranking, NULL, &metrics_defaults, &m->video, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = manifest_hash(m->in->manifest, m->manifest_sha256, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = measure_dependences(m, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = measure_clips(m, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = measure_policies(m, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = groups_make(m, e);
+    if (s == STATUS_OK)
+        findings_make(m);
+    return s;
+}
+
 void model_clear(struct report_model *m)
 {
+    results_reader_close(&m->reader);
     ranking_close(&m->ranking);
     free(m->splits);
     free(m->families);

@@ -5,6 +5,8 @@
 #ifndef FAKESIFT_COORDINATOR_REPORT_MODEL_H
 #define FAKESIFT_COORDINATOR_REPORT_MODEL_H
 
+#include <stdatomic.h>
+
 #include "coordinator/evaluate/metrics.h"
 #include "coordinator/report/report.h"
 
@@ -60,6 +62,7 @@ struct histogram {
 
 struct report_model {
     const struct report_input *in;
+    struct results_reader *reader; /* of the thread that made the model */
     size_t n;
     struct tally tally;
     size_t n_clips;         /* of labelled, scored videos */
@@ -77,16 +80,26 @@ struct report_model {
 
 enum model_extent { MODEL_WHOLE, MODEL_OVERALL /* tally, video metrics and findings alone */ };
 
-/* STATUS_MISMATCH: results that are not the manifest's. STATUS_INVALID: a score outside 0..1, an unknown
- * outcome. */
-enum status model_make(const struct report_input *in, enum model_extent extent, struct report_model *ret_m,
-                       struct error *e);
+/* Checks and counts. STATUS_MISMATCH: results of another number of videos than the manifest's. */
+enum status model_begin(const struct report_input *in, struct report_model *ret_m, struct error *e);
+/* Measures. */
+enum status model_finish(struct report_model *m, enum model_extent extent, struct error *e);
 void model_clear(struct report_model *m); /* NULL-safe content */
 
 /* The video's facts: the lane's, or the scan's where no lane got so far. */
-const struct video_facts *model_facts(const struct report_model *m, size_t index);
+const struct video_facts *model_facts(const struct manifest_entry *entry, const struct result *r);
 
-void tally_add(struct tally *t, const struct manifest_entry *entry, const struct result *r);
+void tally_add(struct tally *t, const struct manifest_entry *entry, enum outcome outcome);
+
+/* alike.c: ret_first[i] for each entry that mask (NULL: all) has: the first of these whose field is the same string. */
+typedef const char *alike_field(const struct manifest_entry *entry);
+enum status alike_first(const struct manifest *m, alike_field *field, const uint8_t *mask, uint32_t *ret_first,
+                        struct error *e);
+const char *alike_split(const struct manifest_entry *entry);
+const char *alike_family(const struct manifest_entry *entry);
+const char *alike_original(const struct manifest_entry *entry);
+const char *alike_identity(const struct manifest_entry *entry);
+const char *alike_group(const struct manifest_entry *entry);
 
 /* groups.c: the manifest's entries by split and by family, in byte order of name. */
 enum status groups_make(struct report_model *m, struct error *e);
@@ -104,8 +117,18 @@ enum status clusters_by_group(const struct manifest *m, uint32_t *cluster, bool 
 /* The writers; path is the final one. */
 enum status scores_csv_write(const struct report_model *m, const char *path, struct error *e);
 enum status results_json_write(const struct report_model *m, const char *path, struct error *e);
-enum status results_sqlite_write(const struct report_model *m, const char *path, struct error *e);
 enum status page_write(const struct report_model *m, const char *path, struct error *e);
+enum status summary_print(const struct report_model *m, FILE *out, struct error *e);
+
+/* The database in two steps: what needs no figures, which may be another thread's work, and the rest. */
+struct database;
+/* STATUS_BUSY: *stop became true. */
+enum status results_sqlite_begin(const struct report_input *in, const char *path, const atomic_bool *stop,
+                                 struct database **ret_d, struct error *e);
+/* Takes over *d. */
+enum status results_sqlite_finish(struct database **d, const struct report_model *m, struct error *e);
+/* Removes what was written. NULL-safe; sets *d = NULL. */
+void results_sqlite_abandon(struct database **d);
 
 /* True when all of string is UTF-8 (RFC 3629). */
 bool utf8_is_valid(const char *string);

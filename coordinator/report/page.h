@@ -34,7 +34,7 @@ void page_outcomes(struct text *t, const struct report_model *m);
 void page_figures(struct text *t, const struct report_model *m);
 void page_groups(struct text *t, const struct report_model *m);
 void page_policies(struct text *t, const struct report_model *m);
-/* {"x":{"y":1}} -> a row "x.y", 1 */
+/* {"x":{"y":1}} -> a row "x.y", 1; a list of lists has a row a member, another list one row */
 void page_json_table(struct text *t, const char *json, const char *caption);
 
 /* page_videos.c */

@@ -2,7 +2,10 @@
 #include "coordinator/report/page.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stddef.h>
+#include <string.h>
+#include <time.h>
 
 static void table_open(struct text *t, const char *caption, const char *class)
 {
@@ -168,13 +171,13 @@ static void undefined_figures(struct text *t, const struct metrics *video)
 
 static void interval_row(struct text *t, const char *name, const struct measure *auc, const struct interval *i)
 {
-    text_append_format(t, "<tr><th scope=\"row\">%s</th>", name);
+    text_append_format(t, "<tr><th scope=\"row\">%s%s</th>", name, i->is_influence ? " (by influence)" : "");
     range_cell(t, auc, i);
     text_append_string(t, "<td class=\"n\">");
     if (!i->undefined && i->replicates > 0)
         page_count(t, i->replicates);
     text_append_string(t, "</td><td class=\"n\">");
-    if (!i->undefined && i->replicates > 0)
+    if (!i->undefined && i->n_clusters > 0)
         page_count(t, i->n_clusters);
     text_append_string(t, "</td><td class=\"plot\">");
     page_whisker(t, auc, i);
@@ -340,15 +343,24 @@ void page_policies(struct text *t, const struct report_model *m)
         text_append_format(t, "<p class=\"why\">None: %s.</p>", undefined_reason(m->video.auc.undefined));
 }
 
-static void json_row(struct text *t, const char *name, const cJSON *value)
+/* A value in one line: numbers that are moments as dates, long fractions cut. */
+static void json_value(struct text *t, const char *name, const cJSON *value)
 {
+    size_t len = strlen(name);
     char *json;
 
-    text_append_string(t, "<tr><th scope=\"row\">");
-    text_append_html(t, name);
-    text_append_string(t, "</th><td>");
     if (cJSON_IsString(value)) {
         text_append_html(t, value->valuestring);
+    } else if (cJSON_IsNumber(value) && len > 7 && strcmp(name + len - 7, "_unix_s") == 0 &&
+               fabs(value->valuedouble) < 1e11) {
+        time_t moment = (time_t)value->valuedouble;
+        char date[40];
+        struct tm tm;
+
+        if (gmtime_r(&moment, &tm) && strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &tm) > 0)
+            text_append_string(t, date);
+    } else if (cJSON_IsNumber(value)) {
+        text_append_format(t, "%.10g", value->valuedouble);
     } else {
         json = cJSON_PrintUnformatted(value);
         if (json)
@@ -357,24 +369,88 @@ static void json_row(struct text *t, const char *name, const cJSON *value)
             t->failed = true;
         cJSON_free(json);
     }
+}
+
+static bool is_flat(const cJSON *value)
+{
+    const cJSON *child;
+
+    cJSON_ArrayForEach(child, value)
+    {
+        if (cJSON_IsObject(child) || cJSON_IsArray(child))
+            return false;
+    }
+    return true;
+}
+
+/* A list whose members hold no lists: one row, a line a member. */
+static bool is_list(const cJSON *value)
+{
+    const cJSON *child;
+
+    if (!cJSON_IsArray(value))
+        return false;
+    cJSON_ArrayForEach(child, value)
+    {
+        if (cJSON_IsArray(child) || !is_flat(child))
+            return false;
+    }
+    return true;
+}
+
+static void json_list(struct text *t, const cJSON *list)
+{
+    const cJSON *member, *field;
+
+    if (!list->child)
+        text_append_string(t, "none");
+    cJSON_ArrayForEach(member, list)
+    {
+        if (member != list->child)
+            text_append_string(t, cJSON_IsObject(member) ? "<br>" : ", ");
+        if (!cJSON_IsObject(member))
+            json_value(t, "", member);
+        cJSON_ArrayForEach(field, member)
+        {
+            text_append_string(t, field == member->child ? "" : ", ");
+            text_append_html(t, field->string ? field->string : "");
+            text_append_string(t, " ");
+            json_value(t, field->string ? field->string : "", field);
+        }
+    }
+}
+
+static void json_row(struct text *t, const char *name, const cJSON *value)
+{
+    text_append_string(t, "<tr><th scope=\"row\">");
+    text_append_html(t, name);
+    text_append_string(t, "</th><td>");
+    if (is_list(value))
+        json_list(t, value);
+    else
+        json_value(t, name, value);
     text_append_string(t, "</td></tr>");
 }
 
+/* {"x":{"y":1},"z":[{"a":[2]}]} -> rows "x.y" and "z 1.a" */
 static void json_rows(struct text *t, const char *prefix, const cJSON *object, int depth)
 {
     const cJSON *child;
+    size_t n = 0;
 
     cJSON_ArrayForEach(child, object)
     {
         struct text name = {0};
 
         text_append_string(&name, prefix);
-        if (prefix[0] != '\0')
+        if (cJSON_IsArray(object))
+            text_append_format(&name, " %zu", ++n);
+        else if (prefix[0] != '\0')
             text_append(&name, ".", 1);
         text_append_string(&name, child->string ? child->string : "");
         if (name.failed)
             t->failed = true;
-        else if (cJSON_IsObject(child) && child->child && depth < PAGE_MAX_JSON_DEPTH)
+        else if (child->child && depth < PAGE_MAX_JSON_DEPTH && !is_list(child))
             json_rows(t, name.data, child, depth + 1);
         else
             json_row(t, name.data, child);

@@ -62,9 +62,9 @@ static void find_top(const struct report_model *m, double (*weigh)(const struct 
         double weight;
         size_t at;
 
-        if (!outcome_has_score(m->in->results[i].outcome))
+        if (!outcome_has_score(results_outcome(m->in->results, i)))
             continue;
-        weight = weigh(entry_of(m, i), m->in->results[i].p_fake);
+        weight = weigh(entry_of(m, i), results_p_fake(m->in->results, i));
         if (weight < 0)
             continue;
         top->n_all++;
@@ -107,7 +107,7 @@ static void top_table(struct text *t, const struct report_model *m, const char *
     table_open(t, title, heads, 5);
     for (size_t k = 0; k < top.n; k++) {
         const struct manifest_entry *entry = entry_of(m, top.index[k]);
-        const struct result *r = &m->in->results[top.index[k]];
+        const struct result *r = results_get(m->reader, top.index[k]);
 
         text_append_string(t, "<tr><th scope=\"row\" class=\"path\">");
         text_append_html(t, entry->path);
@@ -156,10 +156,12 @@ void page_unscored(struct text *t, const struct report_model *m)
     }
     table_open(t, "Videos without a score", heads, 4);
     for (size_t i = 0; i < m->n && n < PAGE_MAX_UNSCORED; i++) {
-        const struct result *r = &m->in->results[i];
+        enum outcome outcome = results_outcome(m->in->results, i);
+        const struct result *r;
 
-        if (r->outcome == OUTCOME_UNDECIDED || outcome_has_score(r->outcome))
+        if (outcome == OUTCOME_UNDECIDED || outcome_has_score(outcome))
             continue;
+        r = results_get(m->reader, i);
         n++;
         text_append_string(t, "<tr><th scope=\"row\" class=\"path\">");
         text_append_html(t, entry_of(m, i)->path);
@@ -211,8 +213,8 @@ static void append_string(struct text *t, const char *string)
 static void append_row(struct text *t, const struct report_model *m, size_t i)
 {
     const struct manifest_entry *entry = entry_of(m, i);
-    const struct result *r = &m->in->results[i];
-    const struct video_facts *facts = model_facts(m, i);
+    const struct result *r = results_get(m->reader, i);
+    const struct video_facts *facts = model_facts(entry, r);
 
     text_append(t, "[", 1);
     append_string(t, entry->path);
@@ -257,29 +259,57 @@ static int compare_weighed(const void *left, const void *right)
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
-/* keep[i]: the video is on the page. As page_all_note says. */
+static double weight_of(const struct report_model *m, size_t i)
+{
+    enum outcome outcome = results_outcome(m->in->results, i);
+
+    if (outcome_has_score(outcome))
+        return results_p_fake(m->in->results, i);
+    /* Undecided videos have nothing to show: last. */
+    return outcome == OUTCOME_UNDECIDED ? -1 : 2;
+}
+
+/* 0..MAX_BIN, never falling with the weight. */
+enum { MAX_BIN = 3 * 4096 };
+static unsigned bin_of(double weight)
+{
+    return (unsigned)((weight + 1) * 4096);
+}
+
+/* keep[i]: the video is on the page. As page_all_note says. Only those whose weight is near the limit are sorted. */
 static enum status choose(const struct report_model *m, uint8_t *keep, struct error *e)
 {
-    struct weighed *all;
+    size_t *bins, n_kept = 0, n_near = 0;
+    struct weighed *near;
+    unsigned limit = MAX_BIN;
 
     if (m->n <= PAGE_MAX_ROWS) {
         memset(keep, 1, m->n);
         return STATUS_OK;
     }
-    all = malloc(m->n * sizeof(*all));
-    if (!all)
+    bins = calloc(MAX_BIN + 1, sizeof(*bins));
+    if (!bins)
+        return error_no_memory(e);
+    for (size_t i = 0; i < m->n; i++)
+        bins[bin_of(weight_of(m, i))]++;
+    while (n_kept + bins[limit] < PAGE_MAX_ROWS)
+        n_kept += bins[limit--];
+    near = malloc((bins[limit] + 1) * sizeof(*near));
+    free(bins);
+    if (!near)
         return error_no_memory(e);
     for (size_t i = 0; i < m->n; i++) {
-        const struct result *r = &m->in->results[i];
+        double weight = weight_of(m, i);
 
-        /* Undecided videos have nothing to show: last. */
-        all[i].weight = outcome_has_score(r->outcome) ? r->p_fake : r->outcome == OUTCOME_UNDECIDED ? -1 : 2;
-        all[i].index = (uint32_t)i;
+        if (bin_of(weight) > limit)
+            keep[i] = 1;
+        else if (bin_of(weight) == limit)
+            near[n_near++] = (struct weighed){.weight = weight, .index = (uint32_t)i};
     }
-    qsort(all, m->n, sizeof(*all), compare_weighed);
-    for (size_t k = 0; k < PAGE_MAX_ROWS; k++)
-        keep[all[k].index] = 1;
-    free(all);
+    qsort(near, n_near, sizeof(*near), compare_weighed);
+    for (size_t k = 0; k < PAGE_MAX_ROWS - n_kept; k++)
+        keep[near[k].index] = 1;
+    free(near);
     return STATUS_OK;
 }
 

@@ -9,20 +9,27 @@
 
 #include <stdio.h>
 
+#include "coordinator/results.h"
 #include "shard/manifest.h"
-#include "shard/result.h"
 
 struct report_input {
     const char *run_folder;
     const struct manifest *manifest;
     /* manifest_count() of them, in its order; OUTCOME_UNDECIDED where no result exists yet. */
-    const struct result *results;
+    const struct results *results;
     /* Objects as JSON text. protocol: the fields of the run's fingerprint. execution: versions, machines,
      * sandbox, wall times; shown in report.html and kept in run.json, never part of "results". */
     const char *protocol_json, *execution_json;
     const char *detector_name, *detector_worth; /* shown to the reader */
 };
 
+/* What took how long, in seconds of the wall; the database is written beside the first three. */
+struct report_times {
+    double figures_s, scores_csv_s, report_json_s, results_sqlite_s, report_html_s;
+};
+
+/* Writes all four, and the summary to out. out and ret_times may be NULL. */
+enum status report_make(const struct report_input *in, FILE *out, struct report_times *ret_times, struct error *e);
 /* Writes all four. */
 enum status report_write(const struct report_input *in, struct error *e);
 

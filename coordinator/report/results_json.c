@@ -45,6 +45,8 @@ static void append_interval(struct text *t, const char *name, const struct inter
         append_number(t, i->low);
         text_append_string(t, ",\"high\":");
         append_number(t, i->high);
+        if (i->is_influence)
+            text_append_format(t, ",\"by\":\"influence\",\"clusters\":%u", i->n_clusters);
         if (i->replicates > 0)
             text_append_format(t, ",\"replicates\":%u,\"clusters\":%u", i->replicates, i->n_clusters);
         if (i->is_collapsed)
@@ -204,10 +206,11 @@ static void append_unscored(struct text *t, const struct report_model *m)
     text_append_string(t, ",\n\"unscored\":[");
     for (size_t i = 0; i < m->n; i++) {
         const struct manifest_entry *entry = manifest_entry(m->in->manifest, i);
-        const struct result *r = &m->in->results[i];
+        const struct result *r;
 
-        if (outcome_has_score(r->outcome))
+        if (outcome_has_score(results_outcome(m->in->results, i)))
             continue;
+        r = results_get(m->reader, i);
         text_append_string(t, n++ > 0 ? ",\n{" : "\n{");
         append_string(t, "path", entry->path);
         if (!utf8_is_valid(entry->path)) {

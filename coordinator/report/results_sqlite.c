@@ -15,10 +15,15 @@
 
 #include "coordinator/report/embedded.h"
 
+/* The one index whose order is not the manifest's costs as much as all else beyond this many videos. */
+enum { MAX_BY_SCORE = 1000000 };
+
 struct database {
-    char *partial_path;
+    char *path, *partial_path;
+    bool made; /* the partial file is there, perhaps */
     sqlite3 *db;
-    sqlite3_stmt *insert;
+    sqlite3_stmt *insert, *insert_clip;
+    struct results_reader *reader; /* its own: it works beside the other writers */
 };
 
 static enum status fail(const struct database *d, struct error *e)
@@ -44,10 +49,12 @@ static enum status prepare(struct database *d, const char *sql, struct error *e)
 /* A failed bind leaves NULL and shows when the row breaks its table's rules, or as no memory at the step. */
 static void bind_text(struct database *d, int column, const char *text)
 {
+    size_t len = strlen(text);
+
     if (utf8_is_valid(text))
-        sqlite3_bind_text(d->insert, column, text, -1, SQLITE_STATIC);
+        sqlite3_bind_text64(d->insert, column, text, len, SQLITE_STATIC, SQLITE_UTF8);
     else
-        sqlite3_bind_blob64(d->insert, column, text, strlen(text), SQLITE_STATIC);
+        sqlite3_bind_blob64(d->insert, column, text, len, SQLITE_STATIC);
 }
 
 /* "" = unknown = NULL. */
@@ -122,67 +129,75 @@ static void bind_facts(struct database *d, int column, const struct video_facts 
     bind_known(d, column++, has_stream, facts->n_audio_streams);
 }
 
-static enum status insert_videos(struct database *d, const struct report_model *m, struct error *e)
+static void bind_video(struct database *d, size_t i, const struct manifest_entry *entry, const struct result *r)
 {
+    bool decided = r->outcome != OUTCOME_UNDECIDED;
+
+    sqlite3_bind_int64(d->insert, 1, (int64_t)i);
+    bind_text(d, 2, entry->path);
+    bind_known_text(d, 3, label_name(entry->label));
+    bind_known_text(d, 4, entry->split);
+    bind_known_text(d, 5, entry->family);
+    bind_known_text(d, 6, entry->original);
+    bind_known_text(d, 7, entry->identity);
+    bind_known_text(d, 8, entry->group);
+    bind_text(d, 9, outcome_name(r->outcome));
+    if (outcome_has_score(r->outcome))
+        sqlite3_bind_double(d->insert, 10, r->p_fake);
+    bind_known_text(d, 11, r->message);
+    bind_known(d, 12, decided, r->n_frames_wanted);
+    bind_known(d, 13, decided, r->n_frames_decoded);
+    bind_known(d, 14, decided, r->n_frames_with_face);
+    bind_known(d, 15, decided, r->n_tracks);
+    bind_known(d, 16, decided, (int64_t)r->n_clips);
+    bind_facts(d, 17, model_facts(entry, r));
+    bind_known(d, 29, entry->exists, (int64_t)entry->size_bytes);
+    bind_known(d, 30, decided, r->attempt);
+    bind_known(d, 31, decided, r->rank);
+    bind_known(d, 32, decided, r->wall_us);
+    bind_known(d, 33, decided, r->decode_us);
+    bind_known(d, 34, decided, r->face_us);
+    bind_known(d, 35, decided, r->network_us);
+}
+
+static enum status insert_clip(struct database *d, size_t i, const struct clip_score *clip, struct error *e)
+{
+    sqlite3_stmt *s = d->insert_clip;
+
+    sqlite3_bind_int64(s, 1, (int64_t)i);
+    sqlite3_bind_int64(s, 2, clip->track);
+    sqlite3_bind_int64(s, 3, clip->clip);
+    sqlite3_bind_int64(s, 4, clip->start_us);
+    sqlite3_bind_int64(s, 5, clip->end_us);
+    sqlite3_bind_int64(s, 6, clip->n_frames);
+    sqlite3_bind_double(s, 7, clip->p_fake);
+    if (sqlite3_step(s) != SQLITE_DONE)
+        return fail(d, e);
+    sqlite3_reset(s);
+    return STATUS_OK;
+}
+
+static enum status insert_videos(struct database *d, const struct report_input *in, const atomic_bool *stop,
+                                 struct error *e)
+{
+    size_t n = manifest_count(in->manifest);
     enum status s = prepare(d,
                             "INSERT INTO video VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
                             "?,?,?,?)",
                             e);
 
-    for (size_t i = 0; s == STATUS_OK && i < m->n; i++) {
-        const struct manifest_entry *entry = manifest_entry(m->in->manifest, i);
-        const struct result *r = &m->in->results[i];
-        bool decided = r->outcome != OUTCOME_UNDECIDED;
+    if (s == STATUS_OK &&
+        sqlite3_prepare_v2(d->db, "INSERT INTO clip VALUES (?,?,?,?,?,?,?)", -1, &d->insert_clip, NULL) != SQLITE_OK)
+        s = fail(d, e);
+    for (size_t i = 0; s == STATUS_OK && i < n; i++) {
+        const struct result *r = results_get(d->reader, i);
 
-        sqlite3_bind_int64(d->insert, 1, (int64_t)i);
-        bind_text(d, 2, entry->path);
-        bind_known_text(d, 3, label_name(entry->label));
-        bind_known_text(d, 4, entry->split);
-        bind_known_text(d, 5, entry->family);
-        bind_known_text(d, 6, entry->original);
-        bind_known_text(d, 7, entry->identity);
-        bind_known_text(d, 8, entry->group);
-        bind_text(d, 9, outcome_name(r->outcome));
-        if (outcome_has_score(r->outcome))
-            sqlite3_bind_double(d->insert, 10, r->p_fake);
-        bind_known_text(d, 11, r->message);
-        bind_known(d, 12, decided, r->n_frames_wanted);
-        bind_known(d, 13, decided, r->n_frames_decoded);
-        bind_known(d, 14, decided, r->n_frames_with_face);
-        bind_known(d, 15, decided, r->n_tracks);
-        bind_known(d, 16, decided, (int64_t)r->n_clips);
-        bind_facts(d, 17, model_facts(m, i));
-        bind_known(d, 29, entry->exists, (int64_t)entry->size_bytes);
-        bind_known(d, 30, decided, r->attempt);
-        bind_known(d, 31, decided, r->rank);
-        bind_known(d, 32, decided, r->wall_us);
-        bind_known(d, 33, decided, r->decode_us);
-        bind_known(d, 34, decided, r->face_us);
-        bind_known(d, 35, decided, r->network_us);
+        if (i % 4096 == 0 && atomic_load(stop))
+            return error_set(e, STATUS_BUSY, "%s: given up", d->partial_path);
+        bind_video(d, i, manifest_entry(in->manifest, i), r);
         s = step(d, e);
-    }
-    return s;
-}
-
-static enum status insert_clips(struct database *d, const struct report_model *m, struct error *e)
-{
-    enum status s = prepare(d, "INSERT INTO clip VALUES (?,?,?,?,?,?,?)", e);
-
-    for (size_t i = 0; s == STATUS_OK && i < m->n; i++) {
-        const struct result *r = &m->in->results[i];
-
-        for (size_t k = 0; s == STATUS_OK && k < r->n_clips; k++) {
-            const struct clip_score *clip = &r->clips[k];
-
-            sqlite3_bind_int64(d->insert, 1, (int64_t)i);
-            sqlite3_bind_int64(d->insert, 2, clip->track);
-            sqlite3_bind_int64(d->insert, 3, clip->clip);
-            sqlite3_bind_int64(d->insert, 4, clip->start_us);
-            sqlite3_bind_int64(d->insert, 5, clip->end_us);
-            sqlite3_bind_int64(d->insert, 6, clip->n_frames);
-            sqlite3_bind_double(d->insert, 7, clip->p_fake);
-            s = step(d, e);
-        }
+        for (size_t k = 0; s == STATUS_OK && k < r->n_clips; k++)
+            s = insert_clip(d, i, &r->clips[k], e);
     }
     return s;
 }
@@ -199,54 +214,94 @@ static enum status sync_file(const char *path, struct error *e)
     return s;
 }
 
-enum status results_sqlite_write(const struct report_model *m, const char *path, struct error *e)
+void results_sqlite_abandon(struct database **d)
 {
-    struct database d = {0};
-    enum status s = STATUS_OK;
+    struct database *x = *d;
 
-    if (asprintf(&d.partial_path, "%s.partial", path) < 0)
+    if (!x)
+        return;
+    sqlite3_finalize(x->insert);
+    sqlite3_finalize(x->insert_clip);
+    sqlite3_close(x->db);
+    if (x->partial_path && x->made)
+        unlink(x->partial_path);
+    results_reader_close(&x->reader);
+    free(x->partial_path);
+    free(x->path);
+    free(x);
+    *d = NULL;
+}
+
+static enum status open_database(const struct report_input *in, const char *path, struct database *d, struct error *e)
+{
+    d->path = strdup(path);
+    if (!d->path || asprintf(&d->partial_path, "%s.partial", path) < 0) {
+        d->partial_path = NULL;
+        return error_no_memory(e);
+    }
+    if (results_reader_open(in->results, &d->reader) != STATUS_OK)
         return error_no_memory(e);
     /* What a killed run left there; SQLite would open it. */
-    if (unlink(d.partial_path) != 0 && errno != ENOENT) {
-        s = error_set_errno(e, errno, "%s: cannot remove", d.partial_path);
-        goto end;
-    }
-    if (sqlite3_open_v2(d.partial_path, &d.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
-        s = d.db ? fail(&d, e) : error_no_memory(e);
-        goto end;
-    }
-    /* A crash leaves a partial file that nobody reads, so no journal is needed; sync_file does the one sync.
-     */
-    s = run_sql(&d, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN", e);
+    if (unlink(d->partial_path) != 0 && errno != ENOENT)
+        return error_set_errno(e, errno, "%s: cannot remove", d->partial_path);
+    d->made = true;
+    if (sqlite3_open_v2(d->partial_path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK)
+        return d->db ? fail(d, e) : error_no_memory(e);
+    /* A crash leaves a partial file that nobody reads, so no journal is needed; sync_file does the one sync. What an
+     * index sorts stays in memory, since SQLite's other place for it is outside the run's folder. */
+    return run_sql(d,
+                   "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+                   "PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY; BEGIN",
+                   e);
+}
+
+enum status results_sqlite_begin(const struct report_input *in, const char *path, const atomic_bool *stop,
+                                 struct database **ret_d, struct error *e)
+{
+    struct database *d = calloc(1, sizeof(*d));
+    enum status s = d ? open_database(in, path, d, e) : error_no_memory(e);
+
     if (s == STATUS_OK)
-        s = run_sql(&d, schema_sql, e);
+        s = run_sql(d, schema_sql, e);
     if (s == STATUS_OK)
-        s = insert_run(&d, m, e);
-    if (s == STATUS_OK)
-        s = insert_videos(&d, m, e);
-    if (s == STATUS_OK)
-        s = insert_clips(&d, m, e);
+        s = insert_videos(d, in, stop, e);
     /* Indexes after the rows: one sort instead of as many look-ups as rows. */
     if (s == STATUS_OK)
-        s = run_sql(&d,
+        s = run_sql(d,
                     "CREATE UNIQUE INDEX video_path ON video(path);"
                     "CREATE INDEX video_outcome ON video(outcome);"
-                    "CREATE INDEX video_label_p_fake ON video(label, p_fake);"
-                    "CREATE INDEX clip_video ON clip(video_id, track, clip);"
-                    "COMMIT",
+                    "CREATE INDEX clip_video ON clip(video_id, track, clip)",
                     e);
-    sqlite3_finalize(d.insert);
-    if (sqlite3_close(d.db) != SQLITE_OK && s == STATUS_OK)
-        s = error_set(e, STATUS_BUG, "%s: a statement was left open", d.partial_path);
-    d.db = NULL;
+    if (s == STATUS_OK && manifest_count(in->manifest) <= MAX_BY_SCORE)
+        s = run_sql(d, "CREATE INDEX video_label_p_fake ON video(label, p_fake)", e);
+    if (s != STATUS_OK) {
+        results_sqlite_abandon(&d);
+        return s;
+    }
+    *ret_d = d;
+    return STATUS_OK;
+}
+
+enum status results_sqlite_finish(struct database **d, const struct report_model *m, struct error *e)
+{
+    struct database *x = *d;
+    enum status s = insert_run(x, m, e);
+
     if (s == STATUS_OK)
-        s = sync_file(d.partial_path, e);
-    if (s == STATUS_OK && rename(d.partial_path, path) != 0)
-        s = error_set_errno(e, errno, "%s: cannot rename to it", path);
-    if (s != STATUS_OK)
-        unlink(d.partial_path);
-end:
-    sqlite3_close(d.db);
-    free(d.partial_path);
+        s = run_sql(x, "COMMIT", e);
+    sqlite3_finalize(x->insert);
+    sqlite3_finalize(x->insert_clip);
+    x->insert = x->insert_clip = NULL;
+    if (s == STATUS_OK && sqlite3_close(x->db) != SQLITE_OK)
+        s = error_set(e, STATUS_BUG, "%s: a statement was left open", x->partial_path);
+    else if (s == STATUS_OK)
+        x->db = NULL;
+    if (s == STATUS_OK)
+        s = sync_file(x->partial_path, e);
+    if (s == STATUS_OK && rename(x->partial_path, x->path) != 0)
+        s = error_set_errno(e, errno, "%s: cannot rename to it", x->path);
+    x->made = s != STATUS_OK;
+    results_sqlite_abandon(d);
     return s;
 }

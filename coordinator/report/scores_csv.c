@@ -10,6 +10,8 @@
 #include "shard/file.h"
 #include "shard/text.h"
 
+enum { WRITE_BYTES = 64 * 1024 }; /* rows are gathered to this much */
+
 static const char *const columns[] = {
     "path",
     "label",
@@ -64,15 +66,33 @@ static void append_text(struct text *t, const char *string)
 static void append_fact(struct text *t, bool is_known, int64_t value)
 {
     if (is_known)
-        text_append_format(t, "%lld", (long long)value);
+        text_append_i64(t, value);
     text_append(t, ",", 1);
 }
 
-static void append_row(struct text *t, const struct report_model *m, size_t index)
+/* Most rates of a corpus are few; the last one written is kept. */
+struct rate {
+    uint32_t num, den;
+    struct text text;
+};
+
+static void append_rate(struct text *t, struct rate *last, uint32_t num, uint32_t den)
+{
+    if (num != last->num || den != last->den) {
+        last->text.len_bytes = 0;
+        text_append_double(&last->text, (double)num / den);
+        last->num = num;
+        last->den = den;
+    }
+    t->failed = t->failed || last->text.failed;
+    text_append(t, last->text.data, last->text.len_bytes);
+}
+
+static void append_row(struct text *t, struct rate *rate, const struct report_model *m, size_t index)
 {
     const struct manifest_entry *entry = manifest_entry(m->in->manifest, index);
-    const struct result *r = &m->in->results[index];
-    const struct video_facts *facts = model_facts(m, index);
+    const struct result *r = results_get(m->reader, index);
+    const struct video_facts *facts = model_facts(entry, r);
     bool has_stream = facts->codec[0] != '\0';
 
     append_text(t, entry->path);
@@ -99,14 +119,14 @@ static void append_row(struct text *t, const struct report_model *m, size_t inde
     append_fact(t, facts->height_px > 0, facts->height_px);
     append_fact(t, has_stream, facts->rotation_deg);
     if (facts->fps_num > 0 && facts->fps_den > 0)
-        text_append_double(t, (double)facts->fps_num / facts->fps_den);
+        append_rate(t, rate, facts->fps_num, facts->fps_den);
     text_append(t, ",", 1);
     append_fact(t, facts->duration_us > 0, facts->duration_us);
     append_fact(t, facts->n_frames > 0, facts->n_frames);
     append_fact(t, facts->bit_rate_bps > 0, facts->bit_rate_bps);
     append_fact(t, has_stream, facts->n_audio_streams);
     if (entry->exists)
-        text_append_format(t, "%llu", (unsigned long long)entry->size_bytes);
+        text_append_u64(t, entry->size_bytes);
     text_append(t, "\n", 1);
 }
 
@@ -114,6 +134,7 @@ enum status scores_csv_write(const struct report_model *m, const char *path, str
 {
     struct file_writer *w = NULL;
     struct text row = {0};
+    struct rate rate = {0};
     enum status s = file_writer_open(path, &w, e);
 
     if (s != STATUS_OK)
@@ -122,11 +143,14 @@ enum status scores_csv_write(const struct report_model *m, const char *path, str
         text_append_format(&row, "%s%s", k > 0 ? "," : "", columns[k]);
     text_append(&row, "\n", 1);
     for (size_t i = 0; i <= m->n && !row.failed; i++) {
-        fwrite(row.data, 1, row.len_bytes, file_writer_stream(w));
-        row.len_bytes = 0;
+        if (i == m->n || row.len_bytes >= WRITE_BYTES) {
+            fwrite(row.data, 1, row.len_bytes, file_writer_stream(w));
+            row.len_bytes = 0;
+        }
         if (i < m->n)
-            append_row(&row, m, i);
+            append_row(&row, &rate, m, i);
     }
+    text_clear(&rate.text);
     if (row.failed) {
         file_writer_discard(&w);
         text_clear(&row);

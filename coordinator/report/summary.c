@@ -29,40 +29,50 @@ static void print_auc(FILE *out, const struct report_model *m)
     fprintf(out, ")\n");
 }
 
-enum status report_print_summary(const struct report_input *in, FILE *out, struct error *e)
+enum status summary_print(const struct report_model *m, FILE *out, struct error *e)
 {
-    struct report_model m = {0};
-    enum status s = model_make(in, MODEL_OVERALL, &m, e);
+    enum status s = STATUS_OK;
     char *page;
 
-    if (s != STATUS_OK)
-        return s;
     for (int k = 1; k <= OUTCOME_COUNT; k++) {
         enum outcome o = k < OUTCOME_COUNT ? (enum outcome)k : OUTCOME_UNDECIDED;
 
-        if (m.tally.by_outcome[o] > 0)
-            fprintf(out, "  %-16s %8zu\n", outcome_name(o), m.tally.by_outcome[o]);
+        if (m->tally.by_outcome[o] > 0)
+            fprintf(out, "  %-16s %8zu\n", outcome_name(o), m->tally.by_outcome[o]);
     }
-    fprintf(out, "  %-16s %8zu\n", "total", m.tally.n);
-    fprintf(out, "%zu of %zu videos decided, %zu scored", m.tally.n_decided, m.tally.n, m.tally.n_scored);
-    if (m.tally.n > 0)
-        fprintf(out, " (coverage %.1f %%)", 100.0 * (double)m.tally.n_scored / (double)m.tally.n);
+    fprintf(out, "  %-16s %8zu\n", "total", m->tally.n);
+    fprintf(out, "%zu of %zu video%s decided, %zu scored", m->tally.n_decided, m->tally.n, m->tally.n == 1 ? "" : "s",
+            m->tally.n_scored);
+    if (m->tally.n > 0)
+        fprintf(out, " (coverage %.1f %%)", 100.0 * (double)m->tally.n_scored / (double)m->tally.n);
     fprintf(out, "\n");
-    if (m.tally.n_decided < m.tally.n)
-        fprintf(out, "%zu not yet decided\n", m.tally.n - m.tally.n_decided);
-    print_auc(out, &m);
-    for (size_t k = 0; k < m.n_findings; k++) {
-        if (m.findings[k].is_warning)
-            fprintf(out, "warning: %s\n", m.findings[k].text);
+    if (m->tally.n_decided < m->tally.n)
+        fprintf(out, "%zu not yet decided\n", m->tally.n - m->tally.n_decided);
+    print_auc(out, m);
+    for (size_t k = 0; k < m->n_findings; k++) {
+        if (m->findings[k].is_warning)
+            fprintf(out, "warning: %s\n", m->findings[k].text);
     }
-    page = file_join(in->run_folder, "report.html");
+    page = file_join(m->in->run_folder, "report.html");
     if (page)
         fprintf(out, "%s\n", page);
     else
         s = error_no_memory(e);
     free(page);
-    model_clear(&m);
     if (s == STATUS_OK && ferror(out))
         s = error_set(e, STATUS_IO, "report: cannot print the summary");
+    return s;
+}
+
+enum status report_print_summary(const struct report_input *in, FILE *out, struct error *e)
+{
+    struct report_model m = {0};
+    enum status s = model_begin(in, &m, e);
+
+    if (s == STATUS_OK)
+        s = model_finish(&m, MODEL_OVERALL, e);
+    if (s == STATUS_OK)
+        s = summary_print(&m, out, e);
+    model_clear(&m);
     return s;
 }

@@ -126,6 +126,7 @@ int main(int argc, char **argv)
     };
     const char *mode = argc == 4 ? argv[3] : "";
     struct manifest *m = NULL;
+    struct results *table = NULL;
     struct result *results = NULL;
     struct random random;
     struct error e = {0};
@@ -159,7 +160,13 @@ int main(int argc, char **argv)
         result_set_message(&results[i], "%s", undecided ? "" : "600 s passed, in attempt 2 of 2");
     }
     in.manifest = m;
-    in.results = results;
+    if (s == STATUS_OK && results_open(n, &table) != STATUS_OK)
+        s = error_no_memory(&e);
+    for (size_t i = 0; s == STATUS_OK && i < n; i++) {
+        if (results[i].outcome != OUTCOME_UNDECIDED)
+            s = results_put(table, i, &results[i]);
+    }
+    in.results = table;
     start = clock();
     if (s == STATUS_OK)
         s = report_write(&in, &e);
@@ -173,6 +180,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; results && i < n; i++)
         result_clear(&results[i]);
     free(results);
+    results_close(&table);
     manifest_close(&m);
     return s == STATUS_OK ? 0 : 2;
 }

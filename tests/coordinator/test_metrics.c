@@ -216,6 +216,7 @@ Test(metrics, many_items_get_fewer_replicates_down_to_a_bound)
     struct metrics_settings settings = metrics_defaults;
     const double p_fake[4] = {0.1, 0.6, 0.5, 0.9};
     const uint8_t is_fake[4] = {0, 0, 1, 1};
+    const uint32_t cluster[4] = {0, 5, 0, 5};
     struct ranking r = {0};
     struct interval i;
     struct error e = {0};
@@ -228,14 +229,62 @@ Test(metrics, many_items_get_fewer_replicates_down_to_a_bound)
     cr_assert_eq(i.replicates, 300);
     settings.max_draws = 4 * 199;
     cr_assert_eq(metrics_bootstrap(&r, NULL, &settings, &i, &e), STATUS_OK);
-    cr_assert_eq(i.replicates, METRICS_MIN_REPLICATES);
-    settings.min_replicates = 0;
-    cr_assert_eq(metrics_bootstrap(&r, NULL, &settings, &i, &e), STATUS_OK);
+    cr_assert_eq(i.undefined, UNDEFINED_TOO_MANY_ITEMS);
+    cr_assert_eq(metrics_bootstrap(&r, cluster, &settings, &i, &e), STATUS_OK);
+    cr_assert(i.is_influence);
+    cr_assert_eq(i.n_clusters, 2);
+    settings.influence_beyond = false;
+    cr_assert_eq(metrics_bootstrap(&r, cluster, &settings, &i, &e), STATUS_OK);
     cr_assert_eq(i.undefined, UNDEFINED_TOO_MANY_ITEMS);
     settings.replicates = 0;
     cr_assert_eq(metrics_bootstrap(&r, NULL, &settings, &i, &e), STATUS_OK);
     cr_assert_eq(i.undefined, UNDEFINED_NOT_ASKED);
     ranking_close(&r);
+}
+
+/* 3,000 items in 300 clusters that share most of their score. */
+static void clustered(double *p_fake, uint8_t *is_fake, uint32_t *cluster, bool one_each)
+{
+    struct random random;
+
+    random_seed(&random, 5);
+    for (uint32_t i = 0; i < 3000; i++) {
+        uint32_t c = i % 300;
+
+        is_fake[i] = (uint8_t)((c + i / 300) % 2);
+        cluster[i] = one_each ? i : c;
+        p_fake[i] = 0.2 * is_fake[i] + 0.5 * (c * 7919 % 300) / 300 + 0.3 * random_below(&random, 1000) / 1000;
+    }
+}
+
+Test(metrics, influence_gives_the_interval_of_the_bootstrap_and_of_delong)
+{
+    static double p_fake[3000];
+    static uint8_t is_fake[3000];
+    static uint32_t cluster[3000];
+    struct metrics_settings settings = metrics_defaults;
+
+    for (int one_each = 0; one_each < 2; one_each++) {
+        struct ranking r = {0};
+        struct interval drawn, direct, delong;
+        struct error e = {0};
+
+        clustered(p_fake, is_fake, cluster, one_each);
+        cr_assert_eq(ranking_open(p_fake, is_fake, 3000, &r, &e), STATUS_OK);
+        settings.max_draws = metrics_defaults.max_draws;
+        cr_assert_eq(metrics_bootstrap(&r, cluster, &settings, &drawn, &e), STATUS_OK);
+        cr_assert_eq(drawn.replicates, 2000);
+        settings.max_draws = 1;
+        cr_assert_eq(metrics_bootstrap(&r, cluster, &settings, &direct, &e), STATUS_OK);
+        cr_assert(direct.is_influence);
+        cr_assert_eq(direct.n_clusters, one_each ? 3000 : 300);
+        cr_expect_float_eq((direct.high - direct.low) / (drawn.high - drawn.low), 1, 0.06);
+        cr_expect_float_eq(direct.low, drawn.low, 0.005);
+        delong = metrics_delong(&r);
+        if (one_each)
+            cr_expect_float_eq(direct.high - direct.low, delong.high - delong.low, 1e-4);
+        ranking_close(&r);
+    }
 }
 
 Test(metrics, dependent_items_widen_the_interval)

@@ -1,6 +1,8 @@
+#include "coordinator/results.h"
 #include "coordinator/submit.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,34 +205,39 @@ static struct manifest *manifest_of(size_t n)
     return m;
 }
 
+static struct results *results_of(size_t n, size_t n_scored)
+{
+    const struct result scored = {.outcome = OUTCOME_SCORED, .p_fake = 0.5, .wall_us = 4000000};
+    struct results *t = NULL;
+
+    cr_assert_eq(results_open(n, &t), STATUS_OK);
+    for (size_t i = 0; i < n_scored; i++)
+        cr_assert_eq(results_put(t, i, &scored), STATUS_OK);
+    return t;
+}
+
 Test(submit, an_estimate_is_scaled_to_what_was_measured)
 {
     const struct submit_work work = {.n_frames = 16, .reads_video = true, .searches_faces = true};
+    const struct result no_video = {.outcome = OUTCOME_NO_VIDEO, .p_fake = NAN, .wall_us = 1};
     struct manifest *m = manifest_of(100);
-    struct result *results = calloc(100, sizeof(*results));
-    struct reduction done = {.results = results, .count = 100};
+    struct reduction done = {.results = results_of(100, 25), .count = 100};
     struct submit_estimate x = {0};
     size_t n;
     double scale;
 
-    cr_assert_not_null(results);
-    for (size_t i = 0; i < 25; i++) {
-        results[i].outcome = OUTCOME_SCORED;
-        results[i].wall_us = 4000000;
-    }
     /* Says nothing of the others. */
-    results[25].outcome = OUTCOME_NO_VIDEO;
-    results[25].wall_us = 1;
+    cr_assert_eq(results_put(done.results, 25, &no_video), STATUS_OK);
     scale = submit_scale(&work, m, &done, &n);
     cr_assert_eq(n, 25);
     submit_estimate_add(&x, &work, m, &done, scale);
     cr_assert_eq(x.n_videos, 100);
     cr_assert_float_eq(x.lane_s, 74 * 4.0, 1e-6);
     cr_assert_float_eq(x.longest_s, 4.0, 1e-9);
-    for (size_t i = 10; i < 25; i++)
-        results[i].outcome = OUTCOME_UNDECIDED;
+    results_close(&done.results);
+    done.results = results_of(100, 10);
     cr_assert_eq(submit_scale(&work, m, &done, &n), 1, "ten videos are too few");
-    free(results);
+    results_close(&done.results);
     manifest_close(&m);
 }
 

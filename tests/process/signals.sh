@@ -46,6 +46,42 @@ for signal in TERM USR1; do
     cmp run/scores.csv "drained$signal/scores.csv" || fail "a drained and resumed run gives other scores"
 done
 
+# The grace: none drops what is in work; one that is longer than the work waits for it, and no longer; a second signal a
+# while after the first ends it at once. A lane that stands still is work that takes longer than any grace.
+# drain GRACE SIGNALS: how many seconds the drain took goes to ./took.
+drain() {
+    local run=grace$1-$2 start lane
+    "$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o "$run" --lanes 1 --grace "$1" >drain.out 2>drain.err &
+    PIDS=$!
+    in_work() { have_lane && [ "$(cat "$run"/journal/*.journal 2>/dev/null | wc -c)" -gt 200 ]; }
+    wait_for 60 in_work
+    lane=$(lanes_of "$PIDS" | head -1)
+    [ "$3" = moving ] || kill -STOP "$lane"
+    start=$(date +%s%N)
+    kill -TERM "$PIDS"
+    if [ "$2" = 2 ]; then
+        read -rt 1.5 <> <(:) || true
+        kill -USR1 "$PIDS"
+    fi
+    code=0
+    wait "$PIDS" || code=$?
+    PIDS=
+    took_ms=$((($(date +%s%N) - start) / 1000000))
+    [ $code -eq 75 ] || { cat drain.err; fail "grace $1, $2 signals: exit code $code, not 75"; }
+    "$FAKESIFT" report "$run" >report.out
+    ! grep -qE 'crashed|timeout' "$run/scores.csv" || fail "what a drain dropped has an outcome"
+}
+drain 0 1 still
+[ $took_ms -lt 20000 ] || fail "a drain without grace took $took_ms ms"
+drain 3 1 still
+[ $took_ms -ge 3000 ] || fail "a drain with 3 s of grace took $took_ms ms only"
+drain 600 1 moving
+[ $took_ms -lt 120000 ] || fail "a drain waited $took_ms ms for its grace, not for the work"
+drain 600 2 still
+[ $took_ms -lt 60000 ] || fail "a second signal did not end the drain: $took_ms ms"
+expect_code 0 "$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o grace0-1
+cmp run/scores.csv grace0-1/scores.csv || fail "a run that was drained without grace and resumed gives other scores"
+
 # A unit that never answers is killed at its deadline and gets its outcome.
 "$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o hung --lanes 1 --timeout 1 --retries 0 >hung.out 2>hung.err &
 PIDS=$!

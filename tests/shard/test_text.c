@@ -2,6 +2,8 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,4 +110,90 @@ Test(hash, known_digests)
     hasher_finish(h, hex);
     cr_assert_str_eq(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     hasher_close(&h);
+}
+
+/* As text_append_double promises, digit by digit. */
+static void shortest(double value, char made[40])
+{
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(made, 40, "%.*g", digits, value);
+        if (strtod(made, NULL) == value && (!strstr(made, "e+") || fabs(value) >= 1e15))
+            break;
+    }
+}
+
+Test(text, any_double_is_written_shortest)
+{
+    uint64_t state = 88172645463325252u;
+
+    for (int i = 0; i < 200000; i++) {
+        struct text t = {0};
+        char want[40];
+        double value;
+
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        switch (i % 8) {
+        case 0: /* any bits */
+            memcpy(&value, &state, sizeof(value));
+            break;
+        case 1:
+            value = (double)(state % 1000000) / 1e6;
+            break;
+        case 2:
+            value = (float)(state >> 11) * 0x1p-53f;
+            break;
+        case 3:
+            value = ldexp(1, -(int)(state % 80));
+            break;
+        case 4:
+            value = nextafter((double)(state % 1000) / 1000, (double)(state >> 20 & 1));
+            break;
+        case 5:
+            value = (double)(state % 100000000000) / 7;
+            break;
+        default:
+            value = (double)(state >> 11) * 0x1p-53 * ((i & 8) ? 1 : 1e-3);
+            break;
+        }
+        if (!isfinite(value))
+            continue;
+        shortest(value, want);
+        text_append_double(&t, value);
+        cr_assert_str_eq(t.data, want);
+        text_clear(&t);
+    }
+}
+
+Test(text, integers_are_written_to_their_ends)
+{
+    static const int64_t values[] = {0, 1, -1, 9, 10, -10, 123456789, INT64_MAX, INT64_MIN};
+
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        struct text t = {0}, u = {0};
+        char want[32];
+
+        snprintf(want, sizeof(want), "%lld", (long long)values[i]);
+        text_append_i64(&t, values[i]);
+        expect(text_take(&t), want);
+        snprintf(want, sizeof(want), "%llu", (unsigned long long)values[i]);
+        text_append_u64(&u, (uint64_t)values[i]);
+        expect(text_take(&u), want);
+    }
+}
+
+Test(text, a_format_longer_than_the_room_is_whole)
+{
+    struct text t = {0};
+    char want[1001];
+
+    memset(want, 'x', 1000);
+    want[1000] = '\0';
+    text_append_format(&t, "%s", want);
+    text_append_format(&t, "%s%d", "", 7);
+    cr_assert_eq(t.len_bytes, 1001);
+    cr_assert_eq(strncmp(t.data, want, 1000), 0);
+    cr_assert_str_eq(t.data + 1000, "7");
+    text_clear(&t);
 }

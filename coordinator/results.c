@@ -1,0 +1,489 @@
+#include "coordinator/results.h"
+
+#include <endian.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "shard/hash.h"
+
+enum {
+    BLOCK_BITS = 21, /* a huge page: results are read in an order that is not theirs */
+    BLOCK_BYTES = 1 << BLOCK_BITS,
+    VARINT_BYTES = 10,
+    N_NUMBERS = 22, /* of a result without its clips */
+    N_CONTROLS = (N_NUMBERS + 3) / 4,
+    FIXED_BYTES = N_CONTROLS + N_NUMBERS * 8,
+    MAX_PACKED_BYTES = FIXED_BYTES + RESULT_MAX_CLIPS * (5 * VARINT_BYTES + 8),
+};
+_Static_assert(MAX_PACKED_BYTES < BLOCK_BYTES, "a result fits in a block");
+enum { SLACK_BYTES = 8 }; /* at a block's end, so that a number may be read as eight bytes */
+
+/* The texts of facts, which a corpus has few of. */
+struct format {
+    char container[sizeof(((struct video_facts *)0)->container)];
+    char codec[sizeof(((struct video_facts *)0)->codec)];
+    char pixel_format[sizeof(((struct video_facts *)0)->pixel_format)];
+    char encoder[sizeof(((struct video_facts *)0)->encoder)];
+};
+
+/* Things of up to BLOCK_BYTES, each kept once and numbered; open addressing under a secret key, so that hostile texts
+ * cannot collide on purpose. */
+struct pool {
+    const uint8_t **things; /* by number; each begins with its length */
+    size_t n, room;
+    uint32_t *table; /* number + 1; 0: free */
+    size_t table_room;
+};
+
+struct results {
+    size_t n;
+    uint8_t *outcomes;
+    uint16_t *n_clips;
+    double *p_fake;
+    uint64_t *places; /* of the packed rest: block << BLOCK_BITS | byte */
+    uint8_t **blocks;
+    size_t n_blocks, blocks_room, used_bytes; /* used: of the last block */
+    struct pool messages, formats;
+    uint64_t key;
+};
+
+enum status results_open(size_t n, struct results **ret_t)
+{
+    struct results *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return STATUS_NO_MEMORY;
+    t->n = n;
+    t->used_bytes = BLOCK_BYTES;
+    t->outcomes = calloc(n + 1, sizeof(*t->outcomes));
+    t->n_clips = calloc(n + 1, sizeof(*t->n_clips));
+    t->p_fake = calloc(n + 1, sizeof(*t->p_fake));
+    t->places = calloc(n + 1, sizeof(*t->places));
+    if (!t->outcomes || !t->n_clips || !t->p_fake || !t->places) {
+        results_close(&t);
+        return STATUS_NO_MEMORY;
+    }
+    t->key = hash_random_key();
+    *ret_t = t;
+    return STATUS_OK;
+}
+
+void results_close(struct results **t)
+{
+    struct results *x = *t;
+
+    if (!x)
+        return;
+    for (size_t i = 0; i < x->n_blocks; i++)
+        free(x->blocks[i]);
+    free(x->blocks);
+    free(x->messages.things);
+    free(x->messages.table);
+    free(x->formats.things);
+    free(x->formats.table);
+    free(x->outcomes);
+    free(x->n_clips);
+    free(x->p_fake);
+    free(x->places);
+    free(x);
+    *t = NULL;
+}
+
+size_t results_count(const struct results *t)
+{
+    return t->n;
+}
+
+enum outcome results_outcome(const struct results *t, size_t index)
+{
+    return (enum outcome)t->outcomes[index];
+}
+
+double results_p_fake(const struct results *t, size_t index)
+{
+    return outcome_has_score((enum outcome)t->outcomes[index]) ? t->p_fake[index] : NAN;
+}
+
+size_t results_n_clips(const struct results *t, size_t index)
+{
+    return t->n_clips[index];
+}
+
+/* len bytes in one piece, or NULL. */
+static uint8_t *take_room(struct results *t, size_t len)
+{
+    uint8_t *place;
+
+    if (BLOCK_BYTES - SLACK_BYTES < t->used_bytes + len) {
+        if (t->n_blocks == t->blocks_room) {
+            size_t room = t->blocks_room ? 2 * t->blocks_room : 64;
+            uint8_t **bigger = reallocarray(t->blocks, room, sizeof(t->blocks[0]));
+
+            if (!bigger)
+                return NULL;
+            t->blocks = bigger;
+            t->blocks_room = room;
+        }
+        t->blocks[t->n_blocks] = aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);
+        if (!t->blocks[t->n_blocks])
+            return NULL;
+        madvise(t->blocks[t->n_blocks], BLOCK_BYTES, MADV_HUGEPAGE);
+        t->n_blocks++;
+        t->used_bytes = 0;
+    }
+    place = t->blocks[t->n_blocks - 1] + t->used_bytes;
+    t->used_bytes += len;
+    return place;
+}
+
+/* LEB128. */
+static uint8_t *put_number(uint8_t *p, uint64_t v)
+{
+    while (v >= 0x80) {
+        *p++ = (uint8_t)(v | 0x80);
+        v >>= 7;
+    }
+    *p++ = (uint8_t)v;
+    return p;
+}
+
+static inline const uint8_t *get_number(const uint8_t *p, uint64_t *ret_v)
+{
+    uint64_t v = *p & 0x7f;
+
+    for (unsigned shift = 7; *p++ & 0x80; shift += 7)
+        v |= (uint64_t)(*p & 0x7f) << shift;
+    *ret_v = v;
+    return p;
+}
+
+/* A result's numbers: N_CONTROLS bytes with two bits a number, its length as a power of two, then the numbers. Unlike
+ * LEB128 this is read without a branch, and the lengths of a result's numbers are not to be guessed. */
+static uint8_t *put_numbers(uint8_t *p, const uint64_t numbers[N_NUMBERS])
+{
+    uint8_t *controls = p;
+
+    memset(controls, 0, N_CONTROLS);
+    p += N_CONTROLS;
+    for (size_t i = 0; i < N_NUMBERS; i++) {
+        uint64_t v = numbers[i];
+        unsigned code = v < 1u << 8 ? 0 : v < 1u << 16 ? 1 : v <= UINT32_MAX ? 2 : 3;
+
+        controls[i / 4] |= (uint8_t)(code << (i % 4 * 2));
+        for (unsigned k = 0; k < 1u << code; k++)
+            *p++ = (uint8_t)(v >> (8 * k));
+    }
+    return p;
+}
+
+static const uint8_t *get_numbers(const uint8_t *p, uint64_t numbers[N_NUMBERS])
+{
+    static const uint64_t masks[] = {UINT8_MAX, UINT16_MAX, UINT32_MAX, UINT64_MAX};
+    const uint8_t *controls = p;
+
+    p += N_CONTROLS;
+    for (size_t i = 0; i < N_NUMBERS; i++) {
+        unsigned code = controls[i / 4] >> (i % 4 * 2) & 3;
+        uint64_t v;
+
+        memcpy(&v, p, sizeof(v));
+        numbers[i] = le64toh(v) & masks[code];
+        p += 1u << code;
+    }
+    return p;
+}
+
+/* Small numbers of either sign are short. */
+static uint64_t zigzag(int64_t v)
+{
+    return (uint64_t)v << 1 ^ (uint64_t) - (v < 0);
+}
+
+static int64_t unzigzag(uint64_t v)
+{
+    return (int64_t)(v >> 1 ^ -(v & 1));
+}
+
+static uint16_t length_of(const uint8_t *thing)
+{
+    uint16_t len;
+
+    memcpy(&len, thing, sizeof(len));
+    return len;
+}
+
+static bool pool_grow(struct pool *p, uint64_t key)
+{
+    if (p->n == p->room) {
+        size_t room = p->room ? 2 * p->room : 64;
+        const uint8_t **bigger = reallocarray(p->things, room, sizeof(p->things[0]));
+
+        if (!bigger)
+            return false;
+        p->things = bigger;
+        p->room = room;
+    }
+    if (2 * p->n >= p->table_room) {
+        size_t room = p->table_room ? 2 * p->table_room : 256;
+        uint32_t *table = calloc(room, sizeof(*table));
+
+        if (!table)
+            return false;
+        for (size_t i = 0; i < p->n; i++) {
+            uint64_t at = hash_keyed(key, p->things[i] + 2, length_of(p->things[i]));
+
+            while (table[at & (room - 1)] != 0)
+                at++;
+            table[at & (room - 1)] = (uint32_t)i + 1;
+        }
+        free(p->table);
+        p->table = table;
+        p->table_room = room;
+    }
+    return true;
+}
+
+/* UINT32_MAX: out of memory. */
+static uint32_t pool_number(struct results *t, struct pool *p, const void *bytes, size_t len)
+{
+    uint16_t short_len = (uint16_t)len;
+    uint64_t at;
+    uint8_t *kept;
+
+    if (!pool_grow(p, t->key) || p->n >= UINT32_MAX - 1)
+        return UINT32_MAX;
+    for (at = hash_keyed(t->key, bytes, len); p->table[at & (p->table_room - 1)] != 0; at++) {
+        uint32_t number = p->table[at & (p->table_room - 1)] - 1;
+
+        if (length_of(p->things[number]) == len && memcmp(p->things[number] + 2, bytes, len) == 0)
+            return number;
+    }
+    kept = take_room(t, len + sizeof(short_len));
+    if (!kept)
+        return UINT32_MAX;
+    memcpy(kept, &short_len, sizeof(short_len));
+    memcpy(kept + sizeof(short_len), bytes, len);
+    p->things[p->n] = kept;
+    p->table[at & (p->table_room - 1)] = (uint32_t)p->n + 1;
+    return (uint32_t)p->n++;
+}
+
+static bool is_probability(double p)
+{
+    return p >= 0 && p <= 1;
+}
+
+static bool is_valid(const struct result *r)
+{
+    if ((unsigned)r->outcome >= OUTCOME_COUNT || r->n_clips > RESULT_MAX_CLIPS || !video_facts_valid(&r->facts) ||
+        !memchr(r->message, '\0', sizeof(r->message)))
+        return false;
+    if (!outcome_has_score(r->outcome))
+        return true;
+    for (size_t k = 0; k < r->n_clips; k++) {
+        if (!is_probability(r->clips[k].p_fake))
+            return false;
+    }
+    return is_probability(r->p_fake);
+}
+
+/* The parts before and after the texts' numbers, in the order that unpack reads. */
+static uint8_t *put_result(uint8_t *p, const struct result *r, uint32_t message, uint32_t format)
+{
+    const struct video_facts *f = &r->facts;
+    const uint64_t numbers[N_NUMBERS] = {
+        message,
+        format,
+        f->width_px,
+        f->height_px,
+        (uint64_t)f->rotation_deg,
+        f->fps_num,
+        f->fps_den,
+        (uint64_t)f->duration_us,
+        (uint64_t)f->n_frames,
+        (uint64_t)f->bit_rate_bps,
+        f->n_video_streams,
+        f->n_audio_streams,
+        r->n_frames_wanted,
+        r->n_frames_decoded,
+        r->n_frames_with_face,
+        r->n_tracks,
+        r->attempt,
+        r->rank,
+        zigzag(r->wall_us),
+        zigzag(r->decode_us),
+        zigzag(r->face_us),
+        zigzag(r->network_us),
+    };
+
+    p = put_numbers(p, numbers);
+    for (size_t k = 0; k < r->n_clips; k++) {
+        const struct clip_score *c = &r->clips[k];
+
+        p = put_number(p, c->track);
+        p = put_number(p, c->clip);
+        p = put_number(p, zigzag(c->start_us));
+        p = put_number(p, zigzag((int64_t)((uint64_t)c->end_us - (uint64_t)c->start_us)));
+        p = put_number(p, c->n_frames);
+        memcpy(p, &c->p_fake, sizeof(c->p_fake));
+        p += sizeof(c->p_fake);
+    }
+    return p;
+}
+
+enum status results_put(struct results *t, size_t index, const struct result *r)
+{
+    struct format format = {{0}, {0}, {0}, {0}};
+    uint32_t message, format_number;
+    uint8_t *place;
+
+    if (!is_valid(r))
+        return STATUS_INVALID;
+    strcpy(format.container, r->facts.container);
+    strcpy(format.codec, r->facts.codec);
+    strcpy(format.pixel_format, r->facts.pixel_format);
+    strcpy(format.encoder, r->facts.encoder);
+    message = pool_number(t, &t->messages, r->message, strlen(r->message) + 1);
+    format_number = pool_number(t, &t->formats, &format, sizeof(format));
+    if (message == UINT32_MAX || format_number == UINT32_MAX)
+        return STATUS_NO_MEMORY;
+    place = take_room(t, FIXED_BYTES + r->n_clips * (5 * VARINT_BYTES + 8));
+    if (!place)
+        return STATUS_NO_MEMORY;
+    t->places[index] = (uint64_t)(t->n_blocks - 1) << BLOCK_BITS | (uint64_t)(place - t->blocks[t->n_blocks - 1]);
+    /* What was taken at the most and not needed. */
+    t->used_bytes = (size_t)(put_result(place, r, message, format_number) - t->blocks[t->n_blocks - 1]);
+    t->outcomes[index] = (uint8_t)r->outcome;
+    t->n_clips[index] = (uint16_t)r->n_clips;
+    t->p_fake[index] = r->p_fake;
+    return STATUS_OK;
+}
+
+struct results_reader {
+    const struct results *table;
+    uint64_t format; /* whose texts are in result.facts */
+    struct result result;
+    struct clip_score clips[RESULT_MAX_CLIPS];
+};
+
+enum status results_reader_open(const struct results *t, struct results_reader **ret_r)
+{
+    struct results_reader *r = calloc(1, sizeof(*r));
+
+    if (!r)
+        return STATUS_NO_MEMORY;
+    r->table = t;
+    r->format = UINT64_MAX;
+    *ret_r = r;
+    return STATUS_OK;
+}
+
+void results_reader_close(struct results_reader **r)
+{
+    free(*r);
+    *r = NULL;
+}
+
+static void set_format(struct results_reader *r, uint64_t number)
+{
+    struct video_facts *f = &r->result.facts;
+    struct format format;
+
+    if (number == r->format)
+        return;
+    memcpy(&format, r->table->formats.things[number] + sizeof(uint16_t), sizeof(format));
+    memcpy(f->container, format.container, sizeof(f->container));
+    memcpy(f->codec, format.codec, sizeof(f->codec));
+    memcpy(f->pixel_format, format.pixel_format, sizeof(f->pixel_format));
+    memcpy(f->encoder, format.encoder, sizeof(f->encoder));
+    r->format = number;
+}
+
+static void get_clips(struct results_reader *r, const uint8_t *p, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        struct clip_score *c = &r->clips[k];
+        uint64_t track, clip, start, length, n_frames;
+
+        p = get_number(p, &track);
+        p = get_number(p, &clip);
+        p = get_number(p, &start);
+        p = get_number(p, &length);
+        p = get_number(p, &n_frames);
+        c->track = (uint32_t)track;
+        c->clip = (uint32_t)clip;
+        c->start_us = unzigzag(start);
+        c->end_us = (int64_t)((uint64_t)c->start_us + (uint64_t)unzigzag(length));
+        c->n_frames = (uint32_t)n_frames;
+        memcpy(&c->p_fake, p, sizeof(c->p_fake));
+        p += sizeof(c->p_fake);
+    }
+    r->result.clips = r->clips;
+    r->result.n_clips = n;
+}
+
+/* The same fields as of a result that nothing was put for. */
+static const struct result *get_undecided(struct results_reader *r)
+{
+    r->result = (struct result){.p_fake = NAN};
+    r->format = UINT64_MAX;
+    return &r->result;
+}
+
+/* Results lie in the order in which they were put, which is not that of the manifest: those to come are asked for before
+ * they are needed. */
+static void prefetch(const struct results *t, size_t index)
+{
+    enum { AHEAD = 12 };
+    const uint8_t *p;
+
+    if (index + AHEAD >= t->n || t->outcomes[index + AHEAD] == OUTCOME_UNDECIDED)
+        return;
+    p = t->blocks[t->places[index + AHEAD] >> BLOCK_BITS] + (t->places[index + AHEAD] & (BLOCK_BYTES - 1));
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + 64);
+}
+
+const struct result *results_get(struct results_reader *r, size_t index)
+{
+    const struct results *t = r->table;
+    const uint8_t *p, *message;
+    struct video_facts *f = &r->result.facts;
+    uint64_t v[N_NUMBERS];
+
+    prefetch(t, index);
+    if (t->outcomes[index] == OUTCOME_UNDECIDED)
+        return get_undecided(r);
+    p = t->blocks[t->places[index] >> BLOCK_BITS] + (t->places[index] & (BLOCK_BYTES - 1));
+    p = get_numbers(p, v);
+    r->result.outcome = (enum outcome)t->outcomes[index];
+    r->result.p_fake = results_p_fake(t, index);
+    message = t->messages.things[v[0]];
+    memcpy(r->result.message, message + sizeof(uint16_t), length_of(message));
+    set_format(r, v[1]);
+    f->width_px = (uint32_t)v[2];
+    f->height_px = (uint32_t)v[3];
+    f->rotation_deg = (int32_t)v[4];
+    f->fps_num = (uint32_t)v[5];
+    f->fps_den = (uint32_t)v[6];
+    f->duration_us = (int64_t)v[7];
+    f->n_frames = (int64_t)v[8];
+    f->bit_rate_bps = (int64_t)v[9];
+    f->n_video_streams = (uint32_t)v[10];
+    f->n_audio_streams = (uint32_t)v[11];
+    r->result.n_frames_wanted = (uint32_t)v[12];
+    r->result.n_frames_decoded = (uint32_t)v[13];
+    r->result.n_frames_with_face = (uint32_t)v[14];
+    r->result.n_tracks = (uint32_t)v[15];
+    r->result.attempt = (uint32_t)v[16];
+    r->result.rank = (uint32_t)v[17];
+    r->result.wall_us = unzigzag(v[18]);
+    r->result.decode_us = unzigzag(v[19]);
+    r->result.face_us = unzigzag(v[20]);
+    r->result.network_us = unzigzag(v[21]);
+    get_clips(r, p, t->n_clips[index]);
+    return &r->result;
+}
