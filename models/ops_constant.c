@@ -85,15 +85,16 @@ static enum status fill_infer(struct call *c, struct error *e)
 static enum status fill_run(struct call *c, struct error *e)
 {
     const struct attribute *a = node_attribute(c->node, "value");
-    size_t unit = tensor_type_bytes(c->out[0]->type);
+    size_t unit = tensor_type_bytes(c->out[0]->type), bytes = (size_t)tensor_count(c->out[0]) * unit;
     char *to = c->out[0]->data;
 
     (void)e;
-    for (int64_t i = 0; i < tensor_count(c->out[0]); i++) {
-        if (a)
-            memcpy(to + (size_t)i * unit, a->t.data, unit);
-        else
-            memset(to + (size_t)i * unit, 0, unit);
+    if (!a) {
+        memset(to, 0, bytes);
+    } else if (bytes > 0) {
+        memcpy(to, a->t.data, unit);
+        for (size_t done = unit; done < bytes; done *= 2)
+            memcpy(to + done, to, done < bytes - done ? done : bytes - done);
     }
     return STATUS_OK;
 }

@@ -398,7 +398,7 @@ static enum status einsum_run(struct call *c, struct error *e)
     const struct einsum_state *state = c->state;
     enum tensor_type type = is_integer(c) ? TENSOR_I64 : c->in[0]->type;
     size_t unit = tensor_type_bytes(type);
-    const void *data[MAX_OPERANDS];
+    const void *data[MAX_OPERANDS] = {0};
     char *buffers[2] = {c->scratch, (char *)c->scratch + state->buffer_values * unit};
     int64_t *wide = (int64_t *)(void *)(buffers[1] + state->buffer_values * unit), *result = NULL;
     struct operand a;

@@ -150,9 +150,9 @@ static enum status read_sizes(struct call *c, struct resize_state *state, struct
     struct tensor_shape *out = &c->out[0]->shape;
     bool old = c->op->kind != 0 || c->opset < 11;
     size_t scales_at = old ? 1 : 2, n_axes, n;
-    unsigned axes[TENSOR_MAX_RANK];
-    double scales[TENSOR_MAX_RANK];
-    int64_t sizes[TENSOR_MAX_RANK];
+    unsigned axes[TENSOR_MAX_RANK] = {0};
+    double scales[TENSOR_MAX_RANK] = {0};
+    int64_t sizes[TENSOR_MAX_RANK] = {0};
     enum status s = read_axes(c, axes, &n_axes, e);
 
     if (s != STATUS_OK)
@@ -195,8 +195,8 @@ static enum status resize_infer(struct call *c, struct error *e)
 {
     struct resize_state *state = c->state;
     const struct tensor_shape *in = &c->in[0]->shape, *out = &c->out[0]->shape;
-    double region[2 * TENSOR_MAX_RANK];
-    unsigned axes[TENSOR_MAX_RANK];
+    double region[2 * TENSOR_MAX_RANK] = {0};
+    unsigned axes[TENSOR_MAX_RANK] = {0};
     size_t n_axes = 0;
     int64_t most = 0, longest = 0;
     size_t bytes;
