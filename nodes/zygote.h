@@ -17,12 +17,12 @@
 struct zygote;
 
 struct zygote_settings {
-    const char *detector;       /* name or path; NULL: lanes only probe */
+    const char *detector;             /* name or path; NULL: lanes only probe */
     enum network_backend backend;     /* default NETWORK_BACKEND_AUTO */
     enum network_precision precision; /* default NETWORK_PRECISION_F32 */
-    uint64_t lane_memory_bytes; /* beyond the zygote's own; 0: no limit */
-    uint64_t lane_cpu_s;        /* CPU seconds of one lane; 0: no limit */
-    bool require_sandbox;       /* a lane without every layer refuses to work */
+    uint64_t lane_memory_bytes;       /* beyond the zygote's own; 0: no limit */
+    uint64_t lane_cpu_s;              /* CPU seconds of one lane; 0: no limit */
+    bool require_sandbox;             /* a lane without every layer refuses to work */
 };
 
 enum zygote_event_kind { ZYGOTE_READY = 1, ZYGOTE_FAILED, ZYGOTE_LANE_DIED };
