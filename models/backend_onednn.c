@@ -209,7 +209,7 @@ static unsigned weight_dims(const struct onednn_conv_settings *x, dnnl_dims_t di
 
 static dnnl_status_t conv_desc(const struct onednn_conv_settings *x, dnnl_convolution_desc_t *ret_desc)
 {
-    static const dnnl_format_tag_t tags[3] = {dnnl_nwc, dnnl_nhwc, dnnl_ndhwc};
+    const dnnl_format_tag_t tag = x->dims == 1 ? dnnl_nwc : x->dims == 2 ? dnnl_nhwc : dnnl_ndhwc;
     const struct conv_geometry *g = x->geometry;
     dnnl_dims_t in = {1, g->channels_in}, out = {1, g->channels_out}, w = {0}, bias = {g->channels_out};
     dnnl_dims_t stride = {0}, dilation = {0}, pad = {0}, pad_end = {0};
@@ -231,9 +231,9 @@ static dnnl_status_t conv_desc(const struct onednn_conv_settings *x, dnnl_convol
         pad_end[d] = pad_end[d] > 0 ? pad_end[d] : 0;
         dilation[d]--;
     }
-    s = dnnl_memory_desc_init_by_tag(&in_desc, n, in, in_type, tags[x->dims - 1]);
+    s = dnnl_memory_desc_init_by_tag(&in_desc, n, in, in_type, tag);
     if (s == dnnl_success)
-        s = dnnl_memory_desc_init_by_tag(&out_desc, n, out, out_type, tags[x->dims - 1]);
+        s = dnnl_memory_desc_init_by_tag(&out_desc, n, out, out_type, tag);
     if (s == dnnl_success)
         s = dnnl_memory_desc_init_by_tag(&w_desc, n_w, w, in_type, dnnl_format_tag_any);
     if (s == dnnl_success)
@@ -292,7 +292,8 @@ static bool is_reference(const_dnnl_primitive_desc_t desc)
 static bool is_sane(const struct onednn_conv_settings *x)
 {
     const struct conv_geometry *g = x->geometry;
-    double in = (double)g->channels_in, out = (double)g->channels_out, taps = (double)(g->channels_in / g->groups);
+    int64_t w_in = g->channels_in / g->groups;
+    double in = (double)g->channels_in, out = (double)g->channels_out, taps = (double)w_in;
 
     for (unsigned d = 0; d < 3; d++) {
         if (g->in[d] > MAX_EXTENT || g->out[d] > MAX_EXTENT || g->kernel[d] > MAX_KERNEL || g->stride[d] > MAX_KERNEL ||
@@ -368,9 +369,23 @@ static enum status reorder(struct onednn *o, dnnl_memory_t from, dnnl_memory_t t
     return status_of(s, "reorder", e);
 }
 
+/* ONNX's order of weights. */
+static dnnl_format_tag_t weights_tag(const struct onednn_conv_settings *x)
+{
+    bool grouped = x->geometry->groups > 1;
+
+    switch (x->dims) {
+    case 1:
+        return grouped ? dnnl_goiw : dnnl_oiw;
+    case 2:
+        return grouped ? dnnl_goihw : dnnl_oihw;
+    default:
+        return grouped ? dnnl_goidhw : dnnl_oidhw;
+    }
+}
+
 static enum status pack_weights(struct onednn_conv *c, const struct onednn_conv_settings *x, struct error *e)
 {
-    static const dnnl_format_tag_t tags[] = {dnnl_oiw, dnnl_oihw, dnnl_oidhw, dnnl_goiw, dnnl_goihw, dnnl_goidhw};
     const dnnl_memory_desc_t *desc = dnnl_primitive_desc_query_md(c->desc, dnnl_query_weights_md, 0);
     dnnl_memory_desc_t plain;
     dnnl_memory_t from = NULL;
@@ -388,9 +403,7 @@ static enum status pack_weights(struct onednn_conv *c, const struct onednn_conv_
         return error_no_memory(e);
     s = add_arg(c, WEIGHTS, DNNL_ARG_WEIGHTS, desc, packed, e);
     if (s == STATUS_OK)
-        s = status_of(dnnl_memory_desc_init_by_tag(&plain, n, dims, dnnl_f32,
-                                                   tags[x->dims - 1 + (x->geometry->groups > 1 ? 3 : 0)]),
-                      "weights", e);
+        s = status_of(dnnl_memory_desc_init_by_tag(&plain, n, dims, dnnl_f32, weights_tag(x)), "weights", e);
     if (s == STATUS_OK)
         s = status_of(dnnl_memory_create(&from, &plain, c->onednn->engine, weights.to), "weights", e);
     if (s == STATUS_OK)

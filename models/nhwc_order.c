@@ -91,7 +91,7 @@ static double weight_bytes(const struct nhwc_plan *p, const struct nhwc_op *op)
 static double traffic(const struct nhwc_plan *p, const struct nhwc_op *op, int64_t chunk)
 {
     double values = bytes_of(p, op->in[0]) + bytes_of(p, op->in[1]) + bytes_of(p, op->out);
-    double lost = (values * (double)chunk - CACHE_BYTES / 2) / (1.5 * CACHE_BYTES);
+    double lost = (values * (double)chunk - 0.5 * CACHE_BYTES) / (1.5 * CACHE_BYTES);
 
     lost = lost < 0 ? 0 : lost > 1 ? 1 : lost;
     return weight_bytes(p, op) / (double)chunk + 2 * lost * values;

@@ -332,11 +332,12 @@ void nhwc_plan_describe(const struct nhwc_plan *p, size_t entry, FILE *out)
                                               " + tanh", " + hard sigmoid", " + hard swish", " + swish"};
     const struct nhwc_op *op = &p->ops[p->entries[entry].index];
     const struct nhwc_value *v = &p->values[op->out != NHWC_NONE ? op->out : op->in[0]];
+    const long long rows = (long long)v->size[0] * (long long)v->size[1];
 
     fprintf(out, "%s%s%s, %s %lldx%lldx%lld, %lld at a time, ", names[op->kind],
             op->kind == NHWC_CONV && op->adds ? " + sum" : "", activations[op->activation.kind],
-            v->bf16 ? "bf16" : "f32", (long long)v->channels, (long long)(v->size[0] * v->size[1]),
-            (long long)v->size[2], (long long)p->entries[entry].chunk);
+            v->bf16 ? "bf16" : "f32", (long long)v->channels, rows, (long long)v->size[2],
+            (long long)p->entries[entry].chunk);
 }
 
 const char *nhwc_plan_implementation(const struct nhwc_plan *p, size_t entry)

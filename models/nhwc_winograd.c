@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* LANES channels are transformed at once. */
-enum { IN = 6, OUT = 4, POINTS = IN * IN, LANES = 16, MIN_TILES = 32, SCRATCH_BYTES = 3 << 19 };
+enum { IN = 6, OUT = 4, POINTS = IN * IN, LANES = 16, LEAST_CHANNELS = 32, MIN_TILES = 32, SCRATCH_BYTES = 3 << 19 };
 
 struct winograd {
     const struct kernels *kernels;
@@ -18,8 +18,9 @@ bool winograd_suits(const struct conv_geometry *g)
 {
     int64_t down = (g->out[1] + OUT - 1) / OUT, across = (g->out[2] + OUT - 1) / OUT;
 
-    if (g->groups != 1 || g->channels_in % LANES != 0 || g->channels_out % LANES != 0 || g->channels_in < 2 * LANES ||
-        g->channels_out < 2 * LANES || g->in[0] != 1 || g->out[0] != 1 || g->kernel[0] != 1 || g->pad[0] != 0)
+    if (g->groups != 1 || g->channels_in % LANES != 0 || g->channels_out % LANES != 0 ||
+        g->channels_in < LEAST_CHANNELS || g->channels_out < LEAST_CHANNELS || g->in[0] != 1 || g->out[0] != 1 ||
+        g->kernel[0] != 1 || g->pad[0] != 0)
         return false;
     for (unsigned d = 1; d < 3; d++) {
         if (g->kernel[d] != 3 || g->stride[d] != 1 || g->dilation[d] != 1)
@@ -171,7 +172,7 @@ KERNEL_CLONES static void transform_in(const float *const lines[POINTS], int64_t
 
 /* A' m A + bias of one tile's LANES channels. */
 KERNEL_CLONES static void transform_out(const float *from, int64_t step, const float *bias,
-                                        float ret_y[OUT * OUT][LANES])
+                                        float ret_y[OUT][OUT][LANES])
 {
     float t[OUT][IN][LANES];
 
@@ -194,10 +195,10 @@ KERNEL_CLONES static void transform_out(const float *from, int64_t step, const f
             float a = t[i][1][c] + t[i][2][c], b = t[i][1][c] - t[i][2][c], f = t[i][3][c] + t[i][4][c],
                   g = t[i][3][c] - t[i][4][c];
 
-            ret_y[i * OUT][c] = t[i][0][c] + a + f + bias[c];
-            ret_y[i * OUT + 1][c] = b + 2.0f * g + bias[c];
-            ret_y[i * OUT + 2][c] = a + 4.0f * f + bias[c];
-            ret_y[i * OUT + 3][c] = b + 8.0f * g + t[i][5][c] + bias[c];
+            ret_y[i][0][c] = t[i][0][c] + a + f + bias[c];
+            ret_y[i][1][c] = b + 2.0f * g + bias[c];
+            ret_y[i][2][c] = a + 4.0f * f + bias[c];
+            ret_y[i][3][c] = b + 8.0f * g + t[i][5][c] + bias[c];
         }
     }
 }
@@ -240,17 +241,17 @@ static void scatter_tile(const struct winograd *w, const float *from, int64_t st
             across = g->out[2] - at.x < OUT ? g->out[2] - at.x : OUT;
 
     for (int64_t c = 0; c < g->channels_out; c += LANES) {
-        float values[OUT * OUT][LANES];
+        float values[OUT][OUT][LANES];
 
         transform_out(from + c, step, w->bias + c, values);
         if (!adds)
-            activation_apply(activation, values[0], sizeof(values) / sizeof(float));
+            activation_apply(activation, values[0][0], sizeof(values) / sizeof(float));
         for (int64_t i = 0; i < down; i++) {
             for (int64_t j = 0; j < across; j++) {
                 float *to = y + ((at.image * g->out[1] + at.y + i) * g->out[2] + at.x + j) * g->channels_out + c;
 
                 for (unsigned k = 0; k < LANES; k++)
-                    to[k] = adds ? to[k] + values[i * OUT + j][k] : values[i * OUT + j][k];
+                    to[k] = adds ? to[k] + values[i][j][k] : values[i][j][k];
                 if (adds)
                     activation_apply(activation, to, LANES);
             }
