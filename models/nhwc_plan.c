@@ -151,12 +151,13 @@ static void make_regions(struct nhwc_plan *p)
 
     for (size_t i = p->n_entries; i-- > 0;) {
         struct nhwc_entry *entry = &p->entries[i];
-        const struct nhwc_op *op = &p->ops[entry->index];
+        const struct nhwc_op *op;
 
         if (!entry->is_op) {
             next = NULL;
             continue;
         }
+        op = &p->ops[entry->index];
         entry->chunk = wanted_chunk(p, op);
         if (next && batch_of(p, &p->ops[next->index]) == batch_of(p, op) && next->chunk < entry->chunk)
             entry->chunk = next->chunk;

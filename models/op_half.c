@@ -123,11 +123,12 @@ enum status call_infer(struct call *c, struct error *e)
 /* Every input is widened before anything is stored: an output may share an input's memory. */
 enum status call_run(struct call *c, struct error *e)
 {
-    char *at = (char *)c->scratch + aligned(c->own_scratch_bytes);
     enum status s;
+    char *at;
 
     if (!c->half)
         return c->op->run(c, e);
+    at = (char *)c->scratch + aligned(c->own_scratch_bytes);
     for (size_t i = 0; i < c->n_in + c->n_out; i++) {
         struct tensor *real = i < c->n_in ? c->in[i] : c->out[i - c->n_in], *wide = &c->wide_tensors[i];
 

@@ -64,13 +64,14 @@ static void note_entries(const struct session *s, struct holder *h)
     size_t region = 0;
 
     for (size_t i = 0; i < p->n_entries; i++) {
-        const struct nhwc_op *op = &p->ops[p->entries[i].index];
+        const struct nhwc_op *op;
         size_t v;
 
         if (!p->entries[i].is_op) {
             note_step(s, h, &s->steps[p->entries[i].index].call, i);
             continue;
         }
+        op = &p->ops[p->entries[i].index];
         if (p->entries[i].region_end > 0)
             region = i;
         if (op->kind == NHWC_IMPORT) {
