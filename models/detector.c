@@ -107,12 +107,29 @@ static void want_picture(const struct found *f, struct wanted *w)
     }
 }
 
+/* A detector is known by the hashes of the files that its card names, so its networks must be whole in them. */
+static enum status open_whole(const char *path, const char *card_path, struct network **ret_n, struct error *e)
+{
+    struct network *n = NULL;
+    enum status s = network_open(path, &n, e);
+
+    if (s == STATUS_OK && network_has_external(n))
+        s = error_set(e, STATUS_MISMATCH,
+                      "%s: its weights lie in another file, which %s cannot vouch for; save them in this one", path,
+                      card_path);
+    if (s != STATUS_OK)
+        network_close(&n);
+    else
+        *ret_n = n;
+    return s;
+}
+
 /* The joint or the frame network. */
 static enum status open_picture_network(const struct found *f, bool scores, struct network **ret_n, struct error *e)
 {
     struct network *n = NULL;
     struct wanted w;
-    enum status s = network_open(f->files[0], &n, e);
+    enum status s = open_whole(f->files[0], f->card_path, &n, e);
 
     if (s != STATUS_OK)
         return s;
@@ -135,7 +152,7 @@ static enum status open_temporal_network(const struct found *f, const struct car
 {
     struct network *n = NULL;
     struct wanted w = {.card_path = f->card_path, .what = "[N,T,D]", .rank = 3};
-    enum status s = network_open(path, &n, e);
+    enum status s = open_whole(path, f->card_path, &n, e);
 
     if (s != STATUS_OK)
         return s;
@@ -184,7 +201,7 @@ static enum status open_face_networks(const struct found *f, struct detector *d,
     for (unsigned i = 0; i < f->card->n_face_networks; i++) {
         int64_t side = is_mtcnn ? mtcnn[i].side : yunet[i].side;
         struct wanted w = {.card_path = f->card_path, .what = "[N,3,H,W]", .rank = 4, .dims = {0, 3, side, side}};
-        enum status s = network_open(f->files[i], &d->face_networks[i], e);
+        enum status s = open_whole(f->files[i], f->card_path, &d->face_networks[i], e);
 
         if (s == STATUS_OK)
             s = check_input(f->files[i], d->face_networks[i], &w, e);

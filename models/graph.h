@@ -83,7 +83,8 @@ struct value {
 
 struct graph {
     char *path;
-    int64_t opset; /* of the default domain */
+    int64_t opset;     /* of the default domain */
+    bool has_external; /* a tensor came from a file beside this one */
     size_t n_values, room_values;
     struct value *values;
     size_t n_nodes, room_nodes;

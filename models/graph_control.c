@@ -319,7 +319,7 @@ static enum status expand_if(struct expansion *x, const struct node *node, struc
     if (s == STATUS_OK)
         s = copy_body(x, &c, e);
     for (size_t i = 0; i < node->n_out && s == STATUS_OK; i++) {
-        size_t from;
+        size_t from = GRAPH_NO_VALUE;
 
         s = copy_value(x, &c, c.body->outputs[i], &from, e);
         if (s == STATUS_OK)

@@ -176,6 +176,11 @@ void network_close(struct network **n)
     *n = NULL;
 }
 
+bool network_has_external(const struct network *n)
+{
+    return n->graph->has_external;
+}
+
 size_t network_input_count(const struct network *n)
 {
     return n->graph->n_inputs;

@@ -59,6 +59,9 @@ struct network;
 enum status network_open(const char *path, struct network **ret_n, struct error *e);
 void network_close(struct network **n); /* NULL-safe; sets *n = NULL. After its sessions. */
 
+/* Whether weights lie in files beside the .onnx file, so that its hash does not tell the network. */
+bool network_has_external(const struct network *n);
+
 size_t network_input_count(const struct network *n);
 size_t network_output_count(const struct network *n);
 const struct network_tensor *network_input(const struct network *n, size_t index);

@@ -576,6 +576,8 @@ enum status onnx_read(const void *data, size_t len_bytes, const char *path, bool
         s = read_opset(m, path, &opset, e);
     if (s == STATUS_OK)
         s = read_graph(&source, m->graph, opset, false, ret_g, e);
+    if (s == STATUS_OK)
+        (*ret_g)->has_external = source.external_read;
     if (m)
         onnx__model_proto__free_unpacked(m, NULL);
     return s;

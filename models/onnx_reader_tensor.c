@@ -152,9 +152,11 @@ static enum status read_external(struct onnx_source *source, const Onnx__TensorP
         return error_set(e, STATUS_INVALID, "%s: its external tensors exceed %lld bytes", source->path,
                          (long long)TENSOR_MAX_BYTES);
     s = onnx_external_read(&x, ret_data, e);
-    if (s == STATUS_OK)
-        source->external_bytes += bytes;
-    return s;
+    if (s != STATUS_OK)
+        return s;
+    source->external_read = true;
+    source->external_bytes += bytes;
+    return STATUS_OK;
 }
 
 /* Raw bytes are little-endian, as every machine that we build for. The buffer of the message is taken over

@@ -10,6 +10,7 @@ struct Onnx__TensorProto;
 struct onnx_source {
     const char *path;
     bool external;         /* tensors may lie in other files of path's folder */
+    bool external_read;    /* one did */
     size_t external_bytes; /* read from there so far */
 };
 

@@ -20,10 +20,10 @@ static enum status matmul_infer(struct call *c, struct error *e)
     char x[TENSOR_SHAPE_TEXT_BYTES], y[TENSOR_SHAPE_TEXT_BYTES];
     bool a_vector = a.rank == 1, b_vector = b.rank == 1;
     size_t bytes;
-    enum status s = call_type(c, 0, TYPE_BIT(TENSOR_F32), e);
+    enum status s = call_type(c, 0, TYPES_FLOAT | TYPES_INDEX | TYPE_BIT(TENSOR_U32) | TYPE_BIT(TENSOR_U64), e);
 
     if (s == STATUS_OK)
-        s = call_type(c, 1, TYPE_BIT(TENSOR_F32), e);
+        s = call_type(c, 1, TYPE_BIT(c->in[0]->type), e);
     if (s != STATUS_OK)
         return s;
     if (a.rank == 0 || b.rank == 0)
@@ -48,11 +48,11 @@ static enum status matmul_infer(struct call *c, struct error *e)
         out.dims[out.rank++] = state->m;
     if (!b_vector)
         out.dims[out.rank++] = state->n;
-    c->out[0]->type = TENSOR_F32;
+    c->out[0]->type = c->in[0]->type;
     c->out[0]->shape = out;
-    if (!tensor_shape_bytes(&out, TENSOR_F32, &bytes))
+    if (!tensor_shape_bytes(&out, c->in[0]->type, &bytes))
         return call_error(c, e, STATUS_INVALID, "the output is too large");
-    if (!c->prepared)
+    if (!c->prepared && c->in[0]->type == TENSOR_F32)
         c->scratch_bytes = rows_packed_floats((size_t)state->k, (size_t)state->n) * sizeof(float);
     c->flops = 2 * (uint64_t)tensor_count(c->out[0]) * (uint64_t)state->k;
     return STATUS_OK;
@@ -80,6 +80,31 @@ static void multiply(const struct call *c, const float *a, int64_t m, const floa
     c->kernels->rows(&job);
 }
 
+/* One product of a type that networks rarely multiply. Integers wrap. */
+static void multiply_any(const struct call *c, int64_t a, int64_t b, int64_t y)
+{
+    const struct linear_state *state = c->state;
+    bool floats = c->in[0]->type == TENSOR_F64;
+
+    for (int64_t i = 0; i < state->m * state->n; i++) {
+        int64_t row = a + i / state->n * state->k, column = b + i % state->n;
+        double sum = 0;
+        uint64_t whole = 0;
+
+        for (int64_t k = 0; k < state->k; k++) {
+            if (floats)
+                sum += tensor_value(c->in[0], row + k) * tensor_value(c->in[1], column + k * state->n);
+            else
+                whole += (uint64_t)tensor_integer(c->in[0], row + k) *
+                         (uint64_t)tensor_integer(c->in[1], column + k * state->n);
+        }
+        if (floats)
+            tensor_set_value(c->out[0], y + i, sum);
+        else
+            tensor_set_integer(c->out[0], y + i, (int64_t)whole);
+    }
+}
+
 static enum status matmul_run(struct call *c, struct error *e)
 {
     const struct linear_state *state = c->state;
@@ -90,14 +115,20 @@ static enum status matmul_run(struct call *c, struct error *e)
     (void)e;
     if (tensor_count(c->out[0]) == 0)
         return STATUS_OK;
-    if (state->flat) {
+    if (state->flat && c->in[0]->type == TENSOR_F32) {
         multiply(c, a, tensor_count(c->out[0]) / state->n, b, y);
         return STATUS_OK;
     }
     for (broadcast_begin(&w, &state->batch); w.more; broadcast_next(&w)) {
-        for (int64_t i = 0; i < w.n; i++)
-            multiply(c, a + (w.at[0] + i * w.step[0]) * state->m * state->k, state->m,
-                     b + (w.at[1] + i * w.step[1]) * state->k * state->n, y + (w.out + i) * state->m * state->n);
+        for (int64_t i = 0; i < w.n; i++) {
+            int64_t at_a = (w.at[0] + i * w.step[0]) * state->m * state->k;
+            int64_t at_b = (w.at[1] + i * w.step[1]) * state->k * state->n, to = (w.out + i) * state->m * state->n;
+
+            if (c->in[0]->type == TENSOR_F32)
+                multiply(c, a + at_a, state->m, b + at_b, y + to);
+            else
+                multiply_any(c, at_a, at_b, to);
+        }
     }
     return STATUS_OK;
 }

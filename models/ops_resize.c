@@ -14,6 +14,7 @@ enum coordinate_mode {
     COORDINATE_ASYMMETRIC,
     COORDINATE_HALF_PIXEL_NN,
     COORDINATE_CROP,
+    COORDINATE_SYMMETRIC,
 };
 
 enum nearest_mode { NEAREST_PREFER_FLOOR, NEAREST_PREFER_CEIL, NEAREST_FLOOR, NEAREST_CEIL };
@@ -45,8 +46,9 @@ static enum status pick(const struct call *c, const char *attribute, const char 
 static enum status read_modes(const struct call *c, struct resize_state *state, struct error *e)
 {
     static const char *const modes[] = {"nearest", "linear", "cubic", "bilinear"};
-    static const char *const coordinates[] = {"half_pixel", "pytorch_half_pixel",   "align_corners",
-                                              "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"};
+    static const char *const coordinates[] = {"half_pixel",          "pytorch_half_pixel",   "align_corners",
+                                              "asymmetric",          "tf_half_pixel_for_nn", "tf_crop_and_resize",
+                                              "half_pixel_symmetric"};
     static const char *const nearest[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
     static const unsigned taps[] = {1, 2, 4, 2};
     int mode = 0, coordinate = 0, near = 0;
@@ -54,12 +56,14 @@ static enum status read_modes(const struct call *c, struct resize_state *state, 
     enum status s = pick(c, "mode", "nearest", modes, 4, &mode, e);
 
     if (s == STATUS_OK)
-        s = pick(c, "coordinate_transformation_mode", old ? "asymmetric" : "half_pixel", coordinates, 6, &coordinate,
+        s = pick(c, "coordinate_transformation_mode", old ? "asymmetric" : "half_pixel", coordinates, 7, &coordinate,
                  e);
     if (s == STATUS_OK)
         s = pick(c, "nearest_mode", old ? "floor" : "round_prefer_floor", nearest, 4, &near, e);
     if (s != STATUS_OK)
         return s;
+    if (call_int(c, "antialias", 0) != 0)
+        return call_error(c, e, STATUS_UNSUPPORTED, "antialias is not supported");
     state->taps = taps[mode];
     state->coordinates = (enum coordinate_mode)coordinate;
     state->nearest = (enum nearest_mode)near;
@@ -93,28 +97,86 @@ static enum status read_floats(const struct call *c, size_t input, const char *a
     return STATUS_OK;
 }
 
+/* The axes that sizes, scales and roi tell of: all of them before opset 18. */
+static enum status read_axes(const struct call *c, unsigned ret_axes[TENSOR_MAX_RANK], size_t *ret_n, struct error *e)
+{
+    unsigned rank = c->in[0]->shape.rank, seen = 0;
+    int64_t axes[TENSOR_MAX_RANK];
+    enum status s = call_ints(c, "axes", axes, TENSOR_MAX_RANK, ret_n, e);
+
+    for (unsigned d = 0; s == STATUS_OK && *ret_n == 0 && d < rank; d++)
+        ret_axes[d] = d;
+    for (size_t i = 0; s == STATUS_OK && i < *ret_n; i++) {
+        s = call_axis(c, axes[i], rank, &ret_axes[i], e);
+        if (s == STATUS_OK && seen & 1u << ret_axes[i])
+            s = call_error(c, e, STATUS_INVALID, "axis %lld is named twice", (long long)axes[i]);
+        if (s == STATUS_OK)
+            seen |= 1u << ret_axes[i];
+    }
+    *ret_n = *ret_n == 0 ? rank : *ret_n;
+    return s;
+}
+
+/* keep_aspect_ratio_policy: one scale for all axes, so that no size is exceeded or undershot. */
+static enum status keep_aspect(const struct call *c, const unsigned *axes, size_t n, int64_t *sizes, struct error *e)
+{
+    const char *policy = call_string(c, "keep_aspect_ratio_policy", "stretch");
+    bool larger = strcmp(policy, "not_smaller") == 0;
+    double scale = 0;
+
+    if (strcmp(policy, "stretch") == 0)
+        return STATUS_OK;
+    if (!larger && strcmp(policy, "not_larger") != 0)
+        return call_error(c, e, STATUS_INVALID, "keep_aspect_ratio_policy %.40s", policy);
+    for (size_t i = 0; i < n; i++) {
+        int64_t size = c->in[0]->shape.dims[axes[i]];
+        double one = size > 0 ? (double)sizes[i] / (double)size : 1;
+
+        scale = i == 0 || (larger ? one > scale : one < scale) ? one : scale;
+    }
+    for (size_t i = 0; i < n; i++) {
+        double size = nearbyint(scale * (double)c->in[0]->shape.dims[axes[i]]);
+
+        if (!(size >= 0 && size <= (double)TENSOR_MAX_BYTES))
+            return call_error(c, e, STATUS_INVALID, "a size of %g", size);
+        sizes[i] = (int64_t)size;
+    }
+    return STATUS_OK;
+}
+
 static enum status read_sizes(struct call *c, struct resize_state *state, struct error *e)
 {
     const struct tensor_shape *in = &c->in[0]->shape;
     struct tensor_shape *out = &c->out[0]->shape;
     bool old = c->op->kind != 0 || c->opset < 11;
-    size_t scales_at = old ? 1 : 2, n;
-    enum status s;
+    size_t scales_at = old ? 1 : 2, n_axes, n;
+    unsigned axes[TENSOR_MAX_RANK];
+    double scales[TENSOR_MAX_RANK];
+    int64_t sizes[TENSOR_MAX_RANK];
+    enum status s = read_axes(c, axes, &n_axes, e);
 
-    out->rank = in->rank;
+    if (s != STATUS_OK)
+        return s;
+    *out = *in;
+    for (unsigned d = 0; d < in->rank; d++)
+        state->scales[d] = 1;
     if (!old && call_in(c, 3)) {
-        s = call_input_ints(c, 3, out->dims, TENSOR_MAX_RANK, &n, e);
-        if (s != STATUS_OK)
-            return s;
-        if (n != in->rank)
-            return call_error(c, e, STATUS_INVALID, "%zu sizes for rank %u", n, in->rank);
-        for (unsigned d = 0; d < in->rank; d++)
-            state->scales[d] = in->dims[d] > 0 ? (double)out->dims[d] / (double)in->dims[d] : 1;
+        s = call_input_ints(c, 3, sizes, TENSOR_MAX_RANK, &n, e);
+        if (s == STATUS_OK && n != n_axes)
+            s = call_error(c, e, STATUS_INVALID, "%zu sizes for %zu axes", n, n_axes);
+        if (s == STATUS_OK)
+            s = keep_aspect(c, axes, n_axes, sizes, e);
+        for (size_t i = 0; s == STATUS_OK && i < n_axes; i++) {
+            out->dims[axes[i]] = sizes[i];
+            state->scales[axes[i]] = in->dims[axes[i]] > 0 ? (double)sizes[i] / (double)in->dims[axes[i]] : 1;
+        }
     } else {
-        s = read_floats(c, scales_at, "scales", state->scales, in->rank, e);
-        if (s != STATUS_OK)
-            return s;
+        s = read_floats(c, scales_at, "scales", scales, n_axes, e);
+        for (size_t i = 0; s == STATUS_OK && i < n_axes; i++)
+            state->scales[axes[i]] = scales[i];
     }
+    if (s != STATUS_OK)
+        return s;
     for (unsigned d = 0; d < in->rank; d++) {
         double size = state->coordinates == COORDINATE_CROP
                           ? floor((double)in->dims[d] * (state->end[d] - state->start[d]) * state->scales[d])
@@ -134,6 +196,8 @@ static enum status resize_infer(struct call *c, struct error *e)
     struct resize_state *state = c->state;
     const struct tensor_shape *in = &c->in[0]->shape, *out = &c->out[0]->shape;
     double region[2 * TENSOR_MAX_RANK];
+    unsigned axes[TENSOR_MAX_RANK];
+    size_t n_axes = 0;
     int64_t most = 0, longest = 0;
     size_t bytes;
     enum status s = call_type(c, 0, TYPE_BIT(TENSOR_F32), e);
@@ -141,10 +205,14 @@ static enum status resize_infer(struct call *c, struct error *e)
     if (s == STATUS_OK)
         s = read_modes(c, state, e);
     if (s == STATUS_OK && state->coordinates == COORDINATE_CROP) {
-        s = read_floats(c, 1, "roi", region, 2 * (size_t)in->rank, e);
-        for (unsigned d = 0; s == STATUS_OK && d < in->rank; d++) {
-            state->start[d] = region[d];
-            state->end[d] = region[d + in->rank];
+        s = read_axes(c, axes, &n_axes, e);
+        if (s == STATUS_OK)
+            s = read_floats(c, 1, "roi", region, 2 * n_axes, e);
+        for (unsigned d = 0; d < in->rank; d++)
+            state->end[d] = 1;
+        for (size_t i = 0; s == STATUS_OK && i < n_axes; i++) {
+            state->start[axes[i]] = region[i];
+            state->end[axes[i]] = region[n_axes + i];
         }
     }
     if (s == STATUS_OK)
@@ -182,6 +250,9 @@ static double source_of(const struct resize_state *state, unsigned d, int64_t o,
     case COORDINATE_ALIGN_CORNERS:
         /* The exact length, as ONNX's reference and cases have it: with scales it need not be whole. */
         return out > 1 ? x * (double)(in - 1) / (scale * (double)in - 1) : 0.0;
+    case COORDINATE_SYMMETRIC:
+        /* The middle of the image stays in the middle when the exact length is cut to a whole one. */
+        return (double)in / 2 * (1 - (double)out / (scale * (double)in)) + (x + 0.5) / scale - 0.5;
     case COORDINATE_ASYMMETRIC:
         return x / scale;
     case COORDINATE_HALF_PIXEL_NN:
@@ -326,7 +397,6 @@ static enum status resize_run(struct call *c, struct error *e)
 static const struct op resize_ops[] = {
     {.name = "Resize",
      .since = 10,
-     .until = 17,
      .min_in = 1,
      .max_in = 4,
      .min_out = 1,

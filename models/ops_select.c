@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "models/op.h"
+#include "models/order.h"
+
+enum { TOP_MAX_INSERTED = 32 };
 
 struct select_state {
     int64_t outer, n, inner, k;
@@ -41,16 +44,24 @@ static enum status top_infer(struct call *c, struct error *e)
         c->out[i]->shape = *in;
         c->out[i]->shape.dims[axis] = k;
     }
-    c->scratch_bytes = (size_t)(k + 1) * sizeof(int64_t);
+    c->scratch_bytes = (size_t)(k > TOP_MAX_INSERTED ? 2 * state->n : k + 1) * sizeof(int64_t);
     /* The worst case; keeps a hostile one from being computed ahead. */
-    c->flops = (uint64_t)tensor_count(c->in[0]) * (uint64_t)(k + 1);
+    c->flops = (uint64_t)tensor_count(c->in[0]) * (uint64_t)(k > TOP_MAX_INSERTED ? 40 : k + 1);
     return STATUS_OK;
 }
 
+/* One list of a TopK: elements base + i * inner of the input. */
+struct top_list {
+    const struct call *c;
+    int64_t base;
+};
+
 /* Whether element a stands before b: better, or as good and earlier. */
-static bool before(const struct call *c, int64_t base, int64_t a, int64_t b)
+static bool before(const void *list, int64_t a, int64_t b)
 {
+    const struct call *c = ((const struct top_list *)list)->c;
     const struct select_state *state = c->state;
+    int64_t base = ((const struct top_list *)list)->base;
     int order = tensor_compare(c->in[0], base + a * state->inner, base + b * state->inner);
 
     if (order != 0)
@@ -58,7 +69,32 @@ static bool before(const struct call *c, int64_t base, int64_t a, int64_t b)
     return a < b;
 }
 
-/* The k best in order, by insertion: k is small where networks use this. */
+/* The k best in order: by insertion where k is small, as networks use it, else by sorting all. */
+static int64_t find_best(const struct call *c, int64_t base, int64_t *best)
+{
+    const struct select_state *state = c->state;
+    struct top_list list = {c, base};
+    int64_t found = 0;
+
+    if (state->k > TOP_MAX_INSERTED) {
+        for (int64_t i = 0; i < state->n; i++)
+            best[i] = i;
+        order_sort(best, best + state->n, state->n, before, &list);
+        return state->k;
+    }
+    for (int64_t i = 0; i < state->n && state->k > 0; i++) {
+        int64_t at;
+
+        if (found == state->k && !before(&list, i, best[found - 1]))
+            continue;
+        at = found < state->k ? found++ : found - 1;
+        for (; at > 0 && before(&list, i, best[at - 1]); at--)
+            best[at] = best[at - 1];
+        best[at] = i;
+    }
+    return found;
+}
+
 static enum status top_run(struct call *c, struct error *e)
 {
     const struct select_state *state = c->state;
@@ -67,19 +103,9 @@ static enum status top_run(struct call *c, struct error *e)
 
     (void)e;
     for (int64_t o = 0; o < state->outer * state->inner; o++) {
-        int64_t outer = o / state->inner, inner = o % state->inner, found = 0;
-        int64_t base = outer * state->n * state->inner + inner;
+        int64_t outer = o / state->inner, inner = o % state->inner;
+        int64_t base = outer * state->n * state->inner + inner, found = find_best(c, base, best);
 
-        for (int64_t i = 0; i < state->n && state->k > 0; i++) {
-            int64_t at;
-
-            if (found == state->k && !before(c, base, i, best[found - 1]))
-                continue;
-            at = found < state->k ? found++ : found - 1;
-            for (; at > 0 && before(c, base, i, best[at - 1]); at--)
-                best[at] = best[at - 1];
-            best[at] = i;
-        }
         for (int64_t i = 0; i < found; i++) {
             int64_t to = (outer * state->k + i) * state->inner + inner;
 

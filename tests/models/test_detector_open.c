@@ -137,6 +137,21 @@ Test(detector_open, a_network_that_contradicts_its_card_is_refused)
     expect_error(FRAME("score.onnx"), "{\"meaning\":\"softmax\",\"classes\":2,\"fake_index\":1}", "score.onnx", text);
 }
 
+/* The card's hash is of the .onnx file alone. */
+Test(detector_open, weights_in_another_file_are_refused)
+{
+    char text[512], *data = NULL;
+    struct error e = {0};
+    size_t len = 0;
+
+    cr_assert_eq(file_read(TEST_DATA_DIR "/external/weights.bin", 1 << 20, &data, &len, &e), STATUS_OK, "%s", e.text);
+    put("weights.bin", data, len);
+    free(data);
+    snprintf(text, sizeof(text),
+             "its weights lie in another file, which %s/card.json cannot vouch for; save them in this one", root);
+    expect_error(FRAME("external.onnx"), LOGIT, "external.onnx", text);
+}
+
 Test(detector_open, info_tells_a_networks_sizes_and_cost)
 {
     char *text = NULL;
