@@ -11,8 +11,8 @@
 /* Of libgomp, which oneDNN is linked with; its header is the compiler's, and clang's may be absent. */
 void omp_set_num_threads(int n);
 
-/* Weights lie together in few large blocks, so that they fit into huge pages: tens of megabytes in pages of 4 KiB cost
- * more in address translation than in reading (ResNet-50 in bf16 took a tenth longer). */
+/* Weights lie together in few large blocks, so that they fit into huge pages: each image walks through all of them, tens
+ * of megabytes, which is more pages of 4 KiB than a processor remembers the addresses of. */
 struct block {
     struct block *next;
     size_t used, bytes; /* with this head */
@@ -26,6 +26,8 @@ struct onednn {
     struct block *blocks;
     size_t next_bytes;
 };
+
+enum { MAX_EXTENT = 1 << 20, MAX_KERNEL = 1024, MAX_ELEMENTS = 1 << 29 };
 
 enum { SRC, WEIGHTS, DST, SCRATCH, BIAS, ARGS };
 
@@ -300,12 +302,29 @@ static bool is_common_window(const struct conv_geometry *g)
     return true;
 }
 
+/* oneDNN counts in int inside, and nobody else tries what only a hostile file asks for. */
+static bool is_sane(const struct onednn_conv_settings *x)
+{
+    const struct conv_geometry *g = x->geometry;
+    double in = (double)g->channels_in, out = (double)g->channels_out, taps = (double)(g->channels_in / g->groups);
+
+    for (unsigned d = 0; d < 3; d++) {
+        if (g->in[d] > MAX_EXTENT || g->out[d] > MAX_EXTENT || g->kernel[d] > MAX_KERNEL || g->stride[d] > MAX_KERNEL ||
+            g->dilation[d] > MAX_KERNEL || g->pad[d] > MAX_KERNEL)
+            return false;
+        in *= (double)g->in[d];
+        out *= (double)g->out[d];
+        taps *= (double)g->kernel[d];
+    }
+    return in < MAX_ELEMENTS && out < MAX_ELEMENTS && taps * (double)g->channels_out < MAX_ELEMENTS;
+}
+
 bool onednn_conv_suits(struct onednn *o, const struct onednn_conv_settings *settings)
 {
     dnnl_primitive_desc_t desc = NULL;
     bool suits;
 
-    if (!is_common_window(settings->geometry))
+    if (!is_sane(settings) || !is_common_window(settings->geometry))
         return false;
     onednn_begin();
     if (make_desc(o, settings, false, &desc) != dnnl_success)

@@ -67,162 +67,6 @@ struct conv_geometry nhwc_geometry(const struct nhwc_plan *p, const struct nhwc_
     return g;
 }
 
-static size_t image_bytes(const struct nhwc_value *v)
-{
-    return (size_t)v->pixels * (size_t)v->channels * (v->bf16 ? sizeof(uint16_t) : sizeof(float));
-}
-
-enum { MAX_CHUNK = 16, CHUNK_BYTES = 3 << 20 };
-
-static void add_entry(struct nhwc_plan *p, bool is_op, size_t index)
-{
-    p->entries[p->n_entries++] = (struct nhwc_entry){.is_op = is_op, .index = index, .chunk = 1};
-}
-
-static enum status add_exports(struct nhwc_plan *p, size_t op_index, struct error *e)
-{
-    size_t v = p->ops[op_index].out, index;
-    struct nhwc_op op = {.kind = NHWC_EXPORT, .step = p->ops[op_index].step, .in = {v, NHWC_NONE}, .out = NHWC_NONE};
-    enum status s;
-
-    if (!p->values[v].exported)
-        return STATUS_OK;
-    /* Of several copies into one value, the last. */
-    for (size_t i = op_index + 1; i < p->n_ops; i++) {
-        if (!p->ops[i].removed && p->ops[i].out == v)
-            return STATUS_OK;
-    }
-    s = nhwc_new_op(p, &op, &index, e);
-    if (s == STATUS_OK)
-        add_entry(p, true, index);
-    return s;
-}
-
-/* Operations stand in the order of their steps; the steps that stay come between. */
-static enum status make_entries(struct nhwc_plan *p, struct error *e)
-{
-    size_t n = p->n_ops, at = 0;
-    enum status s = STATUS_OK;
-
-    p->entries = calloc(p->n_ops * 2 + p->n_steps + 1, sizeof(*p->entries));
-    if (!p->entries)
-        return error_no_memory(e);
-    for (size_t i = 0; i < p->n_steps && s == STATUS_OK; i++) {
-        for (; at < n && p->ops[at].step == i && s == STATUS_OK; at++) {
-            if (p->ops[at].removed)
-                continue;
-            add_entry(p, true, at);
-            s = add_exports(p, at, e);
-        }
-        if (!p->taken[i])
-            add_entry(p, false, i);
-    }
-    return s;
-}
-
-static int64_t batch_of(const struct nhwc_plan *p, const struct nhwc_op *op)
-{
-    return p->values[op->out != NHWC_NONE ? op->out : op->in[0]].batch;
-}
-
-/* How many images an operation should see before the next one's turn: as many as the second cache holds, since each
- * brings the weights in again. */
-static int64_t wanted_chunk(const struct nhwc_plan *p, const struct nhwc_op *op)
-{
-    size_t bytes = 0;
-    int64_t chunk = 1;
-
-    for (size_t k = 0; k < 2; k++) {
-        if (op->in[k] != NHWC_NONE)
-            bytes += image_bytes(&p->values[op->in[k]]);
-    }
-    if (op->out != NHWC_NONE)
-        bytes += image_bytes(&p->values[op->out]);
-    while (chunk < MAX_CHUNK && (size_t)chunk * 2 * bytes <= CHUNK_BYTES)
-        chunk *= 2;
-    return chunk < batch_of(p, op) ? chunk : batch_of(p, op);
-}
-
-/* A region: operations in a row over batches of the same size, in chunks of the same size. A chunk grows along the
- * operations and never shrinks, so that regions are few: what passes from one to the next leaves the cache. */
-static void make_regions(struct nhwc_plan *p)
-{
-    const struct nhwc_entry *next = NULL;
-
-    for (size_t i = p->n_entries; i-- > 0;) {
-        struct nhwc_entry *entry = &p->entries[i];
-        const struct nhwc_op *op;
-
-        if (!entry->is_op) {
-            next = NULL;
-            continue;
-        }
-        op = &p->ops[entry->index];
-        entry->chunk = wanted_chunk(p, op);
-        if (next && batch_of(p, &p->ops[next->index]) == batch_of(p, op) && next->chunk < entry->chunk)
-            entry->chunk = next->chunk;
-        next = entry;
-    }
-    for (size_t i = 0; i < p->n_entries;) {
-        const struct nhwc_entry *entry = &p->entries[i];
-        size_t end = i + 1;
-
-        if (!entry->is_op) {
-            i++;
-            continue;
-        }
-        while (end < p->n_entries && p->entries[end].is_op && p->entries[end].chunk == entry->chunk &&
-               batch_of(p, &p->ops[p->entries[end].index]) == batch_of(p, &p->ops[entry->index]))
-            end++;
-        p->entries[i].region_end = end;
-        i = end;
-    }
-}
-
-static void touch(struct nhwc_plan *p, size_t v, size_t entry, size_t region)
-{
-    struct nhwc_value *x = &p->values[nhwc_root(p, v, NULL)];
-
-    if (!x->placed) {
-        x->placed = true;
-        x->first = entry;
-        x->region = region;
-    }
-    /* Each image comes by again: what crosses a border lives from the first region's begin to the last one's end. */
-    if (x->region != region) {
-        x->whole = true;
-        x->first = x->first < x->region ? x->first : x->region;
-    }
-    x->last = x->whole ? p->entries[region].region_end - 1 : entry;
-}
-
-static void find_lifetimes(struct nhwc_plan *p)
-{
-    size_t region = 0;
-
-    for (size_t i = 0; i < p->n_entries; i++) {
-        const struct nhwc_op *op;
-
-        if (!p->entries[i].is_op)
-            continue;
-        if (p->entries[i].region_end > 0)
-            region = i;
-        op = &p->ops[p->entries[i].index];
-        for (size_t k = 0; k < 2; k++) {
-            if (op->in[k] != NHWC_NONE && op->kind != NHWC_IMPORT)
-                touch(p, op->in[k], i, region);
-        }
-        if (op->out != NHWC_NONE)
-            touch(p, op->out, i, region);
-    }
-    for (size_t i = 0; i < p->n_values; i++) {
-        struct nhwc_value *v = &p->values[i];
-
-        if (v->placed)
-            v->n_images = v->whole ? v->batch : p->entries[v->region].chunk;
-    }
-}
-
 static enum status prepare_conv(struct nhwc_plan *p, struct nhwc_op *op, struct error *e)
 {
     const struct conv_geometry g = nhwc_geometry(p, op);
@@ -237,8 +81,15 @@ static enum status prepare_conv(struct nhwc_plan *p, struct nhwc_op *op, struct 
         .adds = op->adds,
         .activation = op->activation,
     };
-    enum status s = onednn_conv_open(p->onednn, &settings, &op->conv, e);
+    enum status s;
 
+    if (!in->bf16 && winograd_suits(&g)) {
+        s = winograd_open(p->kernels, &g, op->weights, op->bias, &op->winograd, e);
+        if (s == STATUS_OK)
+            op->scratch_bytes = winograd_scratch_bytes(op->winograd);
+        return s;
+    }
+    s = onednn_conv_open(p->onednn, &settings, &op->conv, e);
     if (s == STATUS_OK)
         op->scratch_bytes = onednn_conv_scratch_bytes(op->conv);
     return s;
@@ -267,6 +118,7 @@ enum status nhwc_plan_open(const struct graph *g, struct step *steps, size_t n_s
     p->steps = steps;
     p->n_steps = n_steps;
     p->tensors = tensors;
+    p->kernels = kernels_choose(NETWORK_BACKEND_ONEDNN);
     p->bf16 = precision == NETWORK_PRECISION_BF16;
     p->value_of = malloc((g->n_values + 1) * sizeof(*p->value_of));
     p->taken = calloc(n_steps + 1, sizeof(*p->taken));
@@ -283,11 +135,6 @@ enum status nhwc_plan_open(const struct graph *g, struct step *steps, size_t n_s
         goto error;
     nhwc_fuse(p);
     join_sums(p);
-    s = make_entries(p, e);
-    if (s != STATUS_OK)
-        goto error;
-    make_regions(p);
-    find_lifetimes(p);
     for (size_t i = 0; i < p->n_ops && s == STATUS_OK; i++) {
         struct nhwc_op *op = &p->ops[i];
 
@@ -298,6 +145,8 @@ enum status nhwc_plan_open(const struct graph *g, struct step *steps, size_t n_s
         else if (op->kind == NHWC_MAX || op->kind == NHWC_AVERAGE)
             op->scratch_bytes = (size_t)p->values[op->in[0]].channels * sizeof(float);
     }
+    if (s == STATUS_OK)
+        s = nhwc_order(p, e);
     if (s != STATUS_OK)
         goto error;
     *ret_p = p;
@@ -315,6 +164,7 @@ void nhwc_plan_close(struct nhwc_plan **p)
         return;
     for (size_t i = 0; i < x->n_ops; i++) {
         onednn_conv_close(&x->ops[i].conv);
+        winograd_close(&x->ops[i].winograd);
         free(x->ops[i].scale);
         free(x->ops[i].shift);
     }
@@ -343,8 +193,9 @@ void nhwc_plan_blocks(struct nhwc_plan *p, struct memory_block *blocks)
     for (size_t i = 0; i < p->n_values; i++) {
         const struct nhwc_value *v = &p->values[i];
 
-        blocks[i] = (struct memory_block){
-            .bytes = owns_memory(p, i) ? (size_t)v->n_images * image_bytes(v) : 0, .first = v->first, .last = v->last};
+        blocks[i] = (struct memory_block){.bytes = owns_memory(p, i) ? (size_t)v->n_images * nhwc_image_bytes(v) : 0,
+                                          .first = v->first,
+                                          .last = v->last};
     }
     for (size_t i = 0; i < p->n_ops; i++)
         blocks[p->n_values + i] = (struct memory_block){0};
@@ -371,7 +222,7 @@ static struct nhwc_view view_of(const struct nhwc_plan *p, size_t v, int64_t ima
 
     root = &p->values[nhwc_root(p, v, &channel)];
     view.stride = root->channels;
-    view.data = (char *)root->data + (size_t)(image % root->n_images) * image_bytes(root) +
+    view.data = (char *)root->data + (size_t)(image % root->n_images) * nhwc_image_bytes(root) +
                 (size_t)channel * (x->bf16 ? sizeof(uint16_t) : sizeof(float));
     return view;
 }
@@ -434,10 +285,18 @@ static enum status run_op(struct nhwc_plan *p, const struct nhwc_op *op, int64_t
     return STATUS_OK;
 }
 
+/* The images of a chunk lie one after the other. */
+static void run_winograd(struct nhwc_plan *p, const struct nhwc_op *op, int64_t first, int64_t n)
+{
+    const struct nhwc_view x = view_of(p, op->in[0], first), y = view_of(p, op->out, first);
+
+    winograd_run(op->winograd, x.data, y.data, n, op->adds, &op->activation, op->scratch);
+}
+
 enum status nhwc_plan_run(struct nhwc_plan *p, size_t entry, struct error *e)
 {
     size_t end = p->entries[entry].region_end;
-    int64_t batch = batch_of(p, &p->ops[p->entries[entry].index]), chunk = p->entries[entry].chunk;
+    int64_t batch = nhwc_batch(p, &p->ops[p->entries[entry].index]), chunk = p->entries[entry].chunk;
     enum status s = STATUS_OK;
 
     for (int64_t first = 0; first < batch; first += chunk) {
@@ -446,6 +305,10 @@ enum status nhwc_plan_run(struct nhwc_plan *p, size_t entry, struct error *e)
         for (size_t i = entry; i < end; i++) {
             const struct nhwc_op *op = &p->ops[p->entries[i].index];
 
+            if (op->winograd) {
+                run_winograd(p, op, first, after - first);
+                continue;
+            }
             for (int64_t image = first; image < after && s == STATUS_OK; image++)
                 s = run_op(p, op, image, e);
         }
@@ -475,5 +338,7 @@ const char *nhwc_plan_implementation(const struct nhwc_plan *p, size_t entry)
 {
     const struct nhwc_op *op = &p->ops[p->entries[entry].index];
 
+    if (op->winograd)
+        return "winograd 4x4";
     return op->conv ? onednn_conv_name(op->conv) : "nhwc";
 }

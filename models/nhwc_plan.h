@@ -5,7 +5,7 @@
  *
  *   lower   steps -> operations on nhwc values (nhwc_lower.c)
  *   fuse    activations and residual sums into convolutions, concatenations into their readers (nhwc_fuse.c)
- *   order   operations in a row form a region, run for one image after the other; what crosses a region's border is
+ *   order   operations in a row form a region, run for a few images at a time; what crosses a region's border is
  *           kept for all images, what stays inside for one only
  *   place   lifetimes to the session's memory plan, and back as addresses
  *
@@ -16,6 +16,7 @@
 #include "models/backend_onednn.h"
 #include "models/memory_plan.h"
 #include "models/nhwc_kernels.h"
+#include "models/nhwc_winograd.h"
 #include "models/step.h"
 
 #define NHWC_NONE SIZE_MAX
@@ -63,8 +64,9 @@ struct nhwc_op {
     struct window window;
     const float *weights, *bias;
     int64_t groups;
-    float *scale, *shift; /* owned */
-    struct onednn_conv *conv;
+    float *scale, *shift;     /* owned */
+    struct onednn_conv *conv; /* NHWC_CONV has one of these two */
+    struct winograd *winograd;
     size_t scratch_bytes, block;
     void *scratch;
 };
@@ -79,6 +81,7 @@ struct nhwc_entry {
 
 struct nhwc_plan {
     struct onednn *onednn;
+    const struct kernels *kernels;
     bool bf16;
     const struct graph *graph;
     struct step *steps;
@@ -113,6 +116,9 @@ enum status nhwc_lower(struct nhwc_plan *p, struct error *e);
 enum status nhwc_new_value(struct nhwc_plan *p, const struct nhwc_value *v, size_t *ret_index, struct error *e);
 enum status nhwc_new_op(struct nhwc_plan *p, const struct nhwc_op *op, size_t *ret_index, struct error *e);
 void nhwc_fuse(struct nhwc_plan *p);
+enum status nhwc_order(struct nhwc_plan *p, struct error *e);
+int64_t nhwc_batch(const struct nhwc_plan *p, const struct nhwc_op *op);
+size_t nhwc_image_bytes(const struct nhwc_value *v);
 struct conv_geometry nhwc_geometry(const struct nhwc_plan *p, const struct nhwc_op *op);
 /* The value without parent that v is part of, and the channel where v begins in it. */
 size_t nhwc_root(const struct nhwc_plan *p, size_t v, int64_t *ret_channel);

@@ -71,9 +71,9 @@ static void note_entries(const struct session *s, struct holder *h)
             note_step(s, h, &s->steps[p->entries[i].index].call, i);
             continue;
         }
-        op = &p->ops[p->entries[i].index];
         if (p->entries[i].region_end > 0)
             region = i;
+        op = &p->ops[p->entries[i].index];
         if (op->kind == NHWC_IMPORT) {
             v = p->values[op->out].tensor;
             h[v].last = p->entries[region].region_end - 1;
