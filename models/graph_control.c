@@ -5,13 +5,11 @@
 #include <string.h>
 
 #include "models/graph_control.h"
-#include "models/step.h"
 
 enum { MAX_TURNS = GRAPH_MAX_NODES, MAX_DEPTH = 32 };
 
 /* Of copies made and lists kept, and of what is computed ahead. */
 #define MAX_COST_BYTES ((size_t)1 << 29)
-#define MAX_FLOPS      (4 * FOLD_MAX_FLOPS)
 
 enum status expansion_refuse(const struct expansion *x, const struct node *node, struct error *e, const char *why)
 {
@@ -84,9 +82,7 @@ static enum status learn(struct expansion *x, size_t index, struct error *e)
         return s;
     s = call_infer(&step.call, NULL);
     known = s == STATUS_OK;
-    if (known && step_is_constant(&step) && step.call.flops <= MAX_FLOPS - x->flops &&
-        step_is_cheap(&step, &x->budget_bytes)) {
-        x->flops += step.call.flops;
+    if (known && step_is_constant(&step) && step_is_cheap(&step, &x->budget)) {
         s = step_evaluate(&step, e);
         known = s == STATUS_OK;
         for (size_t i = 0; known && i < node->n_out; i++) {
@@ -370,7 +366,7 @@ static void learn_inputs(struct expansion *x)
 
 enum status graph_expand(struct graph *g, struct error *e)
 {
-    struct expansion x = {.g = g, .budget_bytes = FOLD_MAX_BYTES};
+    struct expansion x = {.g = g, .budget = FOLD_BUDGET};
     size_t n = g->n_nodes;
     bool any = false;
     enum status s;

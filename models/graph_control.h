@@ -2,13 +2,13 @@
 #ifndef FAKESIFT_MODELS_GRAPH_CONTROL_H
 #define FAKESIFT_MODELS_GRAPH_CONTROL_H
 
-#include "models/graph.h"
+#include "models/step.h"
 
 struct expansion {
     struct graph *g;
     struct tensor *known; /* one a value: type 0 = nothing is known; data = it is constant. Borrowed from the graph. */
-    size_t room, cost_bytes, budget_bytes, turns;
-    uint64_t flops;
+    struct fold_budget budget;
+    size_t room, cost_bytes, turns;
     unsigned depth;
 };
 

@@ -14,12 +14,6 @@ static struct tensor *constants_of(const struct graph *g)
     return tensors;
 }
 
-/* What all nodes of a graph together may cost when they are computed ahead. */
-struct fold_budget {
-    size_t bytes;
-    uint64_t flops;
-};
-
 static enum status fold_node(struct graph *g, size_t index, struct tensor *tensors, struct fold_budget *budget,
                              struct error *e)
 {
@@ -34,9 +28,8 @@ static enum status fold_node(struct graph *g, size_t index, struct tensor *tenso
             goto end;
     }
     s = call_infer(&step.call, e);
-    if (s != STATUS_OK || step.call.flops > budget->flops || !step_is_cheap(&step, &budget->bytes))
+    if (s != STATUS_OK || !step_is_cheap(&step, budget))
         goto end;
-    budget->flops -= step.call.flops;
     s = step_evaluate(&step, e);
     if (s != STATUS_OK)
         goto end;
@@ -55,7 +48,7 @@ end:
 enum status graph_fold(struct graph *g, struct error *e)
 {
     struct tensor *tensors = constants_of(g);
-    struct fold_budget budget = {FOLD_MAX_BYTES, 4 * FOLD_MAX_FLOPS};
+    struct fold_budget budget = FOLD_BUDGET;
     enum status s = tensors ? STATUS_OK : error_no_memory(e);
 
     for (size_t i = 0; i < g->n_nodes && s == STATUS_OK; i++)
@@ -64,7 +57,23 @@ enum status graph_fold(struct graph *g, struct error *e)
     return s == STATUS_OK ? graph_prune(g, e) : s;
 }
 
-static enum status prepare_node(struct graph *g, size_t index, struct tensor *tensors, struct error *e)
+/* What layouts for kernels may take beyond the constants themselves, twice: real networks read a weight once, a hostile
+ * one can have thousands of nodes read the same, or one column that is padded to a panel. */
+static size_t prepare_budget(const struct graph *g)
+{
+    size_t budget = FOLD_MAX_BYTES;
+
+    for (size_t i = 0; i < g->n_values; i++) {
+        size_t bytes;
+
+        if (g->values[i].is_constant && g->values[i].n_uses > 0 &&
+            tensor_shape_bytes(&g->values[i].tensor.shape, g->values[i].tensor.type, &bytes))
+            budget += 2 * bytes;
+    }
+    return budget;
+}
+
+static enum status prepare_node(struct graph *g, size_t index, struct tensor *tensors, size_t *budget, struct error *e)
 {
     struct node *node = &g->nodes[index];
     struct step step;
@@ -74,12 +83,14 @@ static enum status prepare_node(struct graph *g, size_t index, struct tensor *te
 
     if (s != STATUS_OK)
         return s;
+    step.call.prepare_bytes = *budget;
     s = node->op->prepare(&step.call, &prepared, &frees, e);
+    *budget = step.call.prepare_bytes;
     step_clear(&step);
     if (s != STATUS_OK)
         return s;
     node->prepared = prepared;
-    for (size_t i = 0; i < node->n_in && i < 32; i++) {
+    for (size_t i = 0; prepared && i < node->n_in && i < 32; i++) {
         struct value *v = node->in[i] == GRAPH_NO_VALUE ? NULL : &g->values[node->in[i]];
 
         if (!v || !(frees & 1u << i) || v->n_uses != 1 || v->is_output)
@@ -95,10 +106,11 @@ enum status graph_prepare(struct graph *g, struct error *e)
 {
     struct tensor *tensors = constants_of(g);
     enum status s = tensors ? STATUS_OK : error_no_memory(e);
+    size_t budget = prepare_budget(g);
 
     for (size_t i = 0; i < g->n_nodes && s == STATUS_OK; i++) {
         if (g->nodes[i].op->prepare)
-            s = prepare_node(g, i, tensors, e);
+            s = prepare_node(g, i, tensors, &budget, e);
     }
     free(tensors);
     return s;

@@ -5,7 +5,8 @@
  * depends on other values cannot be planned (call_unknown).
  *  - run: compute. Allocates nothing, and keeps the rows of a batch independent: the bits of an output row
  * depend on that row's input alone.
- *  - prepare (optional): from constant inputs, make what the kernel reads (packed weights), once a network.
+ *  - prepare (optional): from constant inputs, make what the kernel reads (packed weights), once a network, where it
+ *    takes no more than call->prepare_bytes, and take that off them.
  */
 #ifndef FAKESIFT_MODELS_OP_H
 #define FAKESIFT_MODELS_OP_H
@@ -54,6 +55,7 @@ struct call {
     void *scratch;
     size_t scratch_bytes; /* set by infer */
     uint64_t flops;       /* set by infer */
+    size_t prepare_bytes; /* for prepare: the most that it may allocate, less what it did */
     /* For an operator that gets 16-bit floats and computes in float32; see op_half.c. */
     enum tensor_type half; /* 0 = none */
     size_t own_scratch_bytes;

@@ -123,8 +123,8 @@ enum status call_infer(struct call *c, struct error *e)
 /* Every input is widened before anything is stored: an output may share an input's memory. */
 enum status call_run(struct call *c, struct error *e)
 {
-    char *at;
     enum status s;
+    char *at;
 
     if (!c->half)
         return c->op->run(c, e);

@@ -133,18 +133,19 @@ static enum status matmul_run(struct call *c, struct error *e)
     return STATUS_OK;
 }
 
-static enum status pack_constant(const struct tensor *b, int64_t k, int64_t n, bool transposed, void **ret_prepared,
+static enum status pack_constant(struct call *c, int64_t k, int64_t n, bool transposed, void **ret_prepared,
                                  struct error *e)
 {
     size_t floats = rows_packed_floats((size_t)k, (size_t)n);
     float *packed;
 
-    if (floats > (size_t)TENSOR_MAX_BYTES / sizeof(float))
+    if (floats > c->prepare_bytes / sizeof(float))
         return STATUS_OK;
     packed = tensor_memory(floats * sizeof(float));
     if (!packed)
         return error_no_memory(e);
-    rows_pack(b->data, (size_t)k, (size_t)n, transposed ? 1 : (size_t)n, transposed ? (size_t)k : 1, packed);
+    rows_pack(c->in[1]->data, (size_t)k, (size_t)n, transposed ? 1 : (size_t)n, transposed ? (size_t)k : 1, packed);
+    c->prepare_bytes -= floats * sizeof(float);
     *ret_prepared = packed;
     return STATUS_OK;
 }
@@ -156,7 +157,7 @@ static enum status matmul_prepare(struct call *c, void **ret_prepared, unsigned 
     if (!b->data || b->type != TENSOR_F32 || b->shape.rank != 2 || tensor_count(b) == 0)
         return STATUS_OK;
     *ret_frees = 1u << 1;
-    return pack_constant(b, b->shape.dims[0], b->shape.dims[1], false, ret_prepared, e);
+    return pack_constant(c, b->shape.dims[0], b->shape.dims[1], false, ret_prepared, e);
 }
 
 static enum status gemm_infer(struct call *c, struct error *e)
@@ -258,7 +259,7 @@ static enum status gemm_prepare(struct call *c, void **ret_prepared, unsigned *r
     if (!b->data || b->type != TENSOR_F32 || b->shape.rank != 2 || tensor_count(b) == 0)
         return STATUS_OK;
     *ret_frees = 1u << 1;
-    return pack_constant(b, b->shape.dims[transposed ? 1 : 0], b->shape.dims[transposed ? 0 : 1], transposed,
+    return pack_constant(c, b->shape.dims[transposed ? 1 : 0], b->shape.dims[transposed ? 0 : 1], transposed,
                          ret_prepared, e);
 }
 

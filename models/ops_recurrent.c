@@ -184,7 +184,7 @@ static enum status recurrent_infer(struct call *c, struct error *e)
 static enum status recurrent_prepare(struct call *c, void **ret_prepared, unsigned *ret_frees, struct error *e)
 {
     const struct tensor *w = c->in[1], *r = c->in[2];
-    size_t gates = gates_of[c->op->kind], hidden, width, directions;
+    size_t gates = gates_of[c->op->kind], hidden, width, directions, bytes;
     float *packed;
 
     if (!w->data || !r->data || w->type != TENSOR_F32 || r->type != TENSOR_F32 || w->shape.rank != 3 ||
@@ -197,9 +197,13 @@ static enum status recurrent_prepare(struct call *c, void **ret_prepared, unsign
     if (w->shape.dims[1] != (int64_t)(gates * hidden) || r->shape.dims[1] != w->shape.dims[1] ||
         r->shape.dims[0] != w->shape.dims[0])
         return STATUS_OK;
-    packed = tensor_memory(directions * pack_of(c->op->kind, width, hidden).floats * sizeof(float));
+    bytes = directions * pack_of(c->op->kind, width, hidden).floats * sizeof(float);
+    if (bytes > c->prepare_bytes)
+        return STATUS_OK;
+    packed = tensor_memory(bytes);
     if (!packed)
         return error_no_memory(e);
+    c->prepare_bytes -= bytes;
     pack_weights(c->op->kind, w->data, r->data, width, hidden, directions, packed);
     *ret_prepared = packed;
     *ret_frees = 1u << 1 | 1u << 2;

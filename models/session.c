@@ -78,7 +78,7 @@ static enum status keep_owned(struct session *s, void *data, struct error *e)
 }
 
 /* Shapes of one node; computed at once when its value is known. */
-static enum status plan_node(struct session *s, size_t index, size_t *budget, struct error *e)
+static enum status plan_node(struct session *s, size_t index, struct fold_budget *budget, struct error *e)
 {
     struct step *step = &s->steps[s->n_steps];
     enum status st = step_open(s->network->graph, index, s->tensors, s->kernels, step, e);
@@ -142,7 +142,7 @@ enum status session_open_planned(const struct network *n, const struct session_p
 {
     const struct graph *g = n->graph;
     struct session *s;
-    size_t budget = FOLD_MAX_BYTES;
+    struct fold_budget budget = FOLD_BUDGET;
     enum status st = network_check_precision(settings->backend, settings->precision, e);
 
     if (st != STATUS_OK)

@@ -61,23 +61,35 @@ bool step_is_constant(const struct step *step)
     return true;
 }
 
-bool step_is_cheap(const struct step *step, size_t *budget_bytes)
+/* TENSOR_MAX_BYTES, which no budget holds, where t has no size. */
+static size_t bytes_of(const struct tensor *t)
+{
+    size_t bytes = (size_t)TENSOR_MAX_BYTES;
+
+    (void)tensor_shape_bytes(&t->shape, t->type, &bytes);
+    return bytes;
+}
+
+bool step_is_cheap(const struct step *step, struct fold_budget *budget)
 {
     const struct call *c = &step->call;
     size_t bytes = c->scratch_bytes;
+    uint64_t work;
 
-    if (c->flops > FOLD_MAX_FLOPS || bytes > *budget_bytes)
+    if (c->flops > budget->work || bytes > budget->bytes)
         return false;
     for (size_t i = 0; i < c->n_out; i++) {
-        size_t one = 0;
-
-        if (!c->out[i])
-            continue;
-        if (!tensor_shape_bytes(&c->out[i]->shape, c->out[i]->type, &one) || one > *budget_bytes - bytes)
+        if (c->out[i] && bytes_of(c->out[i]) > budget->bytes - bytes)
             return false;
-        bytes += one;
+        bytes += c->out[i] ? bytes_of(c->out[i]) : 0;
     }
-    *budget_bytes -= bytes;
+    work = c->flops + bytes;
+    for (size_t i = 0; i < c->n_in && work <= budget->work && !(c->op->flags & OP_SHAPE_ONLY); i++)
+        work += c->in[i] ? bytes_of(c->in[i]) : 0;
+    if (work > budget->work)
+        return false;
+    budget->bytes -= bytes;
+    budget->work -= work;
     return true;
 }
 
@@ -90,7 +102,8 @@ enum status step_evaluate(struct step *step, struct error *e)
         if (c->out[i])
             s = tensor_allocate(c->out[i], e);
     }
-    if (s == STATUS_OK && c->scratch_bytes > 0) {
+    if (s == STATUS_OK) {
+        /* Never NULL, which operators would have to tell apart before they divide it up. */
         c->scratch = tensor_memory(c->scratch_bytes);
         if (!c->scratch)
             s = error_no_memory(e);

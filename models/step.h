@@ -5,9 +5,17 @@
 
 #include "models/op.h"
 
-/* What computing ahead may cost; beyond it a node stays for the run. */
+/* What computing ahead may cost, all nodes together; beyond it a node stays for the run. Work: floating-point
+ * operations and bytes read and written, so that many nodes over one large constant do not cost minutes. */
 enum { FOLD_MAX_BYTES = 256 * 1024 * 1024 };
-#define FOLD_MAX_FLOPS ((uint64_t)4000000000u)
+#define FOLD_MAX_WORK ((uint64_t)2000000000u)
+
+struct fold_budget {
+    size_t bytes;
+    uint64_t work;
+};
+
+#define FOLD_BUDGET ((struct fold_budget){.bytes = FOLD_MAX_BYTES, .work = FOLD_MAX_WORK})
 
 struct step {
     struct call call;
@@ -22,9 +30,8 @@ void step_clear(struct step *step);
 
 /* Whether the outputs follow from what is known now. */
 bool step_is_constant(const struct step *step);
-/* After call_infer: whether outputs and scratch fit *budget_bytes and the work fits FOLD_MAX_FLOPS; takes the
- * bytes off the budget when they do. */
-bool step_is_cheap(const struct step *step, size_t *budget_bytes);
+/* After call_infer: whether outputs, scratch and work fit the budget; takes them off it when they do. */
+bool step_is_cheap(const struct step *step, struct fold_budget *budget);
 /* Allocates the outputs (the caller's to free with free()), and runs. On failure no output is left allocated.
  */
 enum status step_evaluate(struct step *step, struct error *e);

@@ -50,12 +50,12 @@ static uint32_t hash(const uint8_t *data, size_t len)
     return h;
 }
 
-static void plan_and_run(const struct network *n, int64_t open_dimension, uint32_t seed)
+static void plan_and_run(const struct network *n, enum network_backend backend, int64_t open_dimension, uint32_t seed)
 {
     struct tensor_shape shapes[MAX_INPUTS];
     struct tensor bound[MAX_INPUTS];
     struct session_plan_settings settings = {
-        .input_shapes = shapes, .bound = bound, .max_arena_bytes = MAX_ARENA_BYTES};
+        .backend = backend, .input_shapes = shapes, .bound = bound, .max_arena_bytes = MAX_ARENA_BYTES};
     struct session *s = NULL;
     struct error e;
 
@@ -77,6 +77,9 @@ static void plan_and_run(const struct network *n, int64_t open_dimension, uint32
         if (bound[i].data)
             fill(bound[i].data, t->type, tensor_shape_count(&shapes[i]), seed + (uint32_t)i);
     }
+    if (backend == NETWORK_BACKEND_AUTO && seed & 1 << 19 &&
+        network_check_precision(network_backend_auto(), NETWORK_PRECISION_BF16, &e) == STATUS_OK)
+        settings.precision = NETWORK_PRECISION_BF16;
     if (session_open_planned(n, &settings, &s, &e) == STATUS_OK && session_flops(s) < MAX_FLOPS) {
         for (size_t i = 0; i < network_input_count(n); i++) {
             if (!bound[i].data)
@@ -103,8 +106,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         network_describe(n, out);
         fclose(out);
     }
-    plan_and_run(n, 1, seed);
-    plan_and_run(n, 2 + seed % 5, seed >> 8);
+    plan_and_run(n, NETWORK_BACKEND_AUTO, 1, seed);
+    plan_and_run(n, seed & 1 << 20 ? NETWORK_BACKEND_OPENBLAS : NETWORK_BACKEND_NATIVE, 2 + seed % 5, seed >> 8);
     network_close(&n);
     return 0;
 }

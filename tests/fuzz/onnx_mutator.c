@@ -176,8 +176,10 @@ static const int64_t numbers[] = {0,     1,     2,       3,         4,         5
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct op_group *const groups[] = {
-    &ops_conv, &ops_pool,  &ops_norm,   &ops_unary,     &ops_binary, &ops_linear,   &ops_softmax, &ops_shape,
-    &ops_move, &ops_index, &ops_reduce, &ops_recurrent, &ops_resize, &ops_constant, &ops_select,
+    &ops_bits, &ops_conv,   &ops_constant, &ops_control,    &ops_binary,      &ops_einsum, &ops_filter,
+    &ops_grid, &ops_index,  &ops_linear,   &ops_matrix,     &ops_move,        &ops_nms,    &ops_norm,
+    &ops_pad,  &ops_pool,   &ops_quant,    &ops_quant_conv, &ops_recurrent,   &ops_reduce, &ops_resize,
+    &ops_roi,  &ops_select, &ops_shape,    &ops_softmax,    &ops_standardize, &ops_unary,  &ops_unpool,
 };
 
 struct random {

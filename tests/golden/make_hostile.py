@@ -158,5 +158,20 @@ def main():
     control()
     operators()
 
+    # Costs that grow with the nodes, from few bytes: each product's second factor laid out anew, each sum over 80 MB.
+    n = 64
+    shapes = [numpy_helper.from_array(numpy.array(v, dtype=numpy.int64), k) for k, v in
+              (("a_shape", [100, 200000]), ("b_shape", [200000, 100]))]
+    fills = [node("ConstantOfShape", ["a_shape"], ["a"]), node("ConstantOfShape", ["b_shape"], ["b"])]
+    one = tensor("x", [1])
+    save("many_products", fills + [node("MatMul", ["a", "b"], [f"r{i}"]) for i in range(n)]
+         + [node("Sum", [f"r{i}" for i in range(n)] + ["x"], ["y"])], [one], [y], shapes)
+    save("many_sums", fills[:1] + [node("ReduceSum", ["a"], [f"r{i}"], keepdims=0) for i in range(n)]
+         + [node("Sum", [f"r{i}" for i in range(n)] + ["x"], ["y"])], [one], [y], shapes[:1])
+    rng = numpy.random.default_rng(20)
+    save("stride", [node("Conv", ["x", "w"], ["y"], kernel_shape=[2, 2, 2], pads=[1, 1, 1, 2, 1, 1], strides=[2, 16, 2])],
+         [tensor("x", [2, 3, 5, 5, 5])], [y],
+         [numpy_helper.from_array(rng.standard_normal((4, 3, 2, 2, 2)).astype(numpy.float32), "w")])
+
 
 main()
