@@ -487,16 +487,15 @@ static enum status clips_take(const Fakesift__Wire__Result *w, struct result *r)
 
 static enum status result_take(const Fakesift__Wire__Result *w, struct result *r)
 {
-    if (!bytes_are_text(&w->path, WIRE_MAX_TEXT_BYTES) || !outcome_decided(w->outcome) ||
-        !bytes_into(&w->message, r->message, sizeof(r->message)) || !facts_take(w->facts, &r->facts) ||
-        w->wall_us > INT64_MAX || w->decode_us > INT64_MAX || w->face_us > INT64_MAX || w->network_us > INT64_MAX)
+    if (!bytes_are_text(&w->path, WIRE_MAX_TEXT_BYTES) || !bytes_are_text(&w->facts->content, CONTENT_BYTES) ||
+        !outcome_decided(w->outcome) || !bytes_into(&w->message, r->message, sizeof(r->message)) ||
+        !facts_take(w->facts, &r->facts) || w->wall_us > INT64_MAX || w->decode_us > INT64_MAX ||
+        w->face_us > INT64_MAX || w->network_us > INT64_MAX)
         return STATUS_CORRUPT;
     r->path = bytes_to_string(&w->path);
     if (!r->path)
         return STATUS_NO_MEMORY;
     if (w->facts->has_content) {
-        if (!bytes_are_text(&w->facts->content, CONTENT_BYTES))
-            return STATUS_CORRUPT;
         r->content = bytes_to_string(&w->facts->content);
         if (!r->content)
             return STATUS_NO_MEMORY;

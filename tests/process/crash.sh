@@ -18,6 +18,7 @@ start() {
     local run=$1
 
     shift
+    # shellcheck disable=SC2016 # the rank's own shell expands it
     mpi "$@" -n $RANKS bash -c 'exec "$@" 2>>'"$run.log"'.$OMPI_COMM_WORLD_RANK' rank "$FAKESIFT" run videos --layout dir \
         --detector "$DETECTOR" -o "$run" --lanes $LANES --silence 6 --lease $LEASE --flush $FLUSH --verbose
 }

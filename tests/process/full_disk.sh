@@ -5,7 +5,8 @@
 corpus videos 30 1
 mkdir -p run/journal
 mount -t tmpfs -o size=4k tmpfs run/journal 2>/dev/null || skip "mounting a tmpfs needs root"
-trap 'for m in run/journal readonly; do umount -l "$WORK/$m" 2>/dev/null || true; done; at_end' EXIT
+unmount_all() { umount -l "$WORK/run/journal" "$WORK/readonly/run/journal" "$WORK/readonly" 2>/dev/null || true; }
+trap 'unmount_all; at_end' EXIT
 
 # kept RUN: how many videos status says are decided.
 kept() {

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A rank that hangs for good: the rest does its work, the report is written, and plain mpirun ends with the run's own code, 0,
 # and leaves nothing behind. A coordinator that hangs for good: the others end the job, resumable.
+# shellcheck disable=SC2046 # process ids are split on purpose
 . "$(dirname "$0")/lib.sh"
 . "$SOURCE/tests/process/crash_lib.sh"
 many_clips videos 100
