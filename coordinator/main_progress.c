@@ -1,5 +1,6 @@
 #include "coordinator/main_progress.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,8 +156,8 @@ static void append_figures(const struct progress_line *p, const struct figures *
     text_append_json(t, job ? job : "");
     text_append_format(t, "\",\"videos\":%zu,\"done\":%zu,\"outcomes\":{", p->settings.n_units, f->n_done);
     for (unsigned o = 1; o < OUTCOME_COUNT; o++)
-        text_append_format(t, "%s\"%s\":%llu", o > 1 ? "," : "", outcome_name((enum outcome)o),
-                           (unsigned long long)(p->outcomes_before[o] + f->d.outcomes[o]));
+        text_append_format(t, "%s\"%s\":%" PRIu64, o > 1 ? "," : "", outcome_name((enum outcome)o),
+                           p->outcomes_before[o] + f->d.outcomes[o]);
     text_append_format(t, "},\"videos_per_s\":%.3f,\"frames_per_s\":%.1f,\"eta_s\":", f->videos_per_s, f->frames_per_s);
     if (f->eta_s >= 0)
         text_append_format(t, "%.0f", f->eta_s);

@@ -342,10 +342,11 @@ enum status results_put(struct results *t, size_t index, const struct result *r)
 
     if (!is_valid(r))
         return STATUS_INVALID;
-    strcpy(format.container, r->facts.container);
-    strcpy(format.codec, r->facts.codec);
-    strcpy(format.pixel_format, r->facts.pixel_format);
-    strcpy(format.encoder, r->facts.encoder);
+    /* What stands behind an end must not make two of one. */
+    memcpy(format.container, r->facts.container, strlen(r->facts.container));
+    memcpy(format.codec, r->facts.codec, strlen(r->facts.codec));
+    memcpy(format.pixel_format, r->facts.pixel_format, strlen(r->facts.pixel_format));
+    memcpy(format.encoder, r->facts.encoder, strlen(r->facts.encoder));
     message = pool_number(t, &t->messages, r->message, strlen(r->message) + 1);
     format_number = pool_number(t, &t->formats, &format, sizeof(format));
     if (message == UINT32_MAX || format_number == UINT32_MAX)
