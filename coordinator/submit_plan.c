@@ -18,14 +18,19 @@ static enum status choose_size(const struct submit_estimate *estimate, const str
 {
     uint64_t most = p->n_nodes < p->max_nodes ? p->n_nodes : p->max_nodes, wanted, useful;
 
-    if (most == 0)
-        return error_set(e, STATUS_INVALID, "partition %s has no node that is up", p->name);
-    if (wish->n_nodes > most)
-        return error_set(e, STATUS_INVALID, "--nodes %u: partition %s gives a job %" PRIu64, wish->n_nodes, p->name,
-                         most);
-    if (wish->n_cpus > p->min_cpus)
-        return error_set(e, STATUS_INVALID, "--cpus %u: the smallest node of partition %s has %u", wish->n_cpus,
-                         p->name, p->min_cpus);
+    if (most == 0) {
+        error_set(e, STATUS_INVALID, "partition %s has no node that is up", p->name);
+        return STATUS_INVALID;
+    }
+    if (wish->n_nodes > most) {
+        error_set(e, STATUS_INVALID, "--nodes %u: partition %s gives a job %" PRIu64, wish->n_nodes, p->name, most);
+        return STATUS_INVALID;
+    }
+    if (wish->n_cpus > p->min_cpus) {
+        error_set(e, STATUS_INVALID, "--cpus %u: the smallest node of partition %s has %u", wish->n_cpus, p->name,
+                  p->min_cpus);
+        return STATUS_INVALID;
+    }
     plan->n_cpus = wish->n_cpus > 0 ? wish->n_cpus : p->min_cpus > 0 ? p->min_cpus : 1;
     /* More lanes than videos help nobody. */
     useful = estimate->n_videos / plan->n_cpus + (estimate->n_videos % plan->n_cpus > 0);

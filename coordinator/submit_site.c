@@ -56,13 +56,16 @@ enum status submit_run_program(const char *const argv[], char **ret_output, stru
     char *output;
     pid_t pid;
 
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return error_set_errno(e, errno, "%s: no pipe", argv[0]);
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        error_set_errno(e, errno, "%s: no pipe", argv[0]);
+        return STATUS_IO;
+    }
     failed = spawn(argv, ends[1], &pid);
     close(ends[1]);
     if (failed) {
         close(ends[0]);
-        return error_set_errno(e, failed, "%s: cannot be started (Slurm's programs must be on the path)", argv[0]);
+        error_set_errno(e, failed, "%s: cannot be started (Slurm's programs must be on the path)", argv[0]);
+        return failed == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;
     }
     read_all(ends[0], &t, &too_long);
     close(ends[0]);
@@ -74,9 +77,11 @@ enum status submit_run_program(const char *const argv[], char **ret_output, stru
     if (too_long || !WIFEXITED(state) || WEXITSTATUS(state) != 0) {
         free(output);
         if (too_long)
-            return error_set(e, STATUS_IO, "%s: printed more than %d MiB", argv[0], MAX_OUTPUT_BYTES >> 20);
-        return error_set(e, STATUS_IO, "%s: ended with %s %d", argv[0], WIFEXITED(state) ? "code" : "signal",
-                         WIFEXITED(state) ? WEXITSTATUS(state) : WTERMSIG(state));
+            error_set(e, STATUS_IO, "%s: printed more than %d MiB", argv[0], MAX_OUTPUT_BYTES >> 20);
+        else
+            error_set(e, STATUS_IO, "%s: ended with %s %d", argv[0], WIFEXITED(state) ? "code" : "signal",
+                      WIFEXITED(state) ? WEXITSTATUS(state) : WTERMSIG(state));
+        return STATUS_IO;
     }
     *ret_output = output;
     return STATUS_OK;
@@ -230,10 +235,13 @@ enum status submit_read_sinfo(char *sinfo_text, const char *name, struct submit_
         snprintf(p.name, sizeof(p.name), "%s", l.partition);
         add_node(&p, &l);
     }
-    if (!found && name)
-        return error_set(e, STATUS_NOT_FOUND, "no partition %s; there are: %s", name, known);
-    if (!found)
-        return error_set(e, STATUS_NOT_FOUND, "no default partition; --partition takes one of: %s", known);
+    if (!found) {
+        if (name)
+            error_set(e, STATUS_NOT_FOUND, "no partition %s; there are: %s", name, known);
+        else
+            error_set(e, STATUS_NOT_FOUND, "no default partition; --partition takes one of: %s", known);
+        return STATUS_NOT_FOUND;
+    }
     *ret_p = p;
     return STATUS_OK;
 }
@@ -256,19 +264,19 @@ void submit_read_scontrol(const char *scontrol_text, struct submit_partition *p)
 enum status submit_ask_site(const char *partition, struct submit_partition *ret_p, struct error *e)
 {
     const char *const sinfo[] = {"sinfo", "-h", "-N", "-o", "%P|%N|%c|%m|%l|%a|%T", NULL};
-    struct submit_partition p;
-    char *text;
+    struct submit_partition p = {.name = ""};
+    const char *const scontrol[] = {"scontrol", "show", "partition", "-o", p.name, NULL};
+    char *text = NULL;
     enum status s = submit_run_program(sinfo, &text, e);
 
     if (s != STATUS_OK)
         return s;
     s = submit_read_sinfo(text, partition, &p, e);
     free(text);
-    if (s == STATUS_OK) {
-        const char *const scontrol[] = {"scontrol", "show", "partition", "-o", p.name, NULL};
-
-        s = submit_run_program(scontrol, &text, e);
-    }
+    text = NULL;
+    if (s != STATUS_OK)
+        return s;
+    s = submit_run_program(scontrol, &text, e);
     if (s != STATUS_OK)
         return s;
     submit_read_scontrol(text, &p);

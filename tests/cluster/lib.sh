@@ -4,7 +4,7 @@
 : "${share:?set by slurm.sh}"
 corpus=/mnt/data/corpus detector=/mnt/data/detector/card.json
 export FAKESIFT=/mnt/data/fakesift FAKESIFT_SLURM=/mnt/data/slurm FAKESIFT_PROGRESS_S=1
-n_videos=404
+n_videos=204
 
 fail() {
     echo "FAILED: $*"
@@ -52,39 +52,46 @@ some_decided() {
     [ "${n:-0}" -ge 10 ]
 }
 
-# pids_of NODE WHAT: lane, rank or any, as this namespace numbers them. NODE "all" is every node. A rank's child is its
-# zygote, whose children are the lanes.
+# pids_of NODE WHAT: lanes or ranks, as this namespace numbers them. NODE "all" is every node. A rank's child is its zygote,
+# whose children are the lanes.
 pids_of() {
-    local pid parent grandparent kind
-    for pid in $(pgrep -x fakesift || true); do
+    local pid
+    for pid in $(ps -e -o pid=,ppid=,comm= | awk -v what="$2" '
+        $3 == "fakesift" { parent[$1] = $2 }
+        END {
+            for (p in parent) {
+                kind = "rank"
+                if (parent[p] in parent) kind = parent[parent[p]] in parent ? "lane" : "zygote"
+                if (kind == what) print p
+            }
+        }'); do
         [ "$1" = all ] || [ "$(nsenter --target "$pid" --uts hostname 2>/dev/null)" = "$1" ] || continue
-        parent=$(parent_of "$pid") kind=rank
-        if [ "$(name_of "$parent")" = fakesift ]; then
-            kind=zygote grandparent=$(parent_of "$parent")
-            if [ "$(name_of "$grandparent")" = fakesift ]; then kind=lane; fi
-        fi
-        [ "$2" != "$kind" ] && [ "$2" != any ] || echo "$pid"
+        echo "$pid"
     done
 }
-parent_of() { sed -n 's/^PPid:\t//p' "/proc/$1/status" 2>/dev/null || true; }
-name_of() { cat "/proc/$1/comm" 2>/dev/null || true; }
 
-# signal_all SIGNAL NODE WHAT
+# signal_all SIGNAL NODE WHAT: fails when there was none.
 signal_all() {
-    local pid
-    for pid in $(pids_of "$2" "$3"); do kill "-$1" "$pid" 2>/dev/null || true; done
+    local pids
+    pids=$(pids_of "$2" "$3")
+    # shellcheck disable=SC2086 # several
+    [ -n "$pids" ] && { kill "-$1" $pids 2>/dev/null || true; }
 }
 
 # hold RUN: the job is in the middle of its work, and stays there: its lanes are stopped, some videos are decided, some not.
+# They are let go for a moment at a time until then, however fast the machine is.
 hold() {
-    local n
-    wait_for 60 some_decided "$1"
-    signal_all STOP all lane
+    local n end=$((SECONDS + 90))
+    until signal_all STOP all lane && some_decided "$1"; do
+        [ $SECONDS -lt $end ] || fail "not within time: ten videos of $job, $(field JobState)"
+        release
+        read -rt 0.05 <> <(:) || true
+    done
     n=$(decided "$1")
     [ "$n" -lt $n_videos ] || fail "the work was done before it could be held: $n of $n_videos"
     echo "held with $n of $n_videos decided"
 }
-release() { signal_all CONT all lane; }
+release() { signal_all CONT all lane || true; }
 
 # The report of an undisturbed run, byte for byte; only the section on the execution itself differs.
 same_report() {
