@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "models/network_private.h"
-#include "onnx_mutator.h"
+#include "tests/fuzz/onnx_mutator.h"
 
 enum { MAX_INPUTS = 64, MAX_BOUND_BYTES = 1 << 16, MAX_ARENA_BYTES = 1 << 22, MAX_FLOPS = 4000000 };
 

@@ -1,4 +1,4 @@
-#include "onnx_mutator.h"
+#include "tests/fuzz/onnx_mutator.h"
 
 #include <stdbool.h>
 #include <string.h>

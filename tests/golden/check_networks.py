@@ -110,8 +110,9 @@ class Checks:
         self.tell(output == "[?,400]" if name == "r3d_18" else output == "[?,1000]", f"{name}: its output is {output}")
         if millions is None:
             return
-        # A folded batch norm leaves one number a filter of its two. FLOPs count more than multiply-adds.
-        self.tell(abs(weights / millions - 1) < .01, f"{name}: {weights:.3f} million weights ({millions} stated)")
+        # A folded batch norm leaves one number a filter of its two, DenseNet's unfolded ones hold statistics, too (+.8 %), Swin's
+        # tables of relative positions are laid out for each pair (+308,544, 1.1 %). FLOPs count more than multiply-adds.
+        self.tell(abs(weights / millions - 1) < .012, f"{name}: {weights:.3f} million weights ({millions} stated)")
         self.tell(abs(macs / gmac - 1) < .05, f"{name}: {macs:.2f} GMAC ({gmac} stated)")
 
     def plain(self, name):
