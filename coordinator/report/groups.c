@@ -147,7 +147,7 @@ end:
 static enum status group_by(struct report_model *m, alike_field *field, bool are_families, struct group **ret_groups,
                             size_t *ret_n, struct error *e)
 {
-    uint32_t *members = malloc((m->n + 1) * sizeof(*members));
+    uint32_t *members = calloc(m->n + 1, sizeof(*members));
     struct span *spans = NULL;
     uint8_t *keep = malloc(m->n + 1);
     struct group *groups = NULL;
