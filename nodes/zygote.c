@@ -61,6 +61,11 @@ static void reset_signals(void)
     }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    /* A terminal's Ctrl-C reaches the whole group, Slurm's TERM every process of a step; the agent decides what they mean. A
+     * lane that died of them would be a failed attempt of its video. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -262,10 +267,6 @@ enum status zygote_start(const struct zygote_settings *settings, struct zygote *
     }
     if (z->pid == 0) {
         reset_signals();
-        /* A terminal's Ctrl-C reaches the whole group; the agent decides what it means. */
-        signal(SIGINT, SIG_IGN);
-        signal(SIGTERM, SIG_IGN);
-        signal(SIGUSR1, SIG_IGN);
         die_with_parent(self);
         close(fds[0]);
         zygote_main(settings, fds[1]);

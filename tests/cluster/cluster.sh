@@ -26,7 +26,7 @@ unshare --net --uts --ipc --mount --pid --fork --kill-child --mount-proc sh -c \
     'ip link add br0 type bridge && ip link add v0 type veth peer name v1 && mount -t tmpfs tmpfs /mnt' 2>/dev/null ||
     not_here "this kernel or container does not allow namespaces with a bridge, veth pairs and mounts"
 
-# A failed test's logs are copied there by the inside.
-kept=${TMPDIR:-/tmp}/fakesift-cluster-failed
+# For the logs of what failed.
+kept=$(mktemp -d "${TMPDIR:-/tmp}/fakesift-cluster.XXXXXX")
 exec unshare --net --uts --ipc --mount --pid --fork --kill-child --mount-proc \
     bash "$here/inside.sh" "$fakesift" "$here/../.." "$kept" "$@"

@@ -8,14 +8,14 @@ shift 3
 cluster=$source/tests/cluster
 # PID 1 gets only the signals that it asks for; its end ends everything here.
 trap 'exit 130' INT TERM HUP
+# Empty where nothing failed.
+trap 'rmdir "$kept" 2>/dev/null' EXIT
 mount --make-rprivate /
-mkdir -p "$kept"
 # From here on whatever is written goes into memory of this mount namespace, except for the kept logs.
 mount -t tmpfs -o mode=755 tmpfs /mnt
 mkdir /mnt/data /mnt/kept /mnt/out
-mount --bind "$kept" /mnt/kept
-mount -t tmpfs -o mode=1777 tmpfs /tmp
-export TMPDIR=/tmp
+mkdir -m 1777 /mnt/tmp
+export TMPDIR=/mnt/tmp
 
 # Under one path for every user and node, wherever the checkout and the build are.
 mkdir /mnt/data/slurm /mnt/data/detector
@@ -57,7 +57,7 @@ if [ $# = 0 ]; then
         awk '!seen[$0]++')
 fi
 
-export cluster
+export cluster kept
 run_one() {
     local name=$1 code=0 began=$SECONDS verdict
     unshare --net --uts --ipc --mount --pid --fork --kill-child --mount-proc \
@@ -70,19 +70,17 @@ run_one() {
     echo "$verdict" >"/mnt/out/$name.verdict"
     # One write, since others write too.
     case $verdict in
-    FAILED) printf '%s\n' "FAILED $name ($((SECONDS - began)) s), logs in $(cat /mnt/out/kept_name)/$name:
+    FAILED) printf '%s\n' "FAILED $name ($((SECONDS - began)) s), logs in $kept/$name:
 $(sed 's/^/    /' "/mnt/out/$name")" ;;
     *) printf '%-8s %-28s %3d s  %s\n' "$verdict" "$name" $((SECONDS - began)) "$(tail -n 1 "/mnt/out/$name")" ;;
     esac
 }
 export -f run_one
-echo "$kept" >/mnt/out/kept_name
 # shellcheck disable=SC2016 # expanded by that shell
 printf '%s\n' "${scenarios[@]}" | xargs -P "${CLUSTER_JOBS:-4}" -n 1 bash -c 'run_one "$1"' run_one
 
 n_passed=$(cat /mnt/out/*.verdict | grep -cx ok || true)
 n_failed=$(cat /mnt/out/*.verdict | grep -cx FAILED || true)
 n_skipped=$(cat /mnt/out/*.verdict | grep -cx skipped || true)
-[ "$n_failed" != 0 ] || rmdir /mnt/kept 2>/dev/null || true
 echo "$n_passed passed, $n_failed failed, $n_skipped skipped"
 [ "$n_failed" = 0 ] && [ $((n_passed + n_failed + n_skipped)) = ${#scenarios[@]} ]

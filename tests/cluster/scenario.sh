@@ -5,6 +5,9 @@ set -euo pipefail
 name=$1
 trap 'exit 130' INT TERM HUP
 mount --make-rprivate /
+mount --bind "${kept:?set by inside.sh}" /mnt/kept
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+unset TMPDIR
 mount -t tmpfs tmpfs /run
 mkdir -p /run/netns
 : "${cluster:?set by inside.sh}"

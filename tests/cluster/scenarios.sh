@@ -128,6 +128,7 @@ scenario_srun_rank_killed() {
     finished
     # Open MPI 4.1.4 was seen to crash in a start of its own here, which is one more.
     [ "$(restarts)" -ge 1 ] || fail "$(restarts) restarts"
+    ! grep -q 'attempt failed' job.out || fail "Slurm's TERM to every process of the step was taken for a crash"
     same_report "$share/run"
     echo "under srun --mpi=pmix: the step ended, was requeued ($(restarts)), finished"
 }
