@@ -1,3 +1,4 @@
+/* main_precision: what a lower precision does to scores. In: a detector and a corpus. Out: both scores of each video. */
 #ifndef FAKESIFT_COORDINATOR_MAIN_PRECISION_H
 #define FAKESIFT_COORDINATOR_MAIN_PRECISION_H
 

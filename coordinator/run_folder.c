@@ -338,8 +338,7 @@ enum status run_folder_add_execution(struct run_folder *f, const struct run_exec
               cJSON_AddNumberToObject(o, "lanes", x->n_lanes) &&
               cJSON_AddNumberToObject(o, "videos_decided", (double)x->n_units_decided) &&
               cJSON_AddNumberToObject(o, "frames_decoded", (double)x->n_frames) &&
-              cJSON_AddStringToObject(o, "end", x->end) && (!x->journal || add_damages(o, x->journal)) &&
-              add_use(o, x);
+              cJSON_AddStringToObject(o, "end", x->end) && (!x->journal || add_damages(o, x->journal)) && add_use(o, x);
 
     if (!ok || !cJSON_AddItemToArray(executions, o)) {
         cJSON_Delete(o);
