@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nodes/aggregate.h"
 #include "nodes/crop.h"
+#include "shard/aggregate.h"
 
 enum { FRAME_BATCH_MAX = 16 };
 
@@ -340,7 +340,7 @@ enum status inference_patches(struct inference *i, const uint8_t *patches_hwc_u8
             s = score_rows(i, i->features, n_patches * i->frame_values, &p, e);
     }
     if (s == STATUS_OK)
-        *ret_p_fake = calibrate(&i->card->calibration, p);
+        *ret_p_fake = calibrate(i->card->calibration.temperature, i->card->calibration.bias, p);
     return s;
 }
 
@@ -350,6 +350,6 @@ enum status inference_landmarks(struct inference *i, const float *points, double
     enum status s = run_temporal(i, points, 2 * (size_t)i->card->landmark_points, i->card->sampling.frames, &p, e);
 
     if (s == STATUS_OK)
-        *ret_p_fake = calibrate(&i->card->calibration, p);
+        *ret_p_fake = calibrate(i->card->calibration.temperature, i->card->calibration.bias, p);
     return s;
 }

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nodes/aggregate.h"
 #include "nodes/crop.h"
 #include "nodes/decoder.h"
 #include "nodes/faces.h"

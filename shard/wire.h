@@ -11,7 +11,7 @@
  * exactly when outcome_has_score(outcome), else NaN, and a result without a score has no clips; frames with a
  * face <= frames decoded; clips are in strictly ascending order of (track, clip), each track < n_tracks,
  * start_us <= end_us, p_fake in 0..1; facts and timings are not negative, rotation_deg is 0, 90, 180 or 270,
- * fps_den is not 0 where fps_num is not; strings end inside their arrays. */
+ * fps_den is not 0 where fps_num is not; strings end inside their arrays; a segment is segment_valid. */
 #ifndef FAKESIFT_SHARD_WIRE_H
 #define FAKESIFT_SHARD_WIRE_H
 
@@ -55,6 +55,8 @@ struct message {
     enum outcome outcome; /* RESULT; FAILED: what the attempt would be */
     int64_t wall_us;      /* RESULT */
     uint64_t n_frames;    /* RESULT: decoded frames, for progress */
+    uint32_t segment, n_segments; /* LEASE: which part of the video (shard/segment.h); 0 and 0: the whole */
+    uint32_t segment_state;       /* RESULT of a part: enum segment_state; 0: of the whole */
     bool drain; /* STOP to an agent: drop what is in flight at once; from an agent: no leased unit was begun */
 };
 
