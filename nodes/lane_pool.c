@@ -205,7 +205,13 @@ static struct lane *choose(struct lane_pool *p)
 
 enum status lane_pool_start(struct lane_pool *p, uint64_t token, int video_fd, int64_t now_us, struct error *e)
 {
-    const struct lane_job job = {.work = p->settings.work};
+    return lane_pool_start_segment(p, token, video_fd, 0, 0, now_us, e);
+}
+
+enum status lane_pool_start_segment(struct lane_pool *p, uint64_t token, int video_fd, uint32_t segment,
+                                    uint32_t n_segments, int64_t now_us, struct error *e)
+{
+    const struct lane_job job = {.work = p->settings.work, .segment = segment, .n_segments = n_segments};
     struct lane *l = choose(p);
     enum status s = STATUS_OK;
 

@@ -58,6 +58,9 @@ unsigned lane_pool_sandbox_layers(const struct lane_pool *p);
 /* Takes over video_fd (closes it in every case). lane_pool_free() must be > 0. Not STATUS_OK: no lane
  * could be had. */
 enum status lane_pool_start(struct lane_pool *p, uint64_t token, int video_fd, int64_t now_us, struct error *e);
+/* The same for a part of the video. */
+enum status lane_pool_start_segment(struct lane_pool *p, uint64_t token, int video_fd, uint32_t segment,
+                                    uint32_t n_segments, int64_t now_us, struct error *e);
 /* Kills every unit in work; each still gives its event. */
 void lane_pool_kill_all(struct lane_pool *p);
 

@@ -330,6 +330,45 @@ void segment_decide(struct result *r, const struct segment_rule *rule, unsigned 
     }
 }
 
+void segment_drop_finds(struct result *r, struct segment *s, enum segment_state state)
+{
+    s->state = state;
+    s->n_tracks = 0;
+    s->n_clips = s->first_clip = 0;
+    r->n_clips = 0;
+    r->n_tracks = 0;
+}
+
+/* Only its clips and counts go into the video's result. */
+static void conclude_part(struct result *r, struct segment *s, unsigned n_errors, const char *words)
+{
+    bool clean = n_errors == 0 && r->n_frames_decoded == r->n_frames_wanted && (r->n_clips > 0 || words[0] == '\0');
+
+    s->state = SEGMENT_CLEAN;
+    if (!clean || s->n_tracks > SEGMENT_MAX_TRACKS || r->n_clips > RESULT_MAX_CLIPS / s->count)
+        segment_drop_finds(r, s, SEGMENT_TROUBLED);
+    if (r->n_clips > 0)
+        qsort(r->clips, r->n_clips, sizeof(*r->clips), by_track_and_clip);
+    r->n_tracks = r->n_clips > 0 ? r->clips[r->n_clips - 1].track + 1 : 0;
+    segment_decide(r, &s->rule, s->longest_track, n_errors, words);
+    r->p_fake = r->n_clips > 0 ? r->clips[0].p_fake : NAN;
+}
+
+enum status segment_conclude(struct result *r, struct segment *s, unsigned n_errors, const char *words,
+                             struct error *e)
+{
+    enum status status;
+
+    if (s->count > 1) {
+        conclude_part(r, s, n_errors, words);
+        return STATUS_OK;
+    }
+    status = segment_link(r, s, e);
+    if (status == STATUS_OK)
+        segment_decide(r, &s->rule, s->longest_track, n_errors, words);
+    return status;
+}
+
 /* A copy of what the first part says of the file. */
 static enum status begin_join(const struct result *part, struct result *r)
 {

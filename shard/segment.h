@@ -78,6 +78,13 @@ enum status segment_link(struct result *r, const struct segment *s, struct error
 void segment_decide(struct result *r, const struct segment_rule *rule, unsigned longest_track, unsigned n_errors,
                     const char *words);
 
+/* The end of a lane's work on s. The whole video (count 1): links and decides. A part: is clean or troubled, and says of
+ * itself what fits its own clips. */
+enum status segment_conclude(struct result *r, struct segment *s, unsigned n_errors, const char *words,
+                             struct error *e);
+/* Empties r and s of what was found in clips: it is not joined with others. */
+void segment_drop_finds(struct result *r, struct segment *s, enum segment_state state);
+
 /* The results of all segments of one video, by index -> the video's result. They keep what they own.
  * STATUS_OK: *ret_result is the caller's. STATUS_AGAIN: one is troubled, the video must be worked on whole. */
 enum status segment_join(const struct result *const *parts, size_t n_parts, struct result *ret_result, struct error *e);
