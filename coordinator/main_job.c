@@ -130,9 +130,19 @@ static enum status flush(void *context, struct error *e)
 static enum status record_given_up(void *context, uint32_t unit, struct error *e)
 {
     struct job *j = context;
-    const struct manifest_entry *entry = manifest_entry(j->settings->manifest, unit);
+    struct unit_place place = units_place(j->settings->units, unit);
+    const struct manifest_entry *entry = manifest_entry(j->settings->manifest, place.entry);
     struct result r = {.outcome = OUTCOME_CRASHED, .p_fake = __builtin_nan("")};
     enum status s = result_set_path(&r, entry->path);
+
+    if (place.n_segments > 1) {
+        r.segment = calloc(1, sizeof(*r.segment));
+        if (!r.segment)
+            s = error_no_memory(e);
+        else
+            *r.segment =
+                (struct segment){.index = place.segment, .count = place.n_segments, .state = SEGMENT_FAILED};
+    }
 
     r.size_bytes = entry->size_bytes;
     r.mtime_ns = entry->mtime_ns;
@@ -317,6 +327,7 @@ static enum status open_dispatch(struct job *j, struct error *e)
     const struct dispatch_settings settings = {
         .manifest = j->settings->manifest,
         .ledger = j->settings->ledger,
+        .units = j->settings->units,
         .n_agents = channel_size(j->channel),
         .fingerprint = j->settings->fingerprint,
         .silence_us = j->settings->silence_us,
@@ -328,7 +339,7 @@ static enum status open_dispatch(struct job *j, struct error *e)
     enum status s = dispatch_open(&settings, j->clock.now_us, &j->dispatch, e);
 
     if (s == STATUS_OK)
-        s = progress_open(manifest_count(j->settings->manifest), j->settings->ledger, j->clock.now_us, &j->progress, e);
+        s = progress_open(manifest_count(j->settings->manifest), j->settings->n_before, j->clock.now_us, &j->progress, e);
     return s;
 }
 

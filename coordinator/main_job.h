@@ -23,6 +23,8 @@ struct job_settings {
     /* Rank 0 only. */
     const struct manifest *manifest;
     struct ledger *ledger;
+    struct units *units;
+    size_t n_before; /* videos that earlier starts decided */
 };
 
 struct job_end {

@@ -9,13 +9,12 @@
 enum { LIVE_US = 500000, LOG_US = 60000000 };
 
 struct progress_line {
-    const struct ledger *ledger;
     size_t n_units, n_before;
     int64_t start_us, shown_us;
     bool live, drawn;
 };
 
-enum status progress_open(size_t n_units, const struct ledger *ledger, int64_t now_us, struct progress_line **ret_p,
+enum status progress_open(size_t n_units, size_t n_before, int64_t now_us, struct progress_line **ret_p,
                           struct error *e)
 {
     struct progress_line *p = calloc(1, sizeof(*p));
@@ -23,9 +22,8 @@ enum status progress_open(size_t n_units, const struct ledger *ledger, int64_t n
     if (!p)
         return error_no_memory(e);
     *p = (struct progress_line){
-        .ledger = ledger,
         .n_units = n_units,
-        .n_before = ledger_done(ledger),
+        .n_before = n_before,
         .start_us = now_us,
         .shown_us = now_us,
         .live = isatty(STDERR_FILENO) == 1,
@@ -45,12 +43,14 @@ void progress_close(struct progress_line **p)
 static void describe(const struct progress_line *p, const struct dispatch *d, int64_t now_us, char *text, size_t room)
 {
     struct dispatch_progress c;
-    size_t done = ledger_done(p->ledger), here = done - p->n_before;
+    size_t done, here;
     double seconds = (double)(now_us - p->start_us) / 1e6, left_s;
     uint64_t n_unscored = 0;
     char eta[32] = "?";
 
     dispatch_get_progress(d, &c);
+    here = (size_t)c.n_videos;
+    done = p->n_before + here;
     for (unsigned o = 1; o < OUTCOME_COUNT; o++)
         n_unscored += outcome_has_score((enum outcome)o) ? 0 : c.outcomes[o];
     left_s = here > 0 ? seconds / (double)here * (double)(p->n_units - done) : -1;

@@ -4,12 +4,11 @@
 #define FAKESIFT_COORDINATOR_MAIN_PROGRESS_H
 
 #include "coordinator/dispatch.h"
-#include "coordinator/ledger.h"
 
 struct progress_line;
 
-/* n_units and the ledger: of the whole run, units of earlier starts included. The ledger outlives it. */
-enum status progress_open(size_t n_units, const struct ledger *ledger, int64_t now_us, struct progress_line **ret_p,
+/* n_units: videos of the whole run; n_before: those that earlier starts decided. */
+enum status progress_open(size_t n_units, size_t n_before, int64_t now_us, struct progress_line **ret_p,
                           struct error *e);
 /* Ends the live line. NULL-safe; sets *p = NULL. */
 void progress_close(struct progress_line **p);

@@ -13,6 +13,7 @@
 
 #include "coordinator/main.h"
 #include "coordinator/main_job.h"
+#include "coordinator/main_plan.h"
 #include "coordinator/main_reduce.h"
 #include "models/detector.h"
 #include "nodes/decoder.h"
@@ -23,12 +24,13 @@
 #include "shard/text.h"
 
 /* Raised whenever the same file and detector may give another score than before. */
-#define PROTOCOL_VERSION "1"
+#define PROTOCOL_VERSION "2"
 
 enum {
     DEFAULT_TIMEOUT_S = 600,
     DEFAULT_RETRIES = 1,
     DEFAULT_GRACE_S = 30,
+    DEFAULT_SEGMENT_S = 300,
     DEFAULT_LANE_MEMORY_MIB = 1536,
     SILENCE_S = 30, /* DESIGN: a silent rank is dropped */
     MAX_LOSSES = 4, /* of one unit, before it is given up */
@@ -38,11 +40,12 @@ struct options {
     const char *corpus, *detector, *output;
     struct layout_settings layout;
     uint64_t n_lanes, timeout_s, retries, grace_s, lane_memory_mib;
+    double segment_s;
     bool require_sandbox, strict;
     enum log_level level;
 };
 
-enum { OPTION_LANES = 256, OPTION_TIMEOUT, OPTION_RETRIES, OPTION_GRACE, OPTION_MEMORY, OPTION_SANDBOX, OPTION_STRICT };
+enum { OPTION_LANES = 256, OPTION_TIMEOUT, OPTION_RETRIES, OPTION_GRACE, OPTION_MEMORY, OPTION_SANDBOX, OPTION_STRICT, OPTION_SEGMENT };
 
 static const struct argp_option option_list[] = {
     {"detector", 'd', "NAME|CARD", 0, "A detector's name (`fakesift models list`) or its card (required)", 0},
@@ -53,6 +56,10 @@ static const struct argp_option option_list[] = {
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "A video that takes longer is given up (default 600)", 1},
     {"retries", OPTION_RETRIES, "N", 0, "Further attempts after a crash or a timeout (default 1)", 1},
     {"lane-memory", OPTION_MEMORY, "MIB", 0, "Memory a lane may add to the detector's (default 1536)", 1},
+    {"segment", OPTION_SEGMENT, "SECONDS", 0,
+     "A video that will take a lane longer is worked on in parts, where the detector's sampling has several clips; 0: "
+     "never (default 300)",
+     1},
     {"grace", OPTION_GRACE, "SECONDS", 0, "After a signal, how long videos in work may take to end (default 30)", 1},
     {"require-sandbox", OPTION_SANDBOX, NULL, 0, "Refuse to work where a layer of the sandbox is missing", 2},
     {"strict", OPTION_STRICT, NULL, 0, "Exit with 3 when a video ends without a score", 2},
@@ -112,6 +119,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPTION_RETRIES:
         number(state, "retries", arg, 0, 99, &o->retries);
+        return 0;
+    case OPTION_SEGMENT:
+        if (parse_double(arg, 0, 1e6, &o->segment_s) != STATUS_OK)
+            argp_error(state, "--segment %s: not a number in 0..1000000", arg);
         return 0;
     case OPTION_GRACE:
         number(state, "grace", arg, 0, 86400, &o->grace_s);
@@ -213,11 +224,14 @@ struct whole {
     struct manifest *manifest;
     struct reduction before;
     struct ledger *ledger;
+    struct plan_work work;
+    struct units *units;
 };
 
 static void whole_close(struct whole *w)
 {
     ledger_close(&w->ledger);
+    units_close(&w->units);
     reduction_clear(&w->before);
     manifest_close(&w->manifest);
     run_folder_close(&w->folder);
@@ -225,8 +239,7 @@ static void whole_close(struct whole *w)
 
 static enum status fill_ledger(struct whole *w, const struct options *o, unsigned n_ranks, struct error *e)
 {
-    const struct ledger_settings settings = {
-        .n_units = manifest_count(w->manifest),
+    struct ledger_settings settings = {
         .n_agents = n_ranks,
         .attempts = (unsigned)o->retries + 1,
         .max_losses = MAX_LOSSES,
@@ -234,16 +247,8 @@ static enum status fill_ledger(struct whole *w, const struct options *o, unsigne
          * rest is for a machine that was asleep. */
         .lease_us = (int64_t)o->timeout_s * 3000000 + 60000000,
     };
-    enum status s = ledger_open(&settings, &w->ledger);
 
-    if (s != STATUS_OK)
-        return error_set(e, s, "%zu videos: %s", settings.n_units, status_name(s));
-    for (size_t i = 0; i < settings.n_units; i++) {
-        ledger_set_cost(w->ledger, (uint32_t)i, (float)manifest_entry(w->manifest, i)->size_bytes);
-        if (w->before.results[i].outcome != OUTCOME_UNDECIDED)
-            ledger_mark_done(w->ledger, (uint32_t)i);
-    }
-    return STATUS_OK;
+    return main_plan_open(w->manifest, &w->before, &w->work, o->segment_s, &settings, &w->units, &w->ledger, e);
 }
 
 static void describe_corpus(const struct options *o, const struct whole *w, const struct layout_summary *summary)
@@ -255,13 +260,17 @@ static void describe_corpus(const struct options *o, const struct whole *w, cons
     text_clear(&found);
     if (summary->notes[0] != '\0')
         log_warning("%s: %s", o->corpus, summary->notes);
+    if (units_count(w->units) > units_entries(w->units))
+        log_info("%s: costly videos are cut into %zu parts", o->corpus,
+                 units_count(w->units) - units_entries(w->units));
     if (w->before.n_decided > 0)
         log_info("%s: resuming, %zu of %zu videos are decided", o->output, w->before.n_decided, w->before.count);
 }
 
-static enum status open_whole(const struct start *x, unsigned n_ranks, struct whole *ret_w, struct error *e)
+static enum status open_whole(const struct start *x, unsigned n_ranks, const struct zygote *z, struct whole *ret_w,
+                              struct error *e)
 {
-    struct whole w = {0};
+    struct whole w = {.work = main_plan_work(x->card, z)};
     struct layout_summary summary = {0};
     enum status s = layout_scan(x->options.corpus, &x->options.layout, &w.manifest, &summary, e);
 
@@ -384,6 +393,8 @@ static enum status work(const struct start *x, struct channel *channel, int sign
         .grace_us = (int64_t)x->options.grace_s * 1000000,
         .manifest = w->manifest,
         .ledger = w->ledger,
+        .units = w->units,
+        .n_before = w->before.n_decided,
     };
 
     return job_run(&settings, channel, signal_fd, z, ret_end, e);
@@ -407,7 +418,7 @@ static void *prepare_whole(void *context)
     /* A detector that does not load must not begin a run. */
     p->status = zygote_wait(p->zygote, &p->e);
     if (p->status == STATUS_OK)
-        p->status = open_whole(p->start, p->n_ranks, &p->whole, &p->e);
+        p->status = open_whole(p->start, p->n_ranks, p->zygote, &p->whole, &p->e);
     atomic_store(&p->done, true);
     return NULL;
 }
@@ -487,6 +498,7 @@ int main_run(int argc, char **argv)
                 .timeout_s = DEFAULT_TIMEOUT_S,
                 .retries = DEFAULT_RETRIES,
                 .grace_s = DEFAULT_GRACE_S,
+                .segment_s = DEFAULT_SEGMENT_S,
                 .lane_memory_mib = DEFAULT_LANE_MEMORY_MIB,
                 .level = LOG_LEVEL_INFO,
             },

@@ -3,7 +3,8 @@
  * In: RUN/journal/. Out: an array in the manifest's order. A record counts for the entry with its path, size and time of
  * change; others (of files that are gone or changed) are counted and left out. Of several records of one entry the one
  * with a score wins, then the smaller outcome number, then the earlier in the journal's order; since a score depends
- * on nothing but the file and the detector, the outcome is the same whichever process wrote it when. */
+ * on nothing but the file and the detector, the outcome is the same whichever process wrote it when. Records of segments
+ * are gathered by video and count as one record of it where they decide it (coordinator/parts.h). */
 #ifndef FAKESIFT_COORDINATOR_REDUCE_H
 #define FAKESIFT_COORDINATOR_REDUCE_H
 
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #include "coordinator/journal.h"
+#include "coordinator/parts.h"
 #include "shard/manifest.h"
 #include "shard/result.h"
 
@@ -21,6 +23,7 @@ struct reduction {
     uint64_t outcomes[OUTCOME_COUNT];
     uint64_t n_duplicates; /* records beyond the first of an entry */
     uint64_t n_foreign;    /* records of no entry */
+    struct parts *parts;   /* records of segments; of videos that they do not decide */
     struct journal_summary journal;
 };
 

@@ -353,3 +353,14 @@ enum status inference_landmarks(struct inference *i, const float *points, double
         *ret_p_fake = calibrate(i->card->calibration.temperature, i->card->calibration.bias, p);
     return s;
 }
+
+uint64_t inference_clip_flops(const struct inference *i)
+{
+    uint64_t flops = i->joint ? session_flops(i->joint) : 0;
+
+    if (i->frame)
+        flops += session_flops(i->frame) * ((i->card->sampling.frames + i->frame_batch - 1) / i->frame_batch);
+    for (unsigned k = 0; k < i->card->networks.n_temporal; k++)
+        flops += session_flops(i->temporal[k]);
+    return flops;
+}

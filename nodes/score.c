@@ -11,6 +11,7 @@
 #include "nodes/inference.h"
 #include "nodes/landmarks.h"
 #include "nodes/sampler.h"
+#include "nodes/score_speed.h"
 #include "nodes/tracks.h"
 #include "shard/clock.h"
 #include "shard/segment.h"
@@ -35,6 +36,7 @@ struct scorer {
     struct inference *inference;
     struct face_finder *finder; /* NULL for INPUT_FRAMES and INPUT_LANDMARKS */
     size_t patch_bytes;
+    double clip_s, face_s;
     struct slot slots[MAX_ALIVE];
 };
 
@@ -62,19 +64,6 @@ static void note_message(struct work *w, const char *message)
         snprintf(w->notes->message, sizeof(w->notes->message), "%s", message);
 }
 
-/* One search in a small black picture, so that lanes share what the libraries allocate at their first run. */
-static enum status warm_up(struct scorer *s, struct error *e)
-{
-    enum { SIDE_PX = 128 };
-    static const uint8_t black[SIDE_PX * SIDE_PX * 3];
-    const struct image picture = {
-        .rgb_hwc_u8 = black, .width_px = SIDE_PX, .height_px = SIDE_PX, .stride_bytes = 3 * SIDE_PX};
-    struct face faces[CARD_MAX_FACES];
-    size_t n_faces;
-
-    return face_finder_run(s->finder, &picture, faces, CARD_MAX_FACES, &n_faces, e);
-}
-
 enum status scorer_open(const struct detector *detector, struct scorer **ret_s, struct error *e)
 {
     const struct card *card = detector->card;
@@ -90,13 +79,21 @@ enum status scorer_open(const struct detector *detector, struct scorer **ret_s, 
         s = face_finder_open(detector->face_card, (const struct network *const *)detector->face_networks, &card->face,
                              &x->finder, e);
     if (s == STATUS_OK && x->finder)
-        s = warm_up(x, e);
+        s = score_speed_faces(x->finder, card, &x->face_s, e);
+    if (s == STATUS_OK)
+        s = score_speed_clip(x->inference, card, &x->clip_s, e);
     if (s != STATUS_OK) {
         scorer_close(&x);
         return s;
     }
     *ret_s = x;
     return STATUS_OK;
+}
+
+void scorer_speed(const struct scorer *s, double *ret_clip_s, double *ret_face_s)
+{
+    *ret_clip_s = s->clip_s;
+    *ret_face_s = s->face_s;
 }
 
 void scorer_close(struct scorer **s)

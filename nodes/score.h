@@ -18,6 +18,9 @@ struct scorer;
 
 /* The detector outlives the scorer. Errors name the card's key that the networks contradict. */
 enum status scorer_open(const struct detector *detector, struct scorer **ret_s, struct error *e);
+/* Seconds of one core for the networks over a clip and for the face search in a frame, for whoever plans the work: timed
+ * at scorer_open, but for networks so large that this would hold up the start; those are reckoned from their operations. */
+void scorer_speed(const struct scorer *s, double *ret_clip_s, double *ret_face_s);
 void scorer_close(struct scorer **s); /* NULL-safe; sets *s = NULL */
 
 /* Which part of the video: segment index of count (shard/segment.h); 0 of 1 is the whole. */
