@@ -274,6 +274,7 @@ static void loop(struct job *j)
             return;
         if (j->progress)
             progress_show(j->progress, j->dispatch, now);
+        channel_flush(j->channel);
         timeout_ms = busy ? 0 : timeout_ms >= JOB_MAX_WAIT_MS / 2 ? JOB_MAX_WAIT_MS : 2 * timeout_ms + 1;
         if (wait(j, timeout_ms))
             timeout_ms = 0;
@@ -286,6 +287,7 @@ static void release_all(struct channel *channel)
 
     for (unsigned i = 1; i < channel_size(channel); i++)
         send_to(channel, FOR_AGENT, i, &bye);
+    channel_flush(channel);
 }
 
 void job_beat_until(struct channel *channel, const atomic_bool *done)
@@ -300,6 +302,7 @@ void job_beat_until(struct channel *channel, const atomic_bool *done)
                 send_to(channel, FOR_AGENT, i, &beat);
             told_us = clock_monotonic_us();
         }
+        channel_flush(channel);
         poll(NULL, 0, wait_ms);
         wait_ms = wait_ms >= JOB_MAX_WAIT_MS / 2 ? JOB_MAX_WAIT_MS : 2 * wait_ms;
     }
@@ -410,6 +413,7 @@ bool job_refuse(struct channel *channel, int64_t silence_us)
         unsigned from;
 
         if (channel_receive(channel, letter, &len, &from) != STATUS_OK) {
+            channel_flush(channel);
             poll(NULL, 0, 5);
             continue;
         }

@@ -448,7 +448,7 @@ static enum status flush(struct agent *a, int64_t now_us, struct error *e)
 static bool flush_is_due(const struct agent *a, int64_t now_us)
 {
     return a->unreported.n >= AGENT_FLUSH_RECORDS || now_us - a->oldest_record_us >= AGENT_FLUSH_US || a->cut_off ||
-           (!a->running.first && !a->waiting.first);
+           (!a->waiting.first && lane_pool_free(a->pool) > 0); /* a lane needs its next lease: what it did may bring it */
 }
 
 static enum status work(struct agent *a, int64_t now_us, struct error *e)
