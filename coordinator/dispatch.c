@@ -194,6 +194,10 @@ static void take_result(struct dispatch *d, uint32_t from, const struct message 
     if (!is_unit(d, m->unit) || !ledger_result(d->settings.ledger, m->lease, unit))
         return;
     d->progress.n_frames += m->n_frames;
+    if (d->settings.units && log_current_level() >= LOG_LEVEL_DEBUG)
+        log_debug("cost: unit %u: predicted %.6f s, corrected %.6f s, took %.6f s: %s", unit,
+                  units_prediction(d->settings.units, unit), units_cost(d->settings.units, unit),
+                  (double)m->wall_us / 1e6, manifest_entry(d->settings.manifest, place_of(d, unit).entry)->path);
     take_decided(d, unit, m->outcome, (enum segment_state)m->segment_state);
     /* How long a video took that was not read to its end says nothing of the others. */
     if (d->settings.units && (outcome_has_score(m->outcome) || m->outcome == OUTCOME_NO_FACE) &&

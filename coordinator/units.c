@@ -153,6 +153,13 @@ void units_fill(const struct units *u, struct ledger *l)
         ledger_hold(l, u->cuts[i].entry);
 }
 
+double units_prediction(const struct units *u, uint32_t unit)
+{
+    struct unit_place place = units_place(u, unit);
+
+    return (double)u->costs[place.entry] / place.n_segments;
+}
+
 double units_cost(const struct units *u, uint32_t unit)
 {
     struct unit_place place = units_place(u, unit);

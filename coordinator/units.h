@@ -39,6 +39,8 @@ size_t units_first_segment(const struct units *u, uint32_t entry, uint32_t *ret_
 
 /* Costs, holds of cut entries, into a ledger of units_count() units that has not leased yet. */
 void units_fill(const struct units *u, struct ledger *l);
+/* Seconds, as planned. */
+double units_prediction(const struct units *u, uint32_t unit);
 /* Seconds, as corrected by now. */
 double units_cost(const struct units *u, uint32_t unit);
 /* A unit took this long. True: the costs have changed by so much that units_reorder is worth its time. */
