@@ -71,7 +71,7 @@ struct lease_note {
 struct agent {
     uint32_t n_lanes, n_idle;
     bool lost, stopping, left;
-    int64_t loss_us; /* INT64_MAX: never */
+    int64_t loss_us;            /* INT64_MAX: never */
     struct lease_note *waiting; /* ring */
     size_t first, n_waiting, room;
 };
@@ -247,8 +247,7 @@ static void take_result(struct simulation *s)
                          .lease = e.lease,
                          .outcome = OUTCOME_SCORED,
                          .wall_us = (int64_t)((double)e.seconds * 1e6),
-                         .segment_state =
-                             units_place(s->units, e.unit).n_segments > 1 ? SEGMENT_CLEAN : 0});
+                         .segment_state = units_place(s->units, e.unit).n_segments > 1 ? SEGMENT_CLEAN : 0});
 }
 
 static void beat(struct simulation *s)
@@ -448,7 +447,8 @@ static void run(const struct options *o, const struct corpus *c, const struct ma
                 uint32_t n_lanes, bool is_last)
 {
     struct simulation s = {.real_s = c->real_s};
-    double work_s = 0, longest_s = 0, before_bytes = resident_bytes(), bytes, started_s, used_s, bound_s, unlost_s, makespan_s;
+    double work_s = 0, longest_s = 0, before_bytes = resident_bytes(), bytes, started_s, used_s, bound_s, unlost_s,
+           makespan_s;
     struct ledger_settings ledger = {.attempts = 2, .max_losses = 4, .lease_us = INT64_C(100000000000000)};
     struct dispatch_settings settings = {.manifest = m,
                                          .fingerprint = "f",
@@ -486,7 +486,8 @@ static void run(const struct options *o, const struct corpus *c, const struct ma
            "\"static_blocks\": %.4f, \"static_round_robin_cut\": %.4f}%s\n",
            n_lanes, s.n_agents, n_lost, c->n, units_count(s.units), work_s, longest_s, bound_s, makespan_s,
            makespan_s / bound_s - 1, (unsigned long long)s.n_started, 1e6 * used_s / (double)units_count(s.units),
-           (manifest_bytes + bytes) / (double)units_count(s.units), static_makespan(c, s.units, n_lanes, false, false) / unlost_s,
+           (manifest_bytes + bytes) / (double)units_count(s.units),
+           static_makespan(c, s.units, n_lanes, false, false) / unlost_s,
            static_makespan(c, s.units, n_lanes, true, false) / unlost_s,
            static_makespan(c, s.units, n_lanes, false, true) / unlost_s, is_last ? "" : ",");
     fflush(stdout);

@@ -168,8 +168,7 @@ static void drop_segments(struct dispatch *d, uint32_t entry)
 static void take_decided(struct dispatch *d, uint32_t unit, enum outcome outcome, enum segment_state state)
 {
     uint32_t entry = place_of(d, unit).entry;
-    enum unit_verdict verdict =
-        d->settings.units ? units_take_result(d->settings.units, unit, state) : UNIT_DECIDED;
+    enum unit_verdict verdict = d->settings.units ? units_take_result(d->settings.units, unit, state) : UNIT_DECIDED;
 
     if (verdict == UNIT_GOES_ON)
         return;
@@ -234,7 +233,8 @@ void dispatch_take(struct dispatch *d, uint32_t from, struct message *m, int64_t
         if (is_unit(d, m->unit)) {
             d->progress.n_failed_attempts++;
             log_warning("rank %u: %s: attempt failed: %s: %s", from,
-                        manifest_entry(d->settings.manifest, place_of(d, (uint32_t)m->unit).entry)->path, outcome_name(m->outcome), m->text);
+                        manifest_entry(d->settings.manifest, place_of(d, (uint32_t)m->unit).entry)->path,
+                        outcome_name(m->outcome), m->text);
             ledger_failed(d->settings.ledger, m->lease, (uint32_t)m->unit);
         }
         break;

@@ -457,5 +457,6 @@ bool ledger_is_consistent(const struct ledger *l)
             return false;
     }
     return counts[UNIT_LEASED] == l->n_leased && n_live == l->n_leased && counts[UNIT_DONE] == l->n_done &&
-           counts[UNIT_GIVEN_UP] == l->n_given_up_open && counts[UNIT_HELD] == l->n_held && (!l->heap_ready || counts[UNIT_WAITING] == l->n_heap);
+           counts[UNIT_GIVEN_UP] == l->n_given_up_open && counts[UNIT_HELD] == l->n_held &&
+           (!l->heap_ready || counts[UNIT_WAITING] == l->n_heap);
 }

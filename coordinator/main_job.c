@@ -140,8 +140,7 @@ static enum status record_given_up(void *context, uint32_t unit, struct error *e
         if (!r.segment)
             s = error_no_memory(e);
         else
-            *r.segment =
-                (struct segment){.index = place.segment, .count = place.n_segments, .state = SEGMENT_FAILED};
+            *r.segment = (struct segment){.index = place.segment, .count = place.n_segments, .state = SEGMENT_FAILED};
     }
 
     r.size_bytes = entry->size_bytes;
@@ -342,7 +341,8 @@ static enum status open_dispatch(struct job *j, struct error *e)
     enum status s = dispatch_open(&settings, j->clock.now_us, &j->dispatch, e);
 
     if (s == STATUS_OK)
-        s = progress_open(manifest_count(j->settings->manifest), j->settings->n_before, j->clock.now_us, &j->progress, e);
+        s = progress_open(manifest_count(j->settings->manifest), j->settings->n_before, j->clock.now_us, &j->progress,
+                          e);
     return s;
 }
 

@@ -23,7 +23,7 @@ static uint32_t segments_for(const struct reduction *before, const struct plan_w
 }
 
 static enum status plan_units(const struct manifest *m, const struct reduction *before, const struct plan_work *work,
-                            double bound_s, struct units **ret_u, struct error *e)
+                              double bound_s, struct units **ret_u, struct error *e)
 {
     struct units *u = NULL;
     enum status s = units_open(manifest_count(m), &u);
@@ -56,8 +56,7 @@ static void fill(struct units *u, const struct reduction *before, struct ledger 
 
         if (i < units_entries(u) && before->results[i].outcome != OUTCOME_UNDECIDED) {
             ledger_mark_done(l, i);
-        } else if (place.n_segments > 1 &&
-                   parts_has(before->parts, place.entry, place.n_segments, place.segment)) {
+        } else if (place.n_segments > 1 && parts_has(before->parts, place.entry, place.n_segments, place.segment)) {
             ledger_mark_done(l, i);
             units_mark_done(u, i);
         }

@@ -45,7 +45,16 @@ struct options {
     enum log_level level;
 };
 
-enum { OPTION_LANES = 256, OPTION_TIMEOUT, OPTION_RETRIES, OPTION_GRACE, OPTION_MEMORY, OPTION_SANDBOX, OPTION_STRICT, OPTION_SEGMENT };
+enum {
+    OPTION_LANES = 256,
+    OPTION_TIMEOUT,
+    OPTION_RETRIES,
+    OPTION_GRACE,
+    OPTION_MEMORY,
+    OPTION_SANDBOX,
+    OPTION_STRICT,
+    OPTION_SEGMENT
+};
 
 static const struct argp_option option_list[] = {
     {"detector", 'd', "NAME|CARD", 0, "A detector's name (`fakesift models list`) or its card (required)", 0},

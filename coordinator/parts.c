@@ -237,8 +237,7 @@ uint32_t parts_cut(const struct parts *p, uint32_t entry)
         if (g && (g->troubled || g->n_there == g->count))
             return 1;
         /* The share that is there, compared without a division. */
-        if (g && g->n_there > 0 &&
-            (!best || (uint64_t)g->n_there * best->count > (uint64_t)best->n_there * g->count))
+        if (g && g->n_there > 0 && (!best || (uint64_t)g->n_there * best->count > (uint64_t)best->n_there * g->count))
             best = g;
     }
     return best ? best->count : 0;

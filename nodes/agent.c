@@ -235,8 +235,7 @@ static enum status record_without_lane(struct agent *a, struct task *t, enum out
             task_close(t);
             return error_no_memory(e);
         }
-        *r.segment = (struct segment){
-            .index = t->lease.segment, .count = t->lease.n_segments, .state = SEGMENT_FAILED};
+        *r.segment = (struct segment){.index = t->lease.segment, .count = t->lease.n_segments, .state = SEGMENT_FAILED};
     }
     return record(a, t, &r, wall_us, now_us, e);
 }
@@ -448,7 +447,8 @@ static enum status flush(struct agent *a, int64_t now_us, struct error *e)
 static bool flush_is_due(const struct agent *a, int64_t now_us)
 {
     return a->unreported.n >= AGENT_FLUSH_RECORDS || now_us - a->oldest_record_us >= AGENT_FLUSH_US || a->cut_off ||
-           (!a->waiting.first && lane_pool_free(a->pool) > 0); /* a lane needs its next lease: what it did may bring it */
+           (!a->waiting.first &&
+            lane_pool_free(a->pool) > 0); /* a lane needs its next lease: what it did may bring it */
 }
 
 static enum status work(struct agent *a, int64_t now_us, struct error *e)

@@ -13,7 +13,7 @@
 enum lane_work { LANE_SCORE = 1, LANE_PROBE };
 
 struct lane_job {
-    uint32_t work; /* enum lane_work */
+    uint32_t work;                /* enum lane_work */
     uint32_t segment, n_segments; /* LANE_SCORE: the part of the video; n_segments 0 or 1: the whole */
 };
 

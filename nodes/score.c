@@ -23,8 +23,8 @@ struct slot {
     bool used;
     uint32_t track;
     unsigned n_patches;
-    unsigned n_until_face; /* patches up to the last one that shows the face, and not where it was before */
-    unsigned n_faces;      /* patches that show it */
+    unsigned n_until_face;            /* patches up to the last one that shows the face, and not where it was before */
+    unsigned n_faces;                 /* patches that show it */
     unsigned first_frame, last_frame; /* of the clip, the ones that show it */
     float first_box[4], last_box[4];
     int64_t start_us, end_us;

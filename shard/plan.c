@@ -10,9 +10,9 @@ static const struct codec_cost {
     const char *name;
     double pixel_ns, bit_ns;
 } codecs[] = {
-    {"h264", 1.0, 12},      {"hevc", 1.6, 16},       {"vp9", 1.4, 12},       {"av1", 1.6, 16}, {"vp8", 1.2, 14},
-    {"mpeg4", 0.9, 10},     {"mpeg2video", 0.7, 8},  {"mpeg1video", 0.7, 8}, {"h263", 0.9, 10}, {"mjpeg", 2.0, 4},
-    {"prores", 3.0, 3},     {"rawvideo", 0.3, 0.01}, {"", 1.5, 12}, /* others */
+    {"h264", 1.0, 12},  {"hevc", 1.6, 16},       {"vp9", 1.4, 12},       {"av1", 1.6, 16},  {"vp8", 1.2, 14},
+    {"mpeg4", 0.9, 10}, {"mpeg2video", 0.7, 8},  {"mpeg1video", 0.7, 8}, {"h263", 0.9, 10}, {"mjpeg", 2.0, 4},
+    {"prores", 3.0, 3}, {"rawvideo", 0.3, 0.01}, {"", 1.5, 12}, /* others */
 };
 
 enum { N_CODECS = sizeof(codecs) / sizeof(codecs[0]), N_SIZES = 4, UNKNOWN_CLASS = N_CODECS * N_SIZES };
@@ -93,15 +93,15 @@ static double frames_to_decode(const struct plan_work *work, const struct stream
     return fmin(s->n_frames, clips * (within + frames_for_gap(gap, key_frames)));
 }
 
-double plan_cost(const struct plan_work *work, const struct video_facts *facts, uint64_t size_bytes,
-                 double key_frame_s)
+double plan_cost(const struct plan_work *work, const struct video_facts *facts, uint64_t size_bytes, double key_frame_s)
 {
     const struct codec_cost *codec = &codecs[facts ? codec_index(facts->codec) : 0];
     struct stream s = stream_of(facts, size_bytes);
     double wanted = fmin((double)work->clips * work->frames, s.n_frames), n_clips = work->clips, decoded, decode_ns;
 
     if (!work->reads_video) /* about 8 bytes a number, 136 numbers a frame */
-        return OPEN_S + (double)size_bytes * 50e-9 + (double)size_bytes / (1088.0 * fmax(work->frames, 1)) * work->clip_s;
+        return OPEN_S + (double)size_bytes * 50e-9 +
+               (double)size_bytes / (1088.0 * fmax(work->frames, 1)) * work->clip_s;
     if (work->frames > 0)
         n_clips = fmin(n_clips, ceil(wanted / work->frames));
     decoded = frames_to_decode(work, &s, key_frame_s);

@@ -354,8 +354,7 @@ static void conclude_part(struct result *r, struct segment *s, unsigned n_errors
     r->p_fake = r->n_clips > 0 ? r->clips[0].p_fake : NAN;
 }
 
-enum status segment_conclude(struct result *r, struct segment *s, unsigned n_errors, const char *words,
-                             struct error *e)
+enum status segment_conclude(struct result *r, struct segment *s, unsigned n_errors, const char *words, struct error *e)
 {
     enum status status;
 

@@ -28,7 +28,7 @@ enum {
 enum segment_state {
     SEGMENT_CLEAN = 1, /* every wanted frame was read without a remark: may be joined */
     SEGMENT_TROUBLED,  /* damage was met, which may tell on other clips: the video is worked on whole instead */
-    SEGMENT_FAILED,    /* the file does not open, or the lane died: so it would for the whole, the outcome is the video's */
+    SEGMENT_FAILED, /* the file does not open, or the lane died: so it would for the whole, the outcome is the video's */
 };
 
 /* What the card says about joining; from it a record can be joined without the card. */
@@ -53,8 +53,8 @@ struct segment {
     enum segment_state state;
     struct segment_rule rule;
     uint32_t first_clip, n_clips;
-    uint32_t *clip_frames;  /* frames read of each clip; owned */
-    uint32_t longest_track; /* frames; for the message of a video without a long enough one */
+    uint32_t *clip_frames;     /* frames read of each clip; owned */
+    uint32_t longest_track;    /* frames; for the message of a video without a long enough one */
     struct clip_track *tracks; /* ascending by (clip, number); owned */
     size_t n_tracks;
 };

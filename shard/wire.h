@@ -47,14 +47,14 @@ struct message {
     char *text; /* HELLO: host name; WELCOME: the corpus' root; STOP, FAILED: the reason; LEASE: the video's path */
     char fingerprint[SHA256_HEX_BYTES]; /* HELLO: of what decides scores, as this rank sees it; may be "" */
     uint64_t unit;                      /* LEASE, RESULT, FAILED: index in the manifest */
-    uint64_t lease;       /* LEASE, RESULT, FAILED: number of the lease, from 1, never used twice in a run */
-    uint32_t attempt;     /* LEASE: 1-based */
-    bool last_attempt;    /* LEASE: a failure is this unit's outcome, so record it */
-    uint64_t size_bytes;  /* LEASE: identity to be recorded */
-    int64_t mtime_ns;     /* LEASE */
-    enum outcome outcome; /* RESULT; FAILED: what the attempt would be */
-    int64_t wall_us;      /* RESULT */
-    uint64_t n_frames;    /* RESULT: decoded frames, for progress */
+    uint64_t lease;               /* LEASE, RESULT, FAILED: number of the lease, from 1, never used twice in a run */
+    uint32_t attempt;             /* LEASE: 1-based */
+    bool last_attempt;            /* LEASE: a failure is this unit's outcome, so record it */
+    uint64_t size_bytes;          /* LEASE: identity to be recorded */
+    int64_t mtime_ns;             /* LEASE */
+    enum outcome outcome;         /* RESULT; FAILED: what the attempt would be */
+    int64_t wall_us;              /* RESULT */
+    uint64_t n_frames;            /* RESULT: decoded frames, for progress */
     uint32_t segment, n_segments; /* LEASE: which part of the video (shard/segment.h); 0 and 0: the whole */
     uint32_t segment_state;       /* RESULT of a part: enum segment_state; 0: of the whole */
     bool drain; /* STOP to an agent: drop what is in flight at once; from an agent: no leased unit was begun */

@@ -15,7 +15,8 @@ static struct prefetch *open_with(uint32_t n_agents, uint32_t n_lanes)
 }
 
 /* How many units of this cost the agent is given at once; leases are numbered from first. */
-static unsigned fill(struct prefetch *p, uint32_t agent, double cost_s, size_t n_waiting, int64_t now_us, uint64_t first)
+static unsigned fill(struct prefetch *p, uint32_t agent, double cost_s, size_t n_waiting, int64_t now_us,
+                     uint64_t first)
 {
     unsigned n = 0;
 

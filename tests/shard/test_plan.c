@@ -10,11 +10,8 @@ static const struct plan_work light = {.reads_video = true, .clips = 1, .frames 
 
 static struct video_facts facts_of(const char *codec, unsigned width, unsigned height, double seconds)
 {
-    struct video_facts f = {.width_px = width,
-                            .height_px = height,
-                            .fps_num = 25,
-                            .fps_den = 1,
-                            .duration_us = (int64_t)(seconds * 1e6)};
+    struct video_facts f = {
+        .width_px = width, .height_px = height, .fps_num = 25, .fps_den = 1, .duration_us = (int64_t)(seconds * 1e6)};
 
     snprintf(f.codec, sizeof(f.codec), "%s", codec);
     return f;

@@ -63,7 +63,8 @@ static int by_track(const void *a, const void *b)
 {
     const struct clip_score *x = a, *y = b;
 
-    return x->track != y->track ? (x->track > y->track) - (x->track < y->track) : (x->clip > y->clip) - (x->clip < y->clip);
+    return x->track != y->track ? (x->track > y->track) - (x->track < y->track)
+                                : (x->clip > y->clip) - (x->clip < y->clip);
 }
 
 static struct result part_of(const struct scene *scene, uint32_t index, uint32_t count)
