@@ -273,18 +273,23 @@ static void simulate(struct simulation *s)
     for (uint32_t i = 0; i < s->n_agents; i++)
         say_hello(s, i);
     while (dispatch_step(s->dispatch, s->now_us) == STATUS_OK) {
-        int64_t end_us = s->n_heap > 0 ? s->heap[0].end_us : INT64_MAX;
-        int64_t result_us = s->n_results > 0 ? s->results[s->first_result].end_us + DELAY_US : INT64_MAX;
+        int64_t end_us, result_us;
 
-        if (beat_us <= end_us && beat_us <= result_us) {
+        /* What happens on the nodes the coordinator hears of later. */
+        for (;;) {
+            end_us = s->n_heap > 0 ? s->heap[0].end_us : INT64_MAX;
+            result_us = s->n_results > 0 ? s->results[s->first_result].end_us + DELAY_US : INT64_MAX;
+            if (end_us >= result_us || end_us >= beat_us)
+                break;
+            end_unit(s);
+        }
+        if (beat_us <= result_us) {
             s->now_us = beat_us;
             beat_us += BEAT_US;
             lose_agents(s);
             beat(s);
-        } else if (result_us <= end_us) {
-            take_result(s);
         } else {
-            end_unit(s);
+            take_result(s);
         }
     }
 }

@@ -207,7 +207,7 @@ enum status parts_join(struct parts *p, parts_visit *visit, void *context, struc
         if (p->groups[i])
             sorted[n++] = p->groups[i];
     }
-    qsort(sorted, n, sizeof(*sorted), by_entry);
+    qsort(sorted, n, sizeof(struct group *), by_entry); /* NOLINT(bugprone-sizeof-expression): of pointers */
     for (size_t i = 0; s == STATUS_OK && i < n; i++) {
         struct result joined = {0};
 
