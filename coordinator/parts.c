@@ -146,27 +146,13 @@ enum status parts_take(struct parts *p, uint32_t entry, struct result *r, bool *
     return STATUS_OK;
 }
 
-static enum status outcome_of_failed(const struct result *failed, struct result *ret_r, struct error *e)
-{
-    struct result r = *failed;
-
-    r.path = NULL;
-    r.clips = NULL;
-    r.segment = NULL;
-    r.n_clips = 0;
-    if (result_set_path(&r, failed->path) != STATUS_OK)
-        return error_no_memory(e);
-    *ret_r = r;
-    return STATUS_OK;
-}
-
 /* STATUS_AGAIN: not decided. */
 static enum status decide(const struct group *g, struct result *ret_r, struct error *e)
 {
     const struct result *by_index[SEGMENT_MAX_COUNT];
 
     if (g->failed)
-        return outcome_of_failed(g->failed, ret_r, e);
+        return segment_copy_head(g->failed, ret_r) == STATUS_OK ? STATUS_OK : error_no_memory(e);
     if (g->n_there < g->count)
         return STATUS_AGAIN;
     for (uint32_t i = 0; i < g->count; i++)

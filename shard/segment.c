@@ -74,7 +74,7 @@ bool segment_valid(const struct result *r)
         return false;
     /* What is not to be joined carries no more than its name. */
     if (s->state != SEGMENT_CLEAN)
-        return s->n_tracks == 0 && s->n_clips == 0;
+        return s->n_tracks == 0 && s->n_clips == 0 && r->n_clips == 0 && !outcome_has_score(r->outcome);
     if (!rule_valid(&s->rule) || r->n_clips > RESULT_MAX_CLIPS / s->count)
         return false;
     for (size_t i = 0; i < s->n_tracks; i++) {
@@ -368,15 +368,31 @@ enum status segment_conclude(struct result *r, struct segment *s, unsigned n_err
     return status;
 }
 
-/* A copy of what the first part says of the file. */
-static enum status begin_join(const struct result *part, struct result *r)
+enum status segment_copy_head(const struct result *part, struct result *ret_r)
 {
-    *r = *part;
-    r->path = NULL;
-    r->clips = NULL;
-    r->segment = NULL;
-    r->n_clips = 0;
-    return result_set_path(r, part->path);
+    struct result r = {
+        .size_bytes = part->size_bytes,
+        .mtime_ns = part->mtime_ns,
+        .outcome = part->outcome,
+        .p_fake = NAN,
+        .facts = part->facts,
+        .n_frames_wanted = part->n_frames_wanted,
+        .n_frames_decoded = part->n_frames_decoded,
+        .n_frames_with_face = part->n_frames_with_face,
+        .attempt = part->attempt,
+        .rank = part->rank,
+        .wall_us = part->wall_us,
+        .decode_us = part->decode_us,
+        .face_us = part->face_us,
+        .network_us = part->network_us,
+    };
+    enum status s = result_set_path(&r, part->path);
+
+    if (s != STATUS_OK)
+        return s;
+    memcpy(r.message, part->message, sizeof(r.message));
+    *ret_r = r;
+    return STATUS_OK;
 }
 
 static void add_counts(struct result *r, const struct result *part)
@@ -441,7 +457,7 @@ enum status segment_join(const struct result *const *parts, size_t n_parts, stru
         if (parts[i]->segment->state == SEGMENT_TROUBLED)
             return STATUS_AGAIN;
     }
-    s = begin_join(parts[0], &r);
+    s = segment_copy_head(parts[0], &r);
     if (s == STATUS_OK)
         s = merge(parts, n_parts, &r, &all);
     if (s == STATUS_OK)

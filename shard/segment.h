@@ -85,6 +85,10 @@ enum status segment_conclude(struct result *r, struct segment *s, unsigned n_err
 /* Empties r and s of what was found in clips: it is not joined with others. */
 void segment_drop_finds(struct result *r, struct segment *s, enum segment_state state);
 
+/* A result of the whole video with what a part says of the file: its identity, facts, outcome, message, counts and timings;
+ * without clips. *ret_r is the caller's. STATUS_NO_MEMORY. */
+enum status segment_copy_head(const struct result *part, struct result *ret_r);
+
 /* The results of all segments of one video, by index -> the video's result. They keep what they own.
  * STATUS_OK: *ret_result is the caller's. STATUS_AGAIN: one is troubled, the video must be worked on whole. */
 enum status segment_join(const struct result *const *parts, size_t n_parts, struct result *ret_result, struct error *e);

@@ -205,9 +205,9 @@ Test(segment, a_troubled_part_sends_the_video_back_whole)
     fill(&scene);
     parts[0] = part_of(&scene, 0, 2);
     parts[1] = part_of(&scene, 1, 2);
-    parts[1].segment->state = SEGMENT_TROUBLED;
-    parts[1].segment->n_clips = 0;
-    parts[1].segment->n_tracks = 0;
+    segment_drop_finds(&parts[1], parts[1].segment, SEGMENT_TROUBLED);
+    parts[1].outcome = OUTCOME_NO_FACE;
+    parts[1].p_fake = NAN;
     pass(&parts[1]);
     cr_assert_eq(segment_join(pointers, 2, &all, &e), STATUS_AGAIN);
     cr_assert_null(all.path);
@@ -234,7 +234,7 @@ Test(segment, records_that_break_a_rule_are_not_packed)
     struct result r;
 
     fill(&scene);
-    for (unsigned i = 0; i < 7; i++) {
+    for (unsigned i = 0; i < 8; i++) {
         r = part_of(&scene, 0, 2);
         switch (i) {
         case 0:
@@ -257,6 +257,9 @@ Test(segment, records_that_break_a_rule_are_not_packed)
             break;
         case 6:
             r.segment->state = 0;
+            break;
+        case 7:
+            segment_drop_finds(&r, r.segment, SEGMENT_FAILED); /* and a score */
             break;
         }
         cr_assert_eq(result_pack(&r, &data, &len), STATUS_INVALID, "case %u", i);
