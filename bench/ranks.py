@@ -12,17 +12,17 @@ import sys
 import tempfile
 import time
 
-N_CLIPS, ROUNDS, LIMIT = 24, 5, 1.9
+LIMIT = 1.9
 
 
-def make_clips(folder):
+def make_clips(folder, n_clips):
     for half in ("a", "b"):
         os.makedirs(os.path.join(folder, half))
     first = os.path.join(folder, "a", "00.mp4")
     subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i",
                     "testsrc2=size=1280x720:rate=25:duration=8,noise=alls=14:allf=t", "-c:v", "libx264", "-preset", "veryfast",
                     "-g", "250", "-pix_fmt", "yuv420p", "-threads", "2", first], check=True)
-    for i in range(1, N_CLIPS):
+    for i in range(1, n_clips):
         shutil.copy(first, os.path.join(folder, "ab"[i % 2], f"{i:02}.mp4"))
 
 
@@ -42,18 +42,20 @@ def main():
     p.add_argument("fakesift")
     p.add_argument("source")
     p.add_argument("--json")
+    p.add_argument("--clips", type=int, default=24)
+    p.add_argument("--rounds", type=int, default=5)
     a = p.parse_args()
     detector = os.path.abspath(os.path.join(a.source, "tests/data/detectors/tiny-gru/card.json"))
     fakesift = os.path.abspath(a.fakesift)
     times = {"one rank": [], "two ranks": [], "two runs": []}
     with tempfile.TemporaryDirectory() as work:
-        make_clips(os.path.join(work, "clips"))
+        make_clips(os.path.join(work, "clips"), a.clips)
 
         def run(corpus, output, ranks):
             return ["mpirun", "-n", str(ranks), "--bind-to", "none", fakesift, "run", corpus, "--layout", "dir", "--quiet",
                     "--detector", detector, "-o", output, "--lanes", "1"]
 
-        for i in range(ROUNDS):
+        for i in range(a.rounds):
             times["one rank"].append(timed([run("clips", f"one{i}", 1)], work))
             times["two ranks"].append(timed([run("clips", f"two{i}", 2)], work))
             times["two runs"].append(timed([run("clips/a", f"a{i}", 1), run("clips/b", f"b{i}", 1)], work))

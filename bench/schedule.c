@@ -99,7 +99,7 @@ struct simulation {
     uint64_t n_started;
 };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "bench_schedule: %s\n", what);
     exit(1);

@@ -22,7 +22,7 @@ enum { N_FILES = 1000 };
 
 static const char fingerprint[SHA256_HEX_BYTES] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "bench_throughput: %s\n", what);
     exit(1);
