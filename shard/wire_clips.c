@@ -16,9 +16,9 @@ static struct columns columns_of(void *block, size_t n)
 
     /* Widest first, so that each column is aligned. */
     c.p_fake = block;
-    c.start_us = (int64_t *)(c.p_fake + n);
+    c.start_us = (void *)(c.p_fake + n);
     c.end_us = c.start_us + n;
-    c.track = (uint32_t *)(c.end_us + n);
+    c.track = (void *)(c.end_us + n);
     c.number = c.track + n;
     c.n_frames = c.number + n;
     return c;
@@ -32,7 +32,6 @@ void *wire_clips_fill(const struct result *r, struct Fakesift__Wire__Result *w)
     if (!block)
         return NULL;
     c = columns_of(block, r->n_clips);
-
     for (size_t i = 0; i < r->n_clips; i++) {
         c.track[i] = r->clips[i].track;
         c.number[i] = r->clips[i].clip;

@@ -64,7 +64,7 @@ enum status wire_segment_fill(const struct segment *s, struct Fakesift__Wire__Re
     w->clip_frames = p->numbers;
     if (s->n_clips > 0)
         memcpy(p->numbers, s->clip_frames, s->n_clips * sizeof(*s->clip_frames));
-    fill_tracks(s, w, p->numbers + s->n_clips, (float *)(p->numbers + n_numbers));
+    fill_tracks(s, w, p->numbers + s->n_clips, (void *)(p->numbers + n_numbers));
     result->segment = w;
     result->n_segments = s->count;
     return STATUS_OK;
