@@ -251,6 +251,7 @@ void dispatch_take(struct dispatch *d, uint32_t from, struct message *m, int64_t
     case MESSAGE_BYE:
         ledger_agent_lost(d->settings.ledger, from);
         p->state = AGENT_LEFT;
+        prefetch_leave(d->prefetch, from);
         break;
     default:
         break;
