@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/prefetch.h"
 #include "shard/log.h"
+
+/* A look at every lease, of which there may be tens of thousands. */
+enum { EXPIRE_EVERY_US = 10000 };
 
 enum agent_state {
     AGENT_LOADING, /* not heard of, or not ready */
@@ -25,6 +29,8 @@ struct peer {
 struct dispatch {
     struct dispatch_settings settings;
     struct peer *peers;
+    struct prefetch *prefetch;
+    int64_t expired_us; /* when leases were last looked at */
     bool draining, cut_off;
     int64_t drain_us; /* the grace counts from here */
     int64_t asked_us; /* first */
@@ -41,10 +47,11 @@ enum status dispatch_open(const struct dispatch_settings *settings, int64_t now_
         return error_no_memory(e);
     d->settings = *settings;
     d->peers = calloc(settings->n_agents, sizeof(*d->peers));
-    if (!d->peers) {
-        free(d);
+    if (!d->peers || prefetch_open(settings->n_agents, &d->prefetch) != STATUS_OK) {
+        dispatch_close(&d);
         return error_no_memory(e);
     }
+    d->expired_us = now_us;
     for (uint32_t i = 0; i < settings->n_agents; i++)
         d->peers[i].heard_us = now_us;
     *ret_d = d;
@@ -55,6 +62,7 @@ void dispatch_close(struct dispatch **d)
 {
     if (!*d)
         return;
+    prefetch_close(&(*d)->prefetch);
     free((*d)->peers);
     free(*d);
     *d = NULL;
@@ -79,6 +87,7 @@ static void lose(struct dispatch *d, uint32_t agent, const char *why)
     size_t n = ledger_agent_lost(d->settings.ledger, agent);
 
     d->peers[agent].state = AGENT_LOST;
+    prefetch_leave(d->prefetch, agent);
     d->progress.n_lost_agents++;
     note_trouble(d, agent, why);
     if (n > 0)
@@ -98,6 +107,16 @@ static void stop(struct dispatch *d, uint32_t agent, bool at_once, int64_t now_u
 
     d->peers[agent].state = AGENT_STOPPING;
     tell(d, agent, &m, now_us);
+}
+
+static void begin_work(struct dispatch *d, uint32_t agent)
+{
+    struct peer *p = &d->peers[agent];
+
+    p->state = AGENT_WORKING;
+    /* Without memory for what it holds it is given nothing, and the others do its share. */
+    if (prefetch_join(d->prefetch, agent, p->n_lanes) != STATUS_OK)
+        note_trouble(d, agent, "no memory for its leases");
 }
 
 static void welcome(struct dispatch *d, uint32_t agent, const struct message *hello, int64_t now_us)
@@ -122,8 +141,69 @@ static void welcome(struct dispatch *d, uint32_t agent, const struct message *he
         return;
     }
     p->n_lanes = hello->n_lanes;
-    p->state = AGENT_WORKING;
+    begin_work(d, agent);
     tell(d, agent, &m, now_us);
+}
+
+static struct unit_place place_of(const struct dispatch *d, uint32_t unit)
+{
+    return d->settings.units ? units_place(d->settings.units, unit)
+                             : (struct unit_place){.entry = unit, .n_segments = 1};
+}
+
+static bool is_unit(const struct dispatch *d, uint64_t unit)
+{
+    return unit < (d->settings.units ? units_count(d->settings.units) : manifest_count(d->settings.manifest));
+}
+
+/* What is not done yet of a cut video's segments is of no use any more. */
+static void drop_segments(struct dispatch *d, uint32_t entry)
+{
+    uint32_t n;
+    size_t first = units_first_segment(d->settings.units, entry, &n);
+
+    for (uint32_t i = 0; i < n; i++)
+        ledger_drop(d->settings.ledger, (uint32_t)first + i);
+}
+
+/* A unit has a record for the first time: what that means for its video. */
+static void take_decided(struct dispatch *d, uint32_t unit, enum outcome outcome, enum segment_state state)
+{
+    uint32_t entry = place_of(d, unit).entry;
+    enum unit_verdict verdict = d->settings.units ? units_take_result(d->settings.units, unit, state) : UNIT_DECIDED;
+
+    if (verdict == UNIT_GOES_ON)
+        return;
+    if (entry != unit)
+        drop_segments(d, entry);
+    if (verdict == UNIT_WHOLE) {
+        log_info("%s: damaged; worked on whole, not in parts", manifest_entry(d->settings.manifest, entry)->path);
+        ledger_release(d->settings.ledger, entry);
+        return;
+    }
+    if (entry != unit)
+        ledger_drop(d->settings.ledger, entry);
+    d->progress.n_videos++;
+    d->progress.outcomes[outcome]++;
+}
+
+static void take_result(struct dispatch *d, uint32_t from, const struct message *m, int64_t now_us)
+{
+    uint32_t unit = (uint32_t)m->unit;
+
+    prefetch_ended(d->prefetch, from, m->lease, now_us);
+    if (!is_unit(d, m->unit) || !ledger_result(d->settings.ledger, m->lease, unit))
+        return;
+    d->progress.n_frames += m->n_frames;
+    if (d->settings.units && log_current_level() >= LOG_LEVEL_DEBUG)
+        log_debug("cost: unit %u: predicted %.6f s, corrected %.6f s, took %.6f s: %s", unit,
+                  units_prediction(d->settings.units, unit), units_cost(d->settings.units, unit),
+                  (double)m->wall_us / 1e6, manifest_entry(d->settings.manifest, place_of(d, unit).entry)->path);
+    take_decided(d, unit, m->outcome, (enum segment_state)m->segment_state);
+    /* How long a video took that was not read to its end says nothing of the others. */
+    if (d->settings.units && (outcome_has_score(m->outcome) || m->outcome == OUTCOME_NO_FACE) &&
+        units_learn(d->settings.units, unit, (double)m->wall_us / 1e6))
+        units_reorder(d->settings.units, d->settings.ledger);
 }
 
 void dispatch_take(struct dispatch *d, uint32_t from, struct message *m, int64_t now_us)
@@ -140,24 +220,24 @@ void dispatch_take(struct dispatch *d, uint32_t from, struct message *m, int64_t
     /* It was only slow. Its leases are gone, its results still count. */
     if (p->state == AGENT_LOST && m->kind != MESSAGE_BYE && m->kind != MESSAGE_STOP) {
         log_warning("rank %u is back", from);
-        p->state = p->n_lanes > 0 ? AGENT_WORKING : AGENT_LOADING;
+        p->state = AGENT_LOADING;
+        if (p->n_lanes > 0)
+            begin_work(d, from);
     }
     switch (m->kind) {
     case MESSAGE_HELLO:
         welcome(d, from, m, now_us);
         break;
     case MESSAGE_RESULT:
-        if (m->unit < manifest_count(d->settings.manifest) &&
-            ledger_result(d->settings.ledger, m->lease, (uint32_t)m->unit)) {
-            d->progress.outcomes[m->outcome]++;
-            d->progress.n_frames += m->n_frames;
-        }
+        take_result(d, from, m, now_us);
         break;
     case MESSAGE_FAILED:
-        if (m->unit < manifest_count(d->settings.manifest)) {
+        prefetch_ended(d->prefetch, from, m->lease, now_us);
+        if (is_unit(d, m->unit)) {
             d->progress.n_failed_attempts++;
             log_warning("rank %u: %s: attempt failed: %s: %s", from,
-                        manifest_entry(d->settings.manifest, (size_t)m->unit)->path, outcome_name(m->outcome), m->text);
+                        manifest_entry(d->settings.manifest, place_of(d, (uint32_t)m->unit).entry)->path,
+                        outcome_name(m->outcome), m->text);
             ledger_failed(d->settings.ledger, m->lease, (uint32_t)m->unit);
         }
         break;
@@ -169,10 +249,12 @@ void dispatch_take(struct dispatch *d, uint32_t from, struct message *m, int64_t
         else
             ledger_agent_lost(d->settings.ledger, from);
         p->state = AGENT_STOPPING;
+        prefetch_leave(d->prefetch, from);
         break;
     case MESSAGE_BYE:
         ledger_agent_lost(d->settings.ledger, from);
         p->state = AGENT_LEFT;
+        prefetch_leave(d->prefetch, from);
         break;
     default:
         break;
@@ -210,11 +292,13 @@ static enum status lease_one(struct dispatch *d, uint32_t agent, int64_t now_us)
     struct lease lease;
     struct message m;
     const struct manifest_entry *entry;
+    struct unit_place place;
     enum status s = ledger_lease(d->settings.ledger, agent, now_us, &lease);
 
     if (s != STATUS_OK)
         return s;
-    entry = manifest_entry(d->settings.manifest, lease.unit);
+    place = place_of(d, lease.unit);
+    entry = manifest_entry(d->settings.manifest, place.entry);
     m = (struct message){
         .kind = MESSAGE_LEASE,
         .text = (char *)(uintptr_t)entry->path,
@@ -225,18 +309,23 @@ static enum status lease_one(struct dispatch *d, uint32_t agent, int64_t now_us)
         .size_bytes = entry->size_bytes,
         .mtime_ns = entry->mtime_ns,
         .content = entry->content[0] != '\0' ? (char *)(uintptr_t)entry->content : NULL,
+        .segment = place.segment,
+        .n_segments = place.n_segments,
     };
+    prefetch_leased(d->prefetch, agent, lease.number,
+                    d->settings.units ? units_cost(d->settings.units, lease.unit) : PREFETCH_LEAD_US / 1e6, now_us);
     tell(d, agent, &m, now_us);
     return STATUS_OK;
 }
 
-/* An agent holds one lease more than it has lanes, so that a lane never waits for a message to travel. One whose lease
- * expired gets no other before it is heard: were it dead, it would take the same unit until that is given up. */
-static bool wants_lease(const struct dispatch *d, uint32_t agent)
+/* One whose lease expired gets no other before it is heard: were it dead, it would take the same unit until that is given
+ * up. An expired lease, or one of a dropped segment, is not in the ledger any more, though its agent may still be at it. */
+static bool wants_lease(const struct dispatch *d, uint32_t agent, int64_t now_us)
 {
     return d->peers[agent].state == AGENT_WORKING &&
            ledger_expired_by(d->settings.ledger, agent) == d->peers[agent].n_expired &&
-           ledger_leased_by(d->settings.ledger, agent) < d->peers[agent].n_lanes + 1;
+           (ledger_leased_by(d->settings.ledger, agent) < d->peers[agent].n_lanes ||
+            prefetch_wants(d->prefetch, agent, ledger_waiting(d->settings.ledger), now_us));
 }
 
 /* Gives one lease to each in turn, so that the longest units spread over the agents. */
@@ -247,7 +336,7 @@ static void lease_out(struct dispatch *d, int64_t now_us)
     while (gave) {
         gave = false;
         for (uint32_t i = 0; i < d->settings.n_agents; i++) {
-            if (!wants_lease(d, i))
+            if (!wants_lease(d, i, now_us))
                 continue;
             if (lease_one(d, i, now_us) != STATUS_OK)
                 return;
@@ -268,8 +357,8 @@ static void record_given_up(struct dispatch *d)
             note_trouble(d, 0, e.text);
             continue;
         }
-        ledger_result(d->settings.ledger, 0, unit);
-        d->progress.outcomes[OUTCOME_CRASHED]++;
+        if (ledger_result(d->settings.ledger, 0, unit))
+            take_decided(d, unit, OUTCOME_CRASHED, SEGMENT_FAILED);
     }
 }
 
@@ -333,9 +422,12 @@ enum status dispatch_step(struct dispatch *d, int64_t now_us)
     size_t n_expired;
 
     look_after_peers(d, now_us);
-    n_expired = ledger_expire(d->settings.ledger, now_us);
-    if (n_expired > 0)
-        log_warning("%zu leases expired; their videos are leased again", n_expired);
+    if (now_us - d->expired_us >= EXPIRE_EVERY_US) {
+        n_expired = ledger_expire(d->settings.ledger, now_us);
+        d->expired_us = now_us;
+        if (n_expired > 0)
+            log_warning("%zu leases expired; their videos are leased again", n_expired);
+    }
     record_given_up(d);
     /* A unit that was given up and could not be recorded is not done, and nobody works on it either. */
     over = ledger_waiting(d->settings.ledger) == 0 && ledger_leased(d->settings.ledger) == 0;

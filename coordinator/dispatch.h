@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "coordinator/ledger.h"
+#include "coordinator/units.h"
 #include "shard/manifest.h"
 #include "shard/wire.h"
 
@@ -16,7 +17,8 @@ struct dispatch;
 
 struct dispatch_settings {
     const struct manifest *manifest;
-    struct ledger *ledger;   /* unit i is entry i of the manifest */
+    struct ledger *ledger;
+    struct units *units;     /* what the ledger's units are, and their costs; NULL: unit i is entry i of the manifest */
     uint32_t n_agents;       /* one a rank */
     const char *fingerprint; /* an agent with another is sent away */
     int64_t silence_us;      /* an agent that says nothing for this long is lost; > 0 */
@@ -33,6 +35,7 @@ enum { DISPATCH_HEARTBEAT_US = 2000000, DISPATCH_AGAIN_US = 1000000 };
 struct dispatch_progress {
     uint64_t outcomes[OUTCOME_COUNT]; /* of units decided while this dispatch ran */
     uint64_t n_frames;
+    uint64_t n_videos; /* that were decided while this dispatch ran */
     uint64_t n_failed_attempts, n_lost_agents;
     uint32_t n_agents_working, n_lanes;
 };

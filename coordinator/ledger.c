@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum unit_state { UNIT_WAITING, UNIT_LEASED, UNIT_GIVEN_UP, UNIT_DONE };
+enum unit_state { UNIT_WAITING, UNIT_LEASED, UNIT_GIVEN_UP, UNIT_DONE, UNIT_HELD };
 
 /* 16 bytes. */
 struct unit {
@@ -34,7 +34,7 @@ struct ledger {
     size_t n_given_up, room_given_up;
     uint32_t *n_leased_by;  /* by agent */
     uint64_t *n_expired_by; /* by agent */
-    size_t n_leased, n_given_up_open, n_done;
+    size_t n_leased, n_given_up_open, n_done, n_held;
     uint64_t next_number;
     uint64_t n_duplicates;
     bool has_time;
@@ -159,10 +159,46 @@ void ledger_set_cost(struct ledger *l, uint32_t unit, float cost)
         l->units[unit].cost = cost;
 }
 
+void ledger_recost(struct ledger *l, float (*cost_of)(const void *context, uint32_t unit), const void *context)
+{
+    for (size_t i = 0; i < l->settings.n_units; i++) {
+        float cost = cost_of(context, (uint32_t)i);
+
+        if (cost == cost)
+            l->units[i].cost = cost;
+    }
+    for (size_t i = l->n_heap / 2; i-- > 0;)
+        heap_down(l, i, l->heap[i]);
+}
+
+float ledger_cost(const struct ledger *l, uint32_t unit)
+{
+    return unit < l->settings.n_units ? l->units[unit].cost : 0;
+}
+
+void ledger_hold(struct ledger *l, uint32_t unit)
+{
+    if (unit >= l->settings.n_units || l->heap_ready || l->units[unit].state != UNIT_WAITING)
+        return;
+    l->units[unit].state = UNIT_HELD;
+    l->n_held++;
+}
+
+void ledger_release(struct ledger *l, uint32_t unit)
+{
+    if (unit >= l->settings.n_units || l->units[unit].state != UNIT_HELD)
+        return;
+    l->units[unit].state = UNIT_WAITING;
+    l->n_held--;
+    if (l->heap_ready)
+        heap_push(l, unit);
+}
+
 void ledger_mark_done(struct ledger *l, uint32_t unit)
 {
     if (unit >= l->settings.n_units || l->heap_ready || l->units[unit].state == UNIT_DONE)
         return;
+    l->n_held -= l->units[unit].state == UNIT_HELD;
     l->units[unit].state = UNIT_DONE;
     l->n_done++;
 }
@@ -266,10 +302,19 @@ bool ledger_result(struct ledger *l, uint64_t lease_number, uint32_t unit)
     case UNIT_GIVEN_UP:
         l->n_given_up_open--;
         break;
+    case UNIT_HELD:
+        l->n_held--;
+        break;
     }
     u->state = UNIT_DONE;
     l->n_done++;
     return true;
+}
+
+void ledger_drop(struct ledger *l, uint32_t unit)
+{
+    if (unit < l->settings.n_units && l->units[unit].state != UNIT_DONE)
+        ledger_result(l, 0, unit);
 }
 
 void ledger_failed(struct ledger *l, uint64_t lease_number, uint32_t unit)
@@ -383,7 +428,7 @@ enum status ledger_next_given_up(struct ledger *l, uint32_t *ret_unit)
 
 size_t ledger_waiting(const struct ledger *l)
 {
-    return l->settings.n_units - l->n_leased - l->n_given_up_open - l->n_done;
+    return l->settings.n_units - l->n_leased - l->n_given_up_open - l->n_done - l->n_held;
 }
 
 size_t ledger_leased(const struct ledger *l)
@@ -413,7 +458,7 @@ uint64_t ledger_duplicates(const struct ledger *l)
 
 bool ledger_is_consistent(const struct ledger *l)
 {
-    size_t counts[4] = {0}, n_live = 0;
+    size_t counts[5] = {0}, n_live = 0;
 
     for (size_t i = 0; i < l->settings.n_units; i++) {
         const struct unit *u = &l->units[i];
@@ -432,5 +477,6 @@ bool ledger_is_consistent(const struct ledger *l)
             return false;
     }
     return counts[UNIT_LEASED] == l->n_leased && n_live == l->n_leased && counts[UNIT_DONE] == l->n_done &&
-           counts[UNIT_GIVEN_UP] == l->n_given_up_open && (!l->heap_ready || counts[UNIT_WAITING] == l->n_heap);
+           counts[UNIT_GIVEN_UP] == l->n_given_up_open && counts[UNIT_HELD] == l->n_held &&
+           (!l->heap_ready || counts[UNIT_WAITING] == l->n_heap);
 }

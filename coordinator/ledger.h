@@ -42,8 +42,20 @@ void ledger_close(struct ledger **l); /* NULL-safe; sets *l = NULL */
 
 /* Before the first lease: the cost decides the order (largest first, then by unit). Any unit of cost; default 0. */
 void ledger_set_cost(struct ledger *l, uint32_t unit, float cost);
+/* At any time: new costs for all units. O(n_units). */
+void ledger_recost(struct ledger *l, float (*cost_of)(const void *context, uint32_t unit), const void *context);
+float ledger_cost(const struct ledger *l, uint32_t unit);
 /* Before the first lease: a record of it exists already. */
 void ledger_mark_done(struct ledger *l, uint32_t unit);
+
+/* It needs no record any more: done, whatever it was. */
+void ledger_drop(struct ledger *l, uint32_t unit);
+
+/* Before the first lease: nobody gets it before it is released (a video whose segments are worked on in its place). It
+ * does not count as waiting. ledger_result may also decide it. */
+void ledger_hold(struct ledger *l, uint32_t unit);
+/* A held unit waits like the others from now on; anything else is left alone. */
+void ledger_release(struct ledger *l, uint32_t unit);
 
 /* agent < n_agents. STATUS_AGAIN: nothing waits now. STATUS_END: every unit is done. */
 enum status ledger_lease(struct ledger *l, uint32_t agent, int64_t now_us, struct lease *ret_lease);
@@ -66,7 +78,7 @@ size_t ledger_expire(struct ledger *l, int64_t now_us);
  * ledger_result(l, 0, unit). STATUS_END: none. Such a unit is not leased any more. */
 enum status ledger_next_given_up(struct ledger *l, uint32_t *ret_unit);
 
-size_t ledger_waiting(const struct ledger *l);
+size_t ledger_waiting(const struct ledger *l); /* without those that are held */
 size_t ledger_leased(const struct ledger *l);
 size_t ledger_leased_by(const struct ledger *l, uint32_t agent);
 /* Leases of this agent that expired so far. */

@@ -156,9 +156,18 @@ static enum status flush(void *context, struct error *e)
 static enum status record_given_up(void *context, uint32_t unit, struct error *e)
 {
     struct job *j = context;
-    const struct manifest_entry *entry = manifest_entry(j->settings->manifest, unit);
+    struct unit_place place = units_place(j->settings->units, unit);
+    const struct manifest_entry *entry = manifest_entry(j->settings->manifest, place.entry);
     struct result r = {.outcome = OUTCOME_CRASHED, .p_fake = __builtin_nan("")};
     enum status s = result_set_path(&r, entry->path);
+
+    if (place.n_segments > 1) {
+        r.segment = calloc(1, sizeof(*r.segment));
+        if (!r.segment)
+            s = error_no_memory(e);
+        else
+            *r.segment = (struct segment){.index = place.segment, .count = place.n_segments, .state = SEGMENT_FAILED};
+    }
 
     r.size_bytes = entry->size_bytes;
     r.mtime_ns = entry->mtime_ns;
@@ -308,6 +317,7 @@ static void loop(struct job *j)
             return;
         if (j->progress)
             progress_show(j->progress, j->dispatch, now);
+        channel_flush(j->channel);
         timeout_ms = busy ? 0 : timeout_ms >= JOB_MAX_WAIT_MS / 2 ? JOB_MAX_WAIT_MS : 2 * timeout_ms + 1;
         if (wait(j, timeout_ms))
             timeout_ms = 0;
@@ -320,6 +330,7 @@ static void release_all(struct channel *channel)
 
     for (unsigned i = 1; i < channel_size(channel); i++)
         send_to(channel, FOR_AGENT, i, &bye);
+    channel_flush(channel);
 }
 
 static void give_up_waiting(int signal_number)
@@ -358,6 +369,7 @@ static bool beat_until(struct channel *channel, const atomic_bool *done, int sig
                 send_to(channel, FOR_AGENT, i, &beat);
             told_us = clock_monotonic_us();
         }
+        channel_flush(channel);
         if (poll(&fds, 1, wait_ms) > 0)
             return false;
         wait_ms = wait_ms >= JOB_MAX_WAIT_MS / 2 ? JOB_MAX_WAIT_MS : 2 * wait_ms;
@@ -425,6 +437,7 @@ static enum status open_dispatch(struct job *j, struct error *e)
     const struct dispatch_settings settings = {
         .manifest = j->settings->manifest,
         .ledger = j->settings->ledger,
+        .units = j->settings->units,
         .n_agents = channel_size(j->channel),
         .fingerprint = j->settings->fingerprint,
         .silence_us = j->settings->silence_us,
@@ -434,7 +447,8 @@ static enum status open_dispatch(struct job *j, struct error *e)
         .context = j,
     };
     const struct progress_settings progress = {
-        .n_units = manifest_count(j->settings->manifest),
+        .n_videos = manifest_count(j->settings->manifest),
+        .n_before = j->settings->n_before,
         .ledger = j->settings->ledger,
         .outcomes = j->settings->outcomes_before,
         .path = j->settings->progress_path,
@@ -520,6 +534,7 @@ bool job_refuse(struct channel *channel, int64_t silence_us)
         unsigned from;
 
         if (channel_receive(channel, letter, &len, &from) != STATUS_OK) {
+            channel_flush(channel);
             poll(NULL, 0, 5);
             continue;
         }

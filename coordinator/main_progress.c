@@ -18,7 +18,6 @@ struct progress_line {
     struct progress_settings settings;
     uint64_t outcomes_before[OUTCOME_COUNT];
     char host_name[128];
-    size_t n_before;
     int64_t start_us, shown_us, counted_us, filed_us;
     struct lane_use use;
     bool live, drawn, filed, file_failed;
@@ -41,7 +40,6 @@ enum status progress_open(const struct progress_settings *settings, int64_t now_
         return error_no_memory(e);
     *p = (struct progress_line){
         .settings = *settings,
-        .n_before = ledger_done(settings->ledger),
         .start_us = now_us,
         .shown_us = now_us,
         .counted_us = now_us,
@@ -104,8 +102,8 @@ static void count_time(struct progress_line *p, const struct dispatch_progress *
 static void figure(const struct progress_line *p, const struct dispatch_progress *d, int64_t now_us,
                    struct figures *ret_f)
 {
-    struct figures f = {.d = *d, .n_done = ledger_done(p->settings.ledger)};
-    size_t here = f.n_done - p->n_before;
+    struct figures f = {.d = *d, .n_done = p->settings.n_before + (size_t)d->n_videos};
+    size_t here = (size_t)d->n_videos;
     double seconds = (double)(now_us - p->start_us) / 1e6;
 
     f.n_in_flight = ledger_leased(p->settings.ledger);
@@ -113,7 +111,7 @@ static void figure(const struct progress_line *p, const struct dispatch_progress
         f.n_unscored += outcome_has_score((enum outcome)o) ? 0 : d->outcomes[o];
     f.videos_per_s = seconds > 0 ? (double)here / seconds : 0;
     f.frames_per_s = seconds > 0 ? (double)d->n_frames / seconds : 0;
-    f.eta_s = here > 0 ? seconds / (double)here * (double)(p->settings.n_units - f.n_done) : -1;
+    f.eta_s = here > 0 ? seconds / (double)here * (double)(p->settings.n_videos - f.n_done) : -1;
     *ret_f = f;
 }
 
@@ -127,7 +125,7 @@ static void describe(const struct progress_line *p, const struct figures *f, cha
     snprintf(text, room,
              "%zu/%zu videos, %.2f videos/s, %.0f frames/s, ETA %s, %llu unscored, %llu failed attempt%s, %u rank%s, "
              "%u lane%s",
-             f->n_done, p->settings.n_units, f->videos_per_s, f->frames_per_s, eta, (unsigned long long)f->n_unscored,
+             f->n_done, p->settings.n_videos, f->videos_per_s, f->frames_per_s, eta, (unsigned long long)f->n_unscored,
              (unsigned long long)f->d.n_failed_attempts, f->d.n_failed_attempts == 1 ? "" : "s", f->d.n_agents_working,
              f->d.n_agents_working == 1 ? "" : "s", f->d.n_lanes, f->d.n_lanes == 1 ? "" : "s");
 }
@@ -154,7 +152,7 @@ static void append_figures(const struct progress_line *p, const struct figures *
     text_append_json(t, p->host_name);
     text_append_string(t, "\",\"job\":\"");
     text_append_json(t, job ? job : "");
-    text_append_format(t, "\",\"videos\":%zu,\"done\":%zu,\"outcomes\":{", p->settings.n_units, f->n_done);
+    text_append_format(t, "\",\"videos\":%zu,\"done\":%zu,\"outcomes\":{", p->settings.n_videos, f->n_done);
     for (unsigned o = 1; o < OUTCOME_COUNT; o++)
         text_append_format(t, "%s\"%s\":%" PRIu64, o > 1 ? "," : "", outcome_name((enum outcome)o),
                            p->outcomes_before[o] + f->d.outcomes[o]);

@@ -12,7 +12,7 @@ struct progress_line;
 enum { PROGRESS_FILE_US = 2000000 };
 
 struct progress_settings {
-    size_t n_units;              /* of the whole run, units of earlier starts included */
+    size_t n_videos, n_before;   /* of the whole run; those that earlier starts decided */
     const struct ledger *ledger; /* outlives it */
     const uint64_t *outcomes;    /* OUTCOME_COUNT of them, of earlier starts; copied; NULL: none */
     const char *path;            /* of progress.json; outlives it; NULL: none is written */

@@ -13,6 +13,7 @@
 #include "coordinator/main_hash.h"
 #include "coordinator/main_job.h"
 #include "coordinator/main_machine.h"
+#include "coordinator/main_plan.h"
 #include "coordinator/main_reduce.h"
 #include "coordinator/main_run_options.h"
 #include "coordinator/main_tail.h"
@@ -25,7 +26,7 @@
 #include "shard/text.h"
 
 /* Raised whenever the same file and detector may give another score than before. */
-#define PROTOCOL_VERSION "1"
+#define PROTOCOL_VERSION "2"
 
 enum { MAX_LOSSES = 4 }; /* of one unit, before it is given up */
 
@@ -78,11 +79,14 @@ struct whole {
     struct manifest *manifest;
     struct reduction before;
     struct ledger *ledger;
+    struct plan_work work;
+    struct units *units;
 };
 
 static void whole_close(struct whole *w)
 {
     ledger_close(&w->ledger);
+    units_close(&w->units);
     reduction_clear(&w->before);
     manifest_close(&w->manifest);
     run_folder_close(&w->folder);
@@ -90,8 +94,7 @@ static void whole_close(struct whole *w)
 
 static enum status fill_ledger(struct whole *w, const struct run_options *o, unsigned n_ranks, struct error *e)
 {
-    const struct ledger_settings settings = {
-        .n_units = manifest_count(w->manifest),
+    struct ledger_settings settings = {
         .n_agents = n_ranks,
         .attempts = (unsigned)o->retries + 1,
         .max_losses = MAX_LOSSES,
@@ -99,16 +102,8 @@ static enum status fill_ledger(struct whole *w, const struct run_options *o, uns
          * rest is for a machine that was asleep. */
         .lease_us = (o->lease_s > 0 ? (int64_t)o->lease_s : (int64_t)o->timeout_s * 3 + 60) * 1000000,
     };
-    enum status s = ledger_open(&settings, &w->ledger);
 
-    if (s != STATUS_OK)
-        return error_set(e, s, "%zu videos: %s", settings.n_units, status_name(s));
-    for (size_t i = 0; i < settings.n_units; i++) {
-        ledger_set_cost(w->ledger, (uint32_t)i, (float)manifest_entry(w->manifest, i)->size_bytes);
-        if (results_outcome(w->before.results, i) != OUTCOME_UNDECIDED)
-            ledger_mark_done(w->ledger, (uint32_t)i);
-    }
-    return STATUS_OK;
+    return main_plan_open(w->manifest, &w->before, &w->work, o->segment_s, &settings, &w->units, &w->ledger, e);
 }
 
 static void describe_corpus(const struct run_options *o, const struct whole *w, const struct layout_summary *summary)
@@ -120,14 +115,18 @@ static void describe_corpus(const struct run_options *o, const struct whole *w, 
     text_clear(&found);
     if (summary->notes[0] != '\0')
         log_warning("%s: %s", o->corpus.corpus, summary->notes);
+    if (units_count(w->units) > units_entries(w->units))
+        log_info("%s: costly videos are cut into %zu parts", o->corpus.corpus,
+                 units_count(w->units) - units_entries(w->units));
     main_log_journal_damage(&w->before);
     if (w->before.n_decided > 0)
         log_info("%s: resuming, %zu of %zu videos are decided", o->output, w->before.n_decided, w->before.count);
 }
 
-static enum status open_whole(const struct start *x, unsigned n_ranks, struct whole *ret_w, struct error *e)
+static enum status open_whole(const struct start *x, unsigned n_ranks, const struct zygote *z, struct whole *ret_w,
+                              struct error *e)
 {
-    struct whole w = {0};
+    struct whole w = {.work = main_plan_work(x->card, z)};
     struct layout_summary summary = {0};
     enum status s = layout_scan(x->options.corpus.corpus, &x->options.corpus.layout, &w.manifest, &summary, e);
 
@@ -286,6 +285,8 @@ static enum status work(const struct start *x, struct channel *channel, int sign
         .folder = w->folder,
         .manifest = w->manifest,
         .ledger = w->ledger,
+        .units = w->units,
+        .n_before = w->before.n_decided,
         .outcomes_before = w->before.outcomes,
         .progress_path = x->progress_path,
     };
@@ -310,7 +311,7 @@ static void prepare_whole(void *context)
     /* A detector that does not load must not begin a run. */
     p->status = zygote_wait(p->zygote, &p->e);
     if (p->status == STATUS_OK)
-        p->status = open_whole(p->start, p->n_ranks, &p->whole, &p->e);
+        p->status = open_whole(p->start, p->n_ranks, p->zygote, &p->whole, &p->e);
 }
 
 /* STATUS_END: a signal came; the preparation goes on, and the process must end by job_leave. */

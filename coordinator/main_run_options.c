@@ -4,11 +4,13 @@
 #include "coordinator/main_batch.h"
 #include "nodes/agent.h"
 #include "nodes/lane_pool.h"
+#include "shard/text.h"
 
 enum {
     DEFAULT_TIMEOUT_S = 600,
     DEFAULT_RETRIES = 1,
     DEFAULT_GRACE_S = 30,
+    DEFAULT_SEGMENT_S = 300,
     DEFAULT_LANE_MEMORY_MIB = 1536,
     DEFAULT_SILENCE_S = 30,
 };
@@ -25,6 +27,7 @@ enum {
     OPTION_SILENCE,
     OPTION_LEASE,
     OPTION_FLUSH,
+    OPTION_SEGMENT,
 };
 
 static const struct argp_option option_list[] = {
@@ -36,6 +39,10 @@ static const struct argp_option option_list[] = {
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "A video that takes longer is given up (default 600)", 1},
     {"retries", OPTION_RETRIES, "N", 0, "Further attempts after a crash or a timeout (default 1)", 1},
     {"lane-memory", OPTION_MEMORY, "MIB", 0, "Memory a lane may add to the detector's (default 1536)", 1},
+    {"segment", OPTION_SEGMENT, "SECONDS", 0,
+     "A video that will take a lane longer is worked on in parts, where the detector's sampling has several clips; 0: "
+     "never (default 300)",
+     1},
     {"grace", OPTION_GRACE, "SECONDS", 0, "After a signal, how long videos in work may take to end (default 30)", 1},
     {"silence", OPTION_SILENCE, "SECONDS", 0, "A rank that says nothing for this long is lost (default 30)", 1},
     {"lease", OPTION_LEASE, "SECONDS", 0,
@@ -89,6 +96,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case OPTION_RETRIES:
         options_number(state, "retries", arg, 0, 99, &o->retries);
         return 0;
+    case OPTION_SEGMENT:
+        if (parse_double(arg, 0, 1e6, &o->segment_s) != STATUS_OK)
+            argp_error(state, "--segment %s: not a number in 0..1000000", arg);
+        return 0;
     case OPTION_GRACE:
         options_number(state, "grace", arg, 0, 86400, &o->grace_s);
         return 0;
@@ -138,6 +149,7 @@ void main_run_parse(int argc, char **argv, struct run_options *ret_options)
         .timeout_s = DEFAULT_TIMEOUT_S,
         .retries = DEFAULT_RETRIES,
         .grace_s = DEFAULT_GRACE_S,
+        .segment_s = DEFAULT_SEGMENT_S,
         .silence_s = DEFAULT_SILENCE_S,
         .flush_records = AGENT_FLUSH_RECORDS,
         .lane_memory_mib = DEFAULT_LANE_MEMORY_MIB,

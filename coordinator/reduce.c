@@ -31,19 +31,14 @@ static bool is_of(const struct result *r, const struct manifest_entry *entry)
     return entry->size_bytes == r->size_bytes && entry->mtime_ns == r->mtime_ns;
 }
 
-static enum status settle(struct sink *sink, const struct result *r, uint64_t hash, struct error *e)
+/* One record of a whole video, or what its segments decided. Its content is left to be cleared. */
+static enum status keep(void *context, uint32_t i, struct result *r, struct error *e)
 {
+    struct sink *sink = context;
     struct reduction *x = sink->reduction;
-    size_t i = path_index_find_hashed(sink->index, r->path, hash);
-    const struct manifest_entry *entry = i == SIZE_MAX ? NULL : manifest_entry(sink->manifest, i);
-    enum outcome holder;
+    enum outcome holder = results_outcome(x->results, i);
     enum status s;
 
-    if (!entry || !is_of(r, entry)) {
-        x->n_foreign++;
-        return STATUS_OK;
-    }
-    holder = results_outcome(x->results, i);
     if (holder != OUTCOME_UNDECIDED) {
         x->n_duplicates++;
         if (!wins(r->outcome, holder))
@@ -59,6 +54,25 @@ static enum status settle(struct sink *sink, const struct result *r, uint64_t ha
     /* A journal's records keep stricter rules than these. */
     return s == STATUS_OK ? s
                           : error_set(e, STATUS_BUG, "%s: a record that cannot be kept: %s", r->path, status_name(s));
+}
+
+static enum status settle(struct sink *sink, struct result *r, uint64_t hash, struct error *e)
+{
+    struct reduction *x = sink->reduction;
+    size_t i = path_index_find_hashed(sink->index, r->path, hash);
+    const struct manifest_entry *entry = i == SIZE_MAX ? NULL : manifest_entry(sink->manifest, i);
+    bool kept;
+    enum status s;
+
+    if (!entry || !is_of(r, entry)) {
+        x->n_foreign++;
+        return STATUS_OK;
+    }
+    if (!r->segment)
+        return keep(sink, (uint32_t)i, r, e);
+    s = parts_take(x->parts, (uint32_t)i, r, &kept, e);
+    x->n_duplicates += s == STATUS_OK && !kept;
+    return s;
 }
 
 static enum status settle_all(struct sink *sink, struct error *e)
@@ -100,11 +114,15 @@ enum status reduce(const char *journal_folder, const char fingerprint[SHA256_HEX
 
     if (s == STATUS_OK && results_open(r.count, &r.results) != STATUS_OK)
         s = error_no_memory(e);
+    if (s == STATUS_OK && parts_open(&r.parts) != STATUS_OK)
+        s = error_no_memory(e);
     sink.index = index;
     if (s == STATUS_OK)
         s = journal_read(journal_folder, fingerprint, take, &sink, &r.journal, e);
     if (s == STATUS_OK)
         s = settle_all(&sink, e);
+    if (s == STATUS_OK)
+        s = parts_join(r.parts, keep, &sink, e);
     for (size_t k = 0; k < sink.n_waiting; k++)
         result_clear(&sink.waiting[k]);
     path_index_close(&index);
@@ -120,5 +138,6 @@ enum status reduce(const char *journal_folder, const char fingerprint[SHA256_HEX
 void reduction_clear(struct reduction *r)
 {
     results_close(&r->results);
+    parts_close(&r->parts);
     *r = (struct reduction){0};
 }

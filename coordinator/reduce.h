@@ -4,7 +4,8 @@
  * the record or the entry was made without --hash and so has no content, with its path, size and time of change. Others (of
  * files that are gone or changed) are counted and left out. Of several records of one entry the one
  * with a score wins, then the smaller outcome number, then the earlier in the journal's order; since a score depends
- * on nothing but the file and the detector, the outcome is the same whichever process wrote it when. */
+ * on nothing but the file and the detector, the outcome is the same whichever process wrote it when. Records of segments
+ * are gathered by video and count as one record of it where they decide it (coordinator/parts.h). */
 #ifndef FAKESIFT_COORDINATOR_REDUCE_H
 #define FAKESIFT_COORDINATOR_REDUCE_H
 
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 #include "coordinator/journal.h"
+#include "coordinator/parts.h"
 #include "coordinator/results.h"
 #include "coordinator/tally.h"
 #include "shard/manifest.h"
@@ -25,6 +27,7 @@ struct reduction {
     uint64_t n_duplicates;     /* records beyond the first of an entry */
     uint64_t n_foreign;        /* records of no entry */
     struct record_tally tally; /* of every intact record, also of those that do not count */
+    struct parts *parts;       /* records of segments; of videos that they do not decide */
     struct journal_summary journal;
 };
 

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shard/aggregate.h"
 #include "shard/status.h"
 
 struct hasher;
@@ -100,16 +101,6 @@ struct card_output {
     unsigned classes;            /* values a row; 1 for probability and logit of one class */
     unsigned fake_index;         /* < classes: the value that rises with a fake */
     bool positive_is_real;       /* one value that is P(real) or its logit */
-};
-
-enum aggregation {
-    AGGREGATE_MEAN = 1, /* of probabilities */
-    AGGREGATE_MEAN_LOGIT,
-    AGGREGATE_MAX,
-    AGGREGATE_MEDIAN,
-    AGGREGATE_TOP_K,     /* mean of the k largest */
-    AGGREGATE_CONFIDENT, /* FORMATS.md: the DFDC winner's rule */
-    AGGREGATE_SHARE      /* share of values >= 0.5 */
 };
 
 struct card_aggregation {

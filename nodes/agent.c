@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "shard/log.h"
+#include "shard/segment.h"
 
 /* A unit from its lease to its report. */
 struct task {
@@ -22,6 +23,7 @@ struct task {
     enum outcome outcome;
     int64_t wall_us;
     uint64_t n_frames;
+    uint32_t segment_state;
 };
 
 /* A queue with its last element, oldest first. */
@@ -211,6 +213,7 @@ static enum status flush(struct agent *a, int64_t now_us, struct error *e)
             .outcome = t->outcome,
             .wall_us = t->wall_us,
             .n_frames = t->n_frames,
+            .segment_state = t->segment_state,
         };
 
         say(a, &m, now_us);
@@ -244,6 +247,7 @@ static enum status record(struct agent *a, struct task *t, struct result *r, int
     t->outcome = r->outcome;
     t->wall_us = wall_us;
     t->n_frames = r->n_frames_decoded;
+    t->segment_state = r->segment ? r->segment->state : 0;
     put(&a->unreported, t);
     result_clear(r);
     /* Here, since many lanes may answer at once. */
@@ -260,6 +264,14 @@ static enum status record_without_lane(struct agent *a, struct task *t, enum out
     struct result r = {.outcome = outcome, .p_fake = NAN};
 
     result_set_message(&r, "%s", message);
+    if (t->lease.n_segments > 1) {
+        r.segment = calloc(1, sizeof(*r.segment));
+        if (!r.segment) {
+            task_close(t);
+            return error_no_memory(e);
+        }
+        *r.segment = (struct segment){.index = t->lease.segment, .count = t->lease.n_segments, .state = SEGMENT_FAILED};
+    }
     return record(a, t, &r, wall_us, now_us, e);
 }
 
@@ -398,7 +410,7 @@ static enum status start_units(struct agent *a, int64_t now_us, struct error *e)
             continue;
         }
         t->token = ++a->next_token;
-        s = lane_pool_start(a->pool, t->token, fd, now_us, e);
+        s = lane_pool_start_segment(a->pool, t->token, fd, t->lease.segment, t->lease.n_segments, now_us, e);
         if (s != STATUS_OK) {
             task_close(t);
             return s;
@@ -420,6 +432,14 @@ static void start_again(struct agent *a, struct task *t, const struct lane_pool_
     put_first(&a->waiting, t);
 }
 
+/* A lane is not trusted. */
+static bool is_of_lease(const struct result *r, const struct message *lease)
+{
+    if (lease->n_segments < 2 || !r->segment)
+        return lease->n_segments < 2 && !r->segment;
+    return r->segment->index == lease->segment && r->segment->count == lease->n_segments;
+}
+
 static enum status take_events(struct agent *a, int64_t now_us, struct error *e)
 {
     for (;;) {
@@ -434,6 +454,12 @@ static enum status take_events(struct agent *a, int64_t now_us, struct error *e)
         t = take_token(&a->running, event.token);
         if (!t)
             return error_set(e, STATUS_BUG, "a lane answered for a unit that nobody started");
+        if (event.kind == LANE_POOL_RESULT && !is_of_lease(&event.result, &t->lease)) {
+            result_clear(&event.result);
+            event.kind = LANE_POOL_FAILED;
+            event.outcome = OUTCOME_CRASHED;
+            snprintf(event.message, sizeof(event.message), "its lane answered for another part of a video");
+        }
         if (event.kind == LANE_POOL_RESULT)
             s = record(a, t, &event.result, event.wall_us, now_us, e);
         else if (event.kind == LANE_POOL_NOT_BEGUN)
@@ -447,7 +473,9 @@ static enum status take_events(struct agent *a, int64_t now_us, struct error *e)
 
 static bool flush_is_due(const struct agent *a, int64_t now_us)
 {
-    return now_us - a->oldest_record_us >= AGENT_FLUSH_US || a->cut_off || (!a->running.first && !a->waiting.first);
+    return now_us - a->oldest_record_us >= AGENT_FLUSH_US || a->cut_off ||
+           (!a->waiting.first &&
+            lane_pool_free(a->pool) > 0); /* a lane needs its next lease: what it did may bring it */
 }
 
 static enum status work(struct agent *a, int64_t now_us, struct error *e)

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nodes/aggregate.h"
 #include "nodes/crop.h"
+#include "shard/aggregate.h"
 
 enum { FRAME_BATCH_MAX = 16 };
 
@@ -341,7 +341,7 @@ enum status inference_patches(struct inference *i, const uint8_t *patches_hwc_u8
             s = score_rows(i, i->features, n_patches * i->frame_values, &p, e);
     }
     if (s == STATUS_OK)
-        *ret_p_fake = calibrate(&i->card->calibration, p);
+        *ret_p_fake = calibrate(i->card->calibration.temperature, i->card->calibration.bias, p);
     return s;
 }
 
@@ -351,6 +351,17 @@ enum status inference_landmarks(struct inference *i, const float *points, double
     enum status s = run_temporal(i, points, 2 * (size_t)i->card->landmark_points, i->card->sampling.frames, &p, e);
 
     if (s == STATUS_OK)
-        *ret_p_fake = calibrate(&i->card->calibration, p);
+        *ret_p_fake = calibrate(i->card->calibration.temperature, i->card->calibration.bias, p);
     return s;
+}
+
+uint64_t inference_clip_flops(const struct inference *i)
+{
+    uint64_t flops = i->joint ? session_flops(i->joint) : 0;
+
+    if (i->frame)
+        flops += session_flops(i->frame) * ((i->card->sampling.frames + i->frame_batch - 1) / i->frame_batch);
+    for (unsigned k = 0; k < i->card->networks.n_temporal; k++)
+        flops += session_flops(i->temporal[k]);
+    return flops;
 }

@@ -18,6 +18,9 @@ struct inference;
 enum status inference_open(const struct detector *detector, struct inference **ret_i, struct error *e);
 void inference_close(struct inference **i); /* NULL-safe; sets *i = NULL */
 
+/* Floating-point operations of one clip, 2 a multiply-add. */
+uint64_t inference_clip_flops(const struct inference *i);
+
 /* patches: n_patches (1..card's frames) tightly packed pictures of the card's crop size. */
 enum status inference_patches(struct inference *i, const uint8_t *patches_hwc_u8, unsigned n_patches,
                               double *ret_p_fake, struct error *e);

@@ -8,6 +8,7 @@
 #include "nodes/passing.h"
 #include "nodes/probe.h"
 #include "nodes/sandbox.h"
+#include "shard/segment.h"
 #include "shard/wire.h"
 
 static enum status probe(int fd, struct result *ret_result, struct error *e)
@@ -31,10 +32,12 @@ static enum status probe(int fd, struct result *ret_result, struct error *e)
 static enum status work(const struct lane_settings *settings, const struct lane_job *job, int fd,
                         struct result *ret_result, struct error *e)
 {
+    const struct scorer_part part = {.index = job->segment, .count = job->n_segments > 0 ? job->n_segments : 1};
+
     if (job->work == LANE_PROBE)
         return probe(fd, ret_result, e);
-    if (job->work == LANE_SCORE && settings->scorer)
-        return scorer_run(settings->scorer, fd, settings->notes, ret_result, e);
+    if (job->work == LANE_SCORE && settings->scorer && job->segment < part.count && part.count <= SEGMENT_MAX_COUNT)
+        return scorer_run(settings->scorer, fd, &part, settings->notes, ret_result, e);
     return error_set(e, STATUS_BUG, "a job of kind %u for a lane that cannot do it", job->work);
 }
 

@@ -213,15 +213,11 @@ static void close_all(const int *fds, size_t n)
         close(fds[i]);
 }
 
-enum status lane_pool_start(struct lane_pool *p, uint64_t token, int video_fd, int64_t now_us, struct error *e)
+/* As lane_pool_start_batch. */
+static enum status start(struct lane_pool *p, const struct lane_job *job, const uint64_t *tokens, const int *video_fds,
+                         int64_t now_us, struct error *e)
 {
-    return lane_pool_start_batch(p, &token, &video_fd, 1, now_us, e);
-}
-
-enum status lane_pool_start_batch(struct lane_pool *p, const uint64_t *tokens, const int *video_fds, size_t n,
-                                  int64_t now_us, struct error *e)
-{
-    const struct lane_job job = {.work = p->settings.work, .n_units = (uint32_t)n};
+    size_t n = job->n_units;
     struct lane *l = choose(p);
     enum status s = STATUS_OK;
 
@@ -232,7 +228,7 @@ enum status lane_pool_start_batch(struct lane_pool *p, const uint64_t *tokens, c
         return s != STATUS_OK ? s : error_set(e, STATUS_BUG, "a unit was started without a free lane");
     }
     /* A lane that died in the meantime cannot take it; its death is the unit's failed attempt, as for any other. */
-    s = passing_send(l->fd, &job, sizeof(job), video_fds, n);
+    s = passing_send(l->fd, job, sizeof(job), video_fds, n);
     close_all(video_fds, n);
     l->state = LANE_BUSY;
     l->has_unit = true;
@@ -244,6 +240,30 @@ enum status lane_pool_start_batch(struct lane_pool *p, const uint64_t *tokens, c
     if (s != STATUS_OK)
         kill_lane(p, l);
     return STATUS_OK;
+}
+
+enum status lane_pool_start(struct lane_pool *p, uint64_t token, int video_fd, int64_t now_us, struct error *e)
+{
+    const struct lane_job job = {.work = p->settings.work, .n_units = 1};
+
+    return start(p, &job, &token, &video_fd, now_us, e);
+}
+
+enum status lane_pool_start_batch(struct lane_pool *p, const uint64_t *tokens, const int *video_fds, size_t n,
+                                  int64_t now_us, struct error *e)
+{
+    const struct lane_job job = {.work = p->settings.work, .n_units = (uint32_t)n};
+
+    return start(p, &job, tokens, video_fds, now_us, e);
+}
+
+enum status lane_pool_start_segment(struct lane_pool *p, uint64_t token, int video_fd, uint32_t segment,
+                                    uint32_t n_segments, int64_t now_us, struct error *e)
+{
+    const struct lane_job job = {
+        .work = p->settings.work, .n_units = 1, .segment = segment, .n_segments = n_segments};
+
+    return start(p, &job, &token, &video_fd, now_us, e);
 }
 
 void lane_pool_kill_all(struct lane_pool *p)

@@ -63,6 +63,9 @@ enum status lane_pool_start(struct lane_pool *p, uint64_t token, int video_fd, i
  * event and its own deadline. Where it dies, those after the one in work are NOT_BEGUN. */
 enum status lane_pool_start_batch(struct lane_pool *p, const uint64_t *tokens, const int *video_fds, size_t n,
                                   int64_t now_us, struct error *e);
+/* The same for a part of the video. */
+enum status lane_pool_start_segment(struct lane_pool *p, uint64_t token, int video_fd, uint32_t segment,
+                                    uint32_t n_segments, int64_t now_us, struct error *e);
 /* Kills every unit in work; each still gives its event. */
 void lane_pool_kill_all(struct lane_pool *p);
 

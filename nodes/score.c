@@ -5,15 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nodes/aggregate.h"
 #include "nodes/crop.h"
 #include "nodes/decoder.h"
 #include "nodes/faces.h"
 #include "nodes/inference.h"
 #include "nodes/landmarks.h"
 #include "nodes/sampler.h"
+#include "nodes/score_speed.h"
 #include "nodes/tracks.h"
 #include "shard/clock.h"
+#include "shard/segment.h"
 
 enum { MAX_ALIVE = 2 * CARD_MAX_FACES };
 
@@ -22,8 +23,10 @@ struct slot {
     bool used;
     uint32_t track;
     unsigned n_patches;
-    unsigned n_until_face; /* patches up to the last one that shows the face, and not where it was before */
-    unsigned n_faces;      /* patches that show it */
+    unsigned n_until_face;            /* patches up to the last one that shows the face, and not where it was before */
+    unsigned n_faces;                 /* patches that show it */
+    unsigned first_frame, last_frame; /* of the clip, the ones that show it */
+    float first_box[4], last_box[4];
     int64_t start_us, end_us;
     uint8_t *patches; /* card's frames * patch bytes; allocated at first use, then kept */
 };
@@ -33,6 +36,7 @@ struct scorer {
     struct inference *inference;
     struct face_finder *finder; /* NULL for INPUT_FRAMES and INPUT_LANDMARKS */
     size_t patch_bytes;
+    double clip_s, face_s;
     struct slot slots[MAX_ALIVE];
 };
 
@@ -43,7 +47,9 @@ struct work {
     struct lane_notes *notes;
     uint32_t clip;
     size_t room_clips;
-    unsigned longest_track; /* frames, for the message of a video without a long enough track */
+    unsigned clip_frames;    /* of the current clip, read so far */
+    struct segment *segment; /* what the clips gave besides scores; of the whole video or of a part */
+    size_t room_tracks;
 };
 
 static void note_stage(struct work *w, const char *stage)
@@ -56,19 +62,6 @@ static void note_message(struct work *w, const char *message)
 {
     if (w->notes)
         snprintf(w->notes->message, sizeof(w->notes->message), "%s", message);
-}
-
-/* One search in a small black picture, so that lanes share what the libraries allocate at their first run. */
-static enum status warm_up(struct scorer *s, struct error *e)
-{
-    enum { SIDE_PX = 128 };
-    static const uint8_t black[SIDE_PX * SIDE_PX * 3];
-    const struct image picture = {
-        .rgb_hwc_u8 = black, .width_px = SIDE_PX, .height_px = SIDE_PX, .stride_bytes = 3 * SIDE_PX};
-    struct face faces[CARD_MAX_FACES];
-    size_t n_faces;
-
-    return face_finder_run(s->finder, &picture, faces, CARD_MAX_FACES, &n_faces, e);
 }
 
 enum status scorer_open(const struct detector *detector, struct scorer **ret_s, struct error *e)
@@ -86,13 +79,21 @@ enum status scorer_open(const struct detector *detector, struct scorer **ret_s, 
         s = face_finder_open(detector->face_card, (const struct network *const *)detector->face_networks, &card->face,
                              &x->finder, e);
     if (s == STATUS_OK && x->finder)
-        s = warm_up(x, e);
+        s = score_speed_faces(x->finder, card, &x->face_s, e);
+    if (s == STATUS_OK)
+        s = score_speed_clip(x->inference, card, &x->clip_s, e);
     if (s != STATUS_OK) {
         scorer_close(&x);
         return s;
     }
     *ret_s = x;
     return STATUS_OK;
+}
+
+void scorer_speed(const struct scorer *s, double *ret_clip_s, double *ret_face_s)
+{
+    *ret_clip_s = s->clip_s;
+    *ret_face_s = s->face_s;
 }
 
 void scorer_close(struct scorer **s)
@@ -128,6 +129,27 @@ static enum status add_clip(struct work *w, const struct clip_score *clip, struc
     return STATUS_OK;
 }
 
+static enum status add_track(struct work *w, const struct slot *slot, struct error *e)
+{
+    struct segment *g = w->segment;
+    struct clip_track t = {
+        .clip = w->clip, .number = slot->track, .first_frame = slot->first_frame, .n_missed = slot->last_frame};
+
+    memcpy(t.first_box, slot->first_box, sizeof(t.first_box));
+    memcpy(t.last_box, slot->last_box, sizeof(t.last_box));
+    if (g->n_tracks == w->room_tracks) {
+        size_t room = w->room_tracks ? w->room_tracks * 2 : 16;
+        struct clip_track *bigger = realloc(g->tracks, room * sizeof(*bigger));
+
+        if (!bigger)
+            return error_no_memory(e);
+        g->tracks = bigger;
+        w->room_tracks = room;
+    }
+    g->tracks[g->n_tracks++] = t;
+    return STATUS_OK;
+}
+
 /* Scores what a track has gathered in the clip and frees its slot. */
 static enum status finish_slot(struct work *w, struct slot *slot, struct error *e)
 {
@@ -140,13 +162,13 @@ static enum status finish_slot(struct work *w, struct slot *slot, struct error *
         .n_frames = slot->n_until_face,
     };
     int64_t start = clock_monotonic_us();
-    enum status st;
+    enum status st = add_track(w, slot, e);
 
     slot->used = false;
-    if (slot->n_faces > w->longest_track)
-        w->longest_track = slot->n_faces;
-    if (slot->n_faces < s->card->sampling.min_frames)
-        return STATUS_OK;
+    if (slot->n_faces > w->segment->longest_track)
+        w->segment->longest_track = slot->n_faces;
+    if (st != STATUS_OK || slot->n_faces < s->card->sampling.min_frames)
+        return st;
     note_stage(w, "network");
     st = inference_patches(s->inference, slot->patches, slot->n_until_face, &clip.p_fake, e);
     w->result->network_us += clock_monotonic_us() - start;
@@ -184,18 +206,25 @@ static struct slot *slot_of(struct scorer *s, uint32_t track)
     return unused;
 }
 
-/* Room for the next patch of a track; NULL when out of memory. held: it shows where the face was, and counts only when the
- * face comes back. */
-static uint8_t *next_patch(struct scorer *s, uint32_t track, bool held, int64_t pts_us)
+/* Room for the next patch of a track; NULL when out of memory. A held one shows where the face was, and counts only when
+ * the face comes back. */
+static uint8_t *next_patch(struct work *w, const struct tracked_face *face, int64_t pts_us)
 {
-    struct slot *slot = slot_of(s, track);
+    struct scorer *s = w->scorer;
+    struct slot *slot = slot_of(s, face->track);
+    const float box[4] = {face->face.x0, face->face.y0, face->face.x1, face->face.y1};
 
     if (!slot || slot->n_patches == s->card->sampling.frames)
         return NULL;
-    if (slot->n_patches == 0)
+    if (slot->n_patches == 0) {
         slot->start_us = pts_us;
-    if (!held) {
+        slot->first_frame = w->clip_frames;
+        memcpy(slot->first_box, box, sizeof(box));
+    }
+    if (!face->held) {
         slot->end_us = pts_us;
+        slot->last_frame = w->clip_frames;
+        memcpy(slot->last_box, box, sizeof(box));
         slot->n_until_face = slot->n_patches + 1;
         slot->n_faces++;
     }
@@ -244,7 +273,7 @@ static enum status take_faces(struct work *w, struct tracker *tracker, const str
 
         if (alive[i].held && !has_slot(s, alive[i].track))
             continue;
-        patch = next_patch(s, alive[i].track, alive[i].held, frame->pts_us);
+        patch = next_patch(w, &alive[i], frame->pts_us);
         if (!patch)
             return error_no_memory(e);
         crop_face(&s->card->crop, &alive[i].face, &frame->image, patch);
@@ -256,7 +285,8 @@ static enum status take_faces(struct work *w, struct tracker *tracker, const str
 static enum status take_whole(struct work *w, const struct decoder_frame *frame, struct error *e)
 {
     struct scorer *s = w->scorer;
-    uint8_t *patch = next_patch(s, 0, false, frame->pts_us);
+    const struct tracked_face whole = {0};
+    uint8_t *patch = next_patch(w, &whole, frame->pts_us);
 
     if (!patch)
         return error_no_memory(e);
@@ -273,8 +303,8 @@ static int64_t last_frame_us(const struct video_facts *facts)
 }
 
 /* Reads the frames of one clip. Frames that cannot be had are counted by their absence. */
-static enum status run_clip(struct work *w, struct decoder *decoder, struct tracker *tracker, const int64_t *wanted_us,
-                            unsigned n_wanted, struct error *e)
+static enum status read_clip(struct work *w, struct decoder *decoder, struct tracker *tracker, const int64_t *wanted_us,
+                             unsigned n_wanted, struct error *e)
 {
     struct result *r = w->result;
     int64_t last_us = -1;
@@ -307,109 +337,60 @@ static enum status run_clip(struct work *w, struct decoder *decoder, struct trac
         last_us = frame.pts_us;
         r->n_frames_decoded++;
         s = tracker ? take_faces(w, tracker, &frame, e) : take_whole(w, &frame, e);
+        w->clip_frames++;
     }
     return s == STATUS_OK ? finish_ended_slots(w, NULL, 0, e) : s;
 }
 
-static int by_track_and_clip(const void *a, const void *b)
+/* A clip stands for itself, so that it does not matter who works on the one before; shard/segment.h links its tracks. */
+static enum status run_clip(struct work *w, struct decoder *decoder, const int64_t *wanted_us, unsigned n_wanted,
+                            struct error *e)
 {
-    const struct clip_score *x = a, *y = b;
+    struct segment *g = w->segment;
+    size_t n_before = g->n_tracks;
+    struct tracker *tracker = NULL;
+    enum status s;
 
-    if (x->track != y->track)
-        return x->track < y->track ? -1 : 1;
-    return (x->clip > y->clip) - (x->clip < y->clip);
+    if (w->scorer->finder) {
+        tracker = tracker_open(&w->scorer->card->face);
+        if (!tracker)
+            return error_no_memory(e);
+    }
+    w->clip_frames = 0;
+    s = read_clip(w, decoder, tracker, wanted_us, n_wanted, e);
+    g->clip_frames[w->clip - g->first_clip] = w->clip_frames;
+    for (size_t i = n_before; i < g->n_tracks; i++)
+        g->tracks[i].n_missed = w->clip_frames - 1 - g->tracks[i].n_missed;
+    tracker_close(&tracker);
+    return s;
 }
 
-/* Clip scores -> track scores -> the video's score. */
-static enum status reduce_clips(struct work *w, struct error *e)
+static int by_clip_and_number(const void *a, const void *b)
 {
-    const struct card_aggregation *a = &w->scorer->card->aggregation;
-    struct result *r = w->result;
-    size_t n_tracks = 0;
-    double *values = malloc(2 * r->n_clips * sizeof(*values));
-    double *tracks;
+    const struct clip_track *x = a, *y = b;
 
-    if (!values)
-        return error_no_memory(e);
-    tracks = values + r->n_clips;
-    qsort(r->clips, r->n_clips, sizeof(*r->clips), by_track_and_clip);
-    for (size_t first = 0, end; first < r->n_clips; first = end) {
-        for (end = first; end < r->n_clips && r->clips[end].track == r->clips[first].track; end++)
-            values[end - first] = r->clips[end].p_fake;
-        /* Tracks without a clip score leave gaps; the numbers that are kept have none. */
-        for (size_t i = first; i < end; i++)
-            r->clips[i].track = (uint32_t)n_tracks;
-        tracks[n_tracks++] = aggregate(a->clips, a->top_k, values, end - first);
-    }
-    r->n_tracks = (uint32_t)n_tracks;
-    r->p_fake = aggregate(a->tracks, a->top_k, tracks, n_tracks);
-    free(values);
-    return STATUS_OK;
-}
-
-static const char *separator_before(const char *words)
-{
-    return words[0] ? ": " : "";
-}
-
-/* What the video is when it has no score, or what to say about the one it has. */
-static void decide(struct work *w, const struct decoder *d)
-{
-    struct result *r = w->result;
-    const struct card *card = w->scorer->card;
-    const char *words = decoder_last_words(d);
-    bool errors = decoder_error_count(d) > 0;
-
-    if (r->n_clips > 0) {
-        bool lost = r->n_frames_decoded < r->n_frames_wanted;
-
-        r->outcome = lost ? OUTCOME_PARTIAL_DECODE : OUTCOME_SCORED;
-        if (lost)
-            result_set_message(r, "read %u of %u wanted frames%s%s", r->n_frames_decoded, r->n_frames_wanted,
-                               separator_before(words), words);
-        else if (errors)
-            result_set_message(r, "every wanted frame was read, %u decoding errors%s%s", decoder_error_count(d),
-                               separator_before(words), words);
-        return;
-    }
-    if (r->n_frames_decoded == 0) {
-        r->outcome = OUTCOME_DECODE_ERROR;
-        result_set_message(r, "no frame could be decoded%s%s", separator_before(words), words);
-    } else if (r->n_frames_decoded < card->sampling.min_frames) {
-        r->outcome = errors ? OUTCOME_DECODE_ERROR : OUTCOME_TOO_SHORT;
-        result_set_message(r, "%u frame%s, the detector needs %u%s%s", r->n_frames_decoded,
-                           r->n_frames_decoded == 1 ? "" : "s", card->sampling.min_frames, separator_before(words),
-                           words);
-    } else if (w->longest_track > 0) {
-        /* There is a face, or there are frames, and in no clip enough of them. */
-        r->outcome = OUTCOME_TOO_SHORT;
-        result_set_message(r, "the longest %s has %u frame%s, the detector needs %u",
-                           w->scorer->finder ? "track" : "clip", w->longest_track, w->longest_track == 1 ? "" : "s",
-                           card->sampling.min_frames);
-    } else {
-        r->outcome = OUTCOME_NO_FACE;
-        result_set_message(r, "no face of at least %u px in %u frames", card->face.min_face_px, r->n_frames_decoded);
-    }
+    if (x->clip != y->clip)
+        return x->clip < y->clip ? -1 : 1;
+    return (x->number > y->number) - (x->number < y->number);
 }
 
 static enum status run_clips(struct work *w, struct decoder *decoder, struct error *e)
 {
-    struct scorer *s = w->scorer;
+    struct segment *g = w->segment;
     struct sample_plan plan = {0};
-    struct tracker *tracker = NULL;
-    enum status st = sample_plan_make(&s->card->sampling, last_frame_us(decoder_facts(decoder)), &plan);
+    enum status st = sample_plan_make(&w->scorer->card->sampling, last_frame_us(decoder_facts(decoder)), &plan);
 
     if (st != STATUS_OK)
         return error_set(e, st, "the sampling plan: %s", status_name(st));
-    w->result->n_frames_wanted = plan.n_clips * plan.n_frames;
-    if (s->finder) {
-        tracker = tracker_open(&s->card->face);
-        if (!tracker)
-            st = error_no_memory(e);
-    }
-    for (w->clip = 0; st == STATUS_OK && w->clip < plan.n_clips; w->clip++)
-        st = run_clip(w, decoder, tracker, plan.wanted_us + (size_t)w->clip * plan.n_frames, plan.n_frames, e);
-    tracker_close(&tracker);
+    segment_range(plan.n_clips, g->index, g->count, &g->first_clip, &g->n_clips);
+    w->result->n_frames_wanted = g->n_clips * plan.n_frames;
+    g->clip_frames = calloc(g->n_clips + 1, sizeof(*g->clip_frames));
+    if (!g->clip_frames)
+        st = error_no_memory(e);
+    for (w->clip = g->first_clip; st == STATUS_OK && w->clip < g->first_clip + g->n_clips; w->clip++)
+        st = run_clip(w, decoder, plan.wanted_us + (size_t)w->clip * plan.n_frames, plan.n_frames, e);
+    if (g->n_tracks > 1)
+        qsort(g->tracks, g->n_tracks, sizeof(*g->tracks), by_clip_and_number);
     sample_plan_clear(&plan);
     return st;
 }
@@ -432,17 +413,30 @@ static enum status score_video(struct work *w, int fd, struct error *e)
         if (r->outcome == OUTCOME_UNDECIDED)
             r->outcome = OUTCOME_DECODE_ERROR;
         result_set_message(r, "%s", open_error.text);
+        w->segment->state = SEGMENT_FAILED;
         return STATUS_OK;
     }
     r->facts = *decoder_facts(decoder);
     s = run_clips(w, decoder, e);
-    if (s == STATUS_OK) {
-        decide(w, decoder);
-        if (r->n_clips > 0)
-            s = reduce_clips(w, e);
-    }
+    if (s == STATUS_OK)
+        s = segment_conclude(r, w->segment, decoder_error_count(decoder), decoder_last_words(decoder), e);
     decoder_close(&decoder);
     return s;
+}
+
+/* The blocks of one sequence are one track. */
+static enum status link_blocks(struct work *w, struct error *e)
+{
+    const struct slot none = {0};
+    enum status s = STATUS_OK;
+
+    w->segment->n_clips = (uint32_t)w->result->n_clips;
+    w->segment->clip_frames = calloc(w->result->n_clips + 1, sizeof(*w->segment->clip_frames));
+    if (!w->segment->clip_frames)
+        return error_no_memory(e);
+    for (w->clip = 0; s == STATUS_OK && w->clip < w->segment->n_clips; w->clip++)
+        s = add_track(w, &none, e);
+    return s == STATUS_OK ? segment_link(w->result, w->segment, e) : s;
 }
 
 static enum status score_landmarks(struct work *w, int fd, struct error *e)
@@ -474,21 +468,41 @@ static enum status score_landmarks(struct work *w, int fd, struct error *e)
             s = add_clip(w, &clip, e);
     }
     free(rows);
+    if (s == STATUS_OK)
+        s = link_blocks(w, e);
     if (s != STATUS_OK)
         return s;
     r->outcome = r->n_clips > 0 ? OUTCOME_SCORED : OUTCOME_TOO_SHORT;
     if (r->n_clips > 0)
-        return reduce_clips(w, e);
+        return STATUS_OK;
     result_set_message(r, "%zu frames, the detector needs %u", n_rows, card->sampling.frames);
     return STATUS_OK;
 }
 
-enum status scorer_run(struct scorer *s, int fd, struct lane_notes *notes, struct result *ret_result, struct error *e)
+static struct segment_rule rule_of(const struct card *card)
+{
+    return (struct segment_rule){
+        .has_faces = card->input == INPUT_FACES,
+        .clips = card->aggregation.clips,
+        .tracks = card->aggregation.tracks,
+        .top_k = card->aggregation.top_k,
+        .min_frames = card->sampling.min_frames,
+        .hold_frames = card->face.hold_frames,
+        .min_face_px = card->face.min_face_px,
+        .min_overlap = card->face.min_overlap,
+    };
+}
+
+enum status scorer_run(struct scorer *s, int fd, const struct scorer_part *part, struct lane_notes *notes,
+                       struct result *ret_result, struct error *e)
 {
     struct result result = {.p_fake = NAN};
-    struct work w = {.scorer = s, .result = &result, .notes = notes};
+    struct work w = {.scorer = s, .result = &result, .notes = notes, .segment = calloc(1, sizeof(*w.segment))};
     enum status st;
 
+    if (!w.segment)
+        return error_no_memory(e);
+    *w.segment = (struct segment){.index = part->index, .count = part->count, .rule = rule_of(s->card)};
     if (notes)
         *notes = (struct lane_notes){0};
     for (size_t i = 0; i < MAX_ALIVE; i++)
@@ -497,10 +511,14 @@ enum status scorer_run(struct scorer *s, int fd, struct lane_notes *notes, struc
     if (st == STATUS_UNSUPPORTED) {
         result.outcome = OUTCOME_UNSUPPORTED;
         result.p_fake = NAN;
-        result.n_clips = 0;
+        segment_drop_finds(&result, w.segment, SEGMENT_TROUBLED);
         result_set_message(&result, "%s", e->text);
         st = STATUS_OK;
     }
+    if (part->count > 1)
+        result.segment = w.segment;
+    else
+        segment_free(&w.segment);
     if (st != STATUS_OK) {
         result_clear(&result);
         return st;

@@ -2,7 +2,7 @@
  *
  * In: an open descriptor. Out: a struct result without identity and timings of the agent: outcome, score, clips, facts.
  *     descriptor -> decoder -> faces -> tracks -> crops -> frame network -> temporal network -> clip scores
- *                -> track scores -> video score
+ *                -> (shard/segment.h) tracks through the video -> track scores -> video score
  * The networks' sessions are opened and run once by scorer_open, so a process that forks afterwards shares them.
  * Nothing but the bytes of the file and the detector decides the result: batches are padded to one size, sums run in one
  * order. One thread owns a scorer. */
@@ -18,10 +18,19 @@ struct scorer;
 
 /* The detector outlives the scorer. Errors name the card's key that the networks contradict. */
 enum status scorer_open(const struct detector *detector, struct scorer **ret_s, struct error *e);
+/* Seconds of one core for the networks over a clip and for the face search in a frame, for whoever plans the work: timed
+ * at scorer_open, but for networks so large that this would hold up the start; those are reckoned from their operations. */
+void scorer_speed(const struct scorer *s, double *ret_clip_s, double *ret_face_s);
 void scorer_close(struct scorer **s); /* NULL-safe; sets *s = NULL */
 
+/* Which part of the video: segment index of count (shard/segment.h); 0 of 1 is the whole. */
+struct scorer_part {
+    uint32_t index, count;
+};
+
 /* Never fails for a bad file: that is an outcome. STATUS_NO_MEMORY and the like are ours. notes may be NULL.
- * *ret_result is the caller's to result_clear. */
-enum status scorer_run(struct scorer *s, int fd, struct lane_notes *notes, struct result *ret_result, struct error *e);
+ * *ret_result is the caller's to result_clear; it has a segment when a part was asked for. */
+enum status scorer_run(struct scorer *s, int fd, const struct scorer_part *part, struct lane_notes *notes,
+                       struct result *ret_result, struct error *e);
 
 #endif

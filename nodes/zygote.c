@@ -32,6 +32,7 @@ struct zygote {
     pid_t pid;
     int fd;
     bool ready;
+    struct zygote_speed speed;
 };
 
 /* The zygote's own side. */
@@ -221,6 +222,8 @@ static void zygote_main(const struct zygote_settings *settings, int agent_fd)
         send_event(&n, &event);
         _exit(1);
     }
+    if (n.scorer)
+        scorer_speed(n.scorer, &event.speed.clip_s, &event.speed.face_s);
     fds[1].fd = child_signals();
     s = fds[1].fd < 0 ? STATUS_IO : send_event(&n, &event);
     while (s == STATUS_OK) {
@@ -321,14 +324,21 @@ enum status zygote_next_event(struct zygote *z, struct zygote_event *ret_event)
         return STATUS_END;
     if (s == STATUS_OK)
         ret_event->text[sizeof(ret_event->text) - 1] = '\0';
-    if (s == STATUS_OK && ret_event->kind == ZYGOTE_READY)
+    if (s == STATUS_OK && ret_event->kind == ZYGOTE_READY) {
         z->ready = true;
+        z->speed = ret_event->speed;
+    }
     return s == STATUS_AGAIN || s == STATUS_OK ? s : STATUS_END;
 }
 
 bool zygote_is_ready(const struct zygote *z)
 {
     return z->ready;
+}
+
+struct zygote_speed zygote_speed(const struct zygote *z)
+{
+    return z->speed;
 }
 
 enum status zygote_wait(struct zygote *z, struct error *e)

@@ -25,6 +25,12 @@ struct zygote_settings {
     bool require_sandbox;             /* a lane without every layer refuses to work */
 };
 
+/* Of the detector on this machine, one lane; 0 where it has no such stage. */
+struct zygote_speed {
+    double clip_s; /* the networks over one clip */
+    double face_s; /* the face search in one frame of the searched size */
+};
+
 enum zygote_event_kind { ZYGOTE_READY = 1, ZYGOTE_FAILED, ZYGOTE_LANE_DIED };
 
 /* READY and FAILED come once; zygote_wait takes them when it is called before zygote_next_event. */
@@ -33,6 +39,7 @@ struct zygote_event {
     enum zygote_event_kind kind;
     uint32_t lane;               /* LANE_DIED */
     int wait_status;             /* LANE_DIED */
+    struct zygote_speed speed;   /* READY */
     char text[ERROR_TEXT_BYTES]; /* FAILED; LANE_DIED: why there never was a process, else "" */
 };
 
@@ -44,6 +51,8 @@ void zygote_stop(struct zygote **z);
 /* Waits until it is ready. STATUS_INVALID: the detector does not load (said in e). STATUS_IO: it died. */
 enum status zygote_wait(struct zygote *z, struct error *e);
 bool zygote_is_ready(const struct zygote *z);
+/* Zeros before it is ready. */
+struct zygote_speed zygote_speed(const struct zygote *z);
 
 /* Readable when zygote_next_event has something. */
 int zygote_fd(const struct zygote *z);

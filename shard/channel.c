@@ -6,22 +6,44 @@
 
 #include "shard/text.h"
 
-enum { MESSAGE_TAG = 1 };
+enum {
+    MESSAGE_TAG = 1,
+    LENGTH_BYTES = 2, /* before each message of a parcel, little-endian */
+    /* Under the eager limit of Open MPI's shared memory (4 KiB with its header), so that sending needs nothing of the
+     * receiver; a message that does not fit goes alone. */
+    PARCEL_BYTES = 3584,
+    MOST_BYTES = CHANNEL_MAX_BYTES + LENGTH_BYTES,
+    MAX_IN_FLIGHT = 8, /* parcels to one rank that it has not taken; more wait here */
+};
 
+_Static_assert(CHANNEL_MAX_BYTES <= UINT16_MAX, "a length has two bytes");
+
+/* Messages on their way together. */
 struct parcel {
     struct parcel *next;
-    unsigned to;
-    MPI_Request request; /* unused in the queue to oneself */
-    size_t len_bytes;
+    unsigned to, n_messages;
+    MPI_Request request;
+    size_t len_bytes, room_bytes;
     uint8_t data[];
+};
+
+/* What one rank is to get. */
+struct outbox {
+    struct parcel *first, *last; /* not started, oldest first; the last is still filled */
+    unsigned n_messages, n_in_flight;
 };
 
 struct channel {
     bool mpi;
     unsigned rank, size;
     struct parcel *sending;        /* started, newest first */
-    struct parcel *own, *own_last; /* to oneself, oldest first */
-    unsigned *n_pending;           /* by rank */
+    struct parcel *own, *own_last; /* to oneself, one message each, oldest first */
+    struct outbox *outboxes;       /* by rank */
+    size_t n_filled;               /* ranks with something that was not started */
+    /* The parcel that was received last, as far as it was not handed out. */
+    uint8_t *received;
+    size_t received_bytes, taken_bytes;
+    unsigned received_from;
 };
 
 static unsigned from_environment(const char *const names[], unsigned otherwise)
@@ -85,8 +107,9 @@ enum status channel_open(bool launched, struct channel **ret_c, struct error *e)
     }
     c->rank = (unsigned)rank;
     c->size = (unsigned)size;
-    c->n_pending = calloc(c->size, sizeof(*c->n_pending));
-    if (!c->n_pending) {
+    c->outboxes = calloc(c->size, sizeof(*c->outboxes));
+    c->received = malloc(MOST_BYTES);
+    if (!c->outboxes || !c->received) {
         channel_close(&c, false);
         return error_no_memory(e);
     }
@@ -106,11 +129,49 @@ static void collect(struct channel *c)
         MPI_Test(&p->request, &done, MPI_STATUS_IGNORE);
         if (done) {
             *link = p->next;
-            c->n_pending[p->to]--;
+            c->outboxes[p->to].n_messages -= p->n_messages;
+            c->outboxes[p->to].n_in_flight--;
             free(p);
         } else {
             link = &p->next;
         }
+    }
+}
+
+/* NOLINTBEGIN(clang-analyzer-optin.mpi.MPI-Checker): a request lives on in the list, whose members collect() tests and
+ * channel_close() waits for; the checker looks for both within one call of this module. */
+static enum status start(struct channel *c, struct outbox *box)
+{
+    struct parcel *p = box->first;
+
+    if (MPI_Isend(p->data, (int)p->len_bytes, MPI_BYTE, (int)p->to, MESSAGE_TAG, MPI_COMM_WORLD, &p->request) !=
+        MPI_SUCCESS)
+        return STATUS_IO;
+    box->first = p->next;
+    if (!box->first)
+        box->last = NULL;
+    box->n_in_flight++;
+    p->next = c->sending;
+    c->sending = p;
+    return STATUS_OK;
+}
+
+/* One that cannot be started is tried again at the next flush; the silence that it makes is judged elsewhere. */
+void channel_flush(struct channel *c)
+{
+    if (!c->mpi || (!c->sending && c->n_filled == 0))
+        return;
+    collect(c);
+    for (unsigned i = 0; i < c->size && c->n_filled > 0; i++) {
+        struct outbox *box = &c->outboxes[i];
+
+        if (!box->first)
+            continue;
+        while (box->first && box->n_in_flight < MAX_IN_FLIGHT) {
+            if (start(c, box) != STATUS_OK)
+                break;
+        }
+        c->n_filled -= !box->first;
     }
 }
 
@@ -121,6 +182,7 @@ void channel_close(struct channel **c, bool orderly)
     if (!x)
         return;
     if (x->mpi && orderly) {
+        channel_flush(x);
         for (struct parcel *p = x->sending; p; p = p->next)
             MPI_Wait(&p->request, MPI_STATUS_IGNORE);
         MPI_Finalize();
@@ -138,7 +200,16 @@ void channel_close(struct channel **c, bool orderly)
         x->sending = p->next;
         free(p);
     }
-    free(x->n_pending);
+    for (unsigned i = 0; x->outboxes && i < x->size; i++) {
+        while (x->outboxes[i].first) {
+            struct parcel *p = x->outboxes[i].first;
+
+            x->outboxes[i].first = p->next;
+            free(p);
+        }
+    }
+    free(x->outboxes);
+    free(x->received);
     free(x);
     *c = NULL;
 }
@@ -161,56 +232,118 @@ unsigned channel_size(const struct channel *c)
     return c->size;
 }
 
+static struct parcel *new_parcel(unsigned to, size_t room_bytes)
+{
+    struct parcel *p = malloc(sizeof(*p) + room_bytes);
+
+    if (p)
+        *p = (struct parcel){.to = to, .room_bytes = room_bytes};
+    return p;
+}
+
+static enum status send_to_self(struct channel *c, const void *data, size_t len_bytes)
+{
+    struct parcel *p = new_parcel(c->rank, len_bytes);
+
+    if (!p)
+        return STATUS_NO_MEMORY;
+    p->len_bytes = len_bytes;
+    memcpy(p->data, data, len_bytes);
+    if (c->own_last && c->own)
+        c->own_last->next = p;
+    else
+        c->own = p;
+    c->own_last = p;
+    return STATUS_OK;
+}
+
+static enum status add_to_outbox(struct channel *c, unsigned to, const void *data, size_t len_bytes)
+{
+    struct outbox *box = &c->outboxes[to];
+    size_t needed = LENGTH_BYTES + len_bytes;
+    struct parcel *p = box->last;
+
+    if (!p || p->room_bytes - p->len_bytes < needed) {
+        p = new_parcel(to, needed > PARCEL_BYTES ? needed : PARCEL_BYTES);
+        if (!p)
+            return STATUS_NO_MEMORY;
+        if (box->last)
+            box->last->next = p;
+        else
+            box->first = p;
+        c->n_filled += !box->last;
+        box->last = p;
+    }
+    p->data[p->len_bytes] = (uint8_t)len_bytes;
+    p->data[p->len_bytes + 1] = (uint8_t)(len_bytes >> 8);
+    memcpy(p->data + p->len_bytes + LENGTH_BYTES, data, len_bytes);
+    p->len_bytes += needed;
+    p->n_messages++;
+    return STATUS_OK;
+}
+
 enum status channel_send(struct channel *c, unsigned to, const void *data, size_t len_bytes)
 {
-    struct parcel *p;
+    enum status s;
 
     if (to >= c->size || len_bytes > CHANNEL_MAX_BYTES)
         return STATUS_INVALID;
-    if (c->n_pending[to] >= CHANNEL_MAX_PENDING) {
-        collect(c);
-        if (c->n_pending[to] >= CHANNEL_MAX_PENDING)
+    if (c->outboxes[to].n_messages >= CHANNEL_MAX_PENDING) {
+        channel_flush(c);
+        if (c->outboxes[to].n_messages >= CHANNEL_MAX_PENDING)
             return STATUS_BUSY;
     }
-    p = malloc(sizeof(*p) + len_bytes);
-    if (!p)
-        return STATUS_NO_MEMORY;
-    *p = (struct parcel){.to = to, .len_bytes = len_bytes};
-    memcpy(p->data, data, len_bytes);
-    c->n_pending[to]++;
-    if (to == c->rank) {
-        if (c->own_last && c->own)
-            c->own_last->next = p;
-        else
-            c->own = p;
-        c->own_last = p;
-        return STATUS_OK;
-    }
-    /* NOLINTBEGIN(clang-analyzer-optin.mpi.MPI-Checker): the request lives on in the list, whose members collect()
-     * tests and channel_close() waits for; the checker looks for both in this function alone. */
-    if (MPI_Isend(p->data, (int)len_bytes, MPI_BYTE, (int)to, MESSAGE_TAG, MPI_COMM_WORLD, &p->request) !=
-        MPI_SUCCESS) {
-        c->n_pending[to]--;
-        free(p);
-        return STATUS_IO;
-    }
-    p->next = c->sending;
-    c->sending = p;
+    s = to == c->rank ? send_to_self(c, data, len_bytes) : add_to_outbox(c, to, data, len_bytes);
+    if (s == STATUS_OK)
+        c->outboxes[to].n_messages++;
+    return s;
+}
+
+static enum status receive_parcel(struct channel *c)
+{
+    MPI_Status status;
+    int there = 0, count = 0;
+
+    MPI_Iprobe(MPI_ANY_SOURCE, MESSAGE_TAG, MPI_COMM_WORLD, &there, &status);
+    if (!there)
+        return STATUS_AGAIN;
+    MPI_Get_count(&status, MPI_BYTE, &count);
+    if (count < 0 || count > MOST_BYTES)
+        return STATUS_CORRUPT;
+    MPI_Recv(c->received, count, MPI_BYTE, status.MPI_SOURCE, MESSAGE_TAG, MPI_COMM_WORLD, &status);
+    c->received_bytes = (size_t)count;
+    c->taken_bytes = 0;
+    c->received_from = (unsigned)status.MPI_SOURCE;
     return STATUS_OK;
-    /* NOLINTEND(clang-analyzer-optin.mpi.MPI-Checker) */
+}
+
+static enum status take_from_parcel(struct channel *c, uint8_t *ret_data, size_t *ret_len_bytes, unsigned *ret_from)
+{
+    const uint8_t *at = c->received + c->taken_bytes;
+    size_t left = c->received_bytes - c->taken_bytes, len;
+
+    len = left >= LENGTH_BYTES ? (size_t)at[0] | (size_t)at[1] << 8 : SIZE_MAX;
+    if (len > CHANNEL_MAX_BYTES || len > left - LENGTH_BYTES) {
+        c->taken_bytes = c->received_bytes;
+        return STATUS_CORRUPT;
+    }
+    memcpy(ret_data, at + LENGTH_BYTES, len);
+    c->taken_bytes += LENGTH_BYTES + len;
+    *ret_len_bytes = len;
+    *ret_from = c->received_from;
+    return STATUS_OK;
 }
 
 enum status channel_receive(struct channel *c, uint8_t ret_data[CHANNEL_MAX_BYTES], size_t *ret_len_bytes,
                             unsigned *ret_from)
 {
-    MPI_Status status;
-    int there = 0, count = 0;
+    enum status s;
 
     if (c->own) {
         struct parcel *p = c->own;
 
         c->own = p->next;
-        c->n_pending[c->rank]--;
+        c->outboxes[c->rank].n_messages--;
         memcpy(ret_data, p->data, p->len_bytes);
         *ret_len_bytes = p->len_bytes;
         *ret_from = c->rank;
@@ -219,25 +352,22 @@ enum status channel_receive(struct channel *c, uint8_t ret_data[CHANNEL_MAX_BYTE
     }
     if (!c->mpi)
         return STATUS_AGAIN;
-    collect(c);
-    MPI_Iprobe(MPI_ANY_SOURCE, MESSAGE_TAG, MPI_COMM_WORLD, &there, &status);
-    if (!there)
-        return STATUS_AGAIN;
-    MPI_Get_count(&status, MPI_BYTE, &count);
-    if (count < 0 || count > CHANNEL_MAX_BYTES)
-        return STATUS_CORRUPT;
-    MPI_Recv(ret_data, count, MPI_BYTE, status.MPI_SOURCE, MESSAGE_TAG, MPI_COMM_WORLD, &status);
-    *ret_len_bytes = (size_t)count;
-    *ret_from = (unsigned)status.MPI_SOURCE;
-    return STATUS_OK;
+    if (c->taken_bytes == c->received_bytes) {
+        channel_flush(c);
+        s = receive_parcel(c);
+        if (s != STATUS_OK)
+            return s;
+    }
+    return take_from_parcel(c, ret_data, ret_len_bytes, ret_from);
 }
 
 size_t channel_pending(struct channel *c)
 {
     size_t n = 0;
 
-    collect(c);
-    for (struct parcel *p = c->sending; p; p = p->next)
-        n++;
+    channel_flush(c);
+    for (unsigned i = 0; i < c->size; i++)
+        n += i == c->rank ? 0 : c->outboxes[i].n_messages;
     return n;
 }
+/* NOLINTEND(clang-analyzer-optin.mpi.MPI-Checker) */

@@ -2,7 +2,8 @@
  *
  * In: byte strings of at most CHANNEL_MAX_BYTES for a rank (its own rank included). Out: the same bytes, in the order
  * that their sender sent them. Nothing here blocks or spins: sends are started and looked after later, receives look
- * once; the caller decides when to look again.
+ * once; the caller decides when to look again. Messages to a rank travel together: they are gathered until channel_flush,
+ * and no more than eight parcels are on the way to one rank.
  * MPI reports no failures: a message to a dead rank stays pending for ever. Silence is for the caller to judge.
  * Without MPI a channel is rank 0 of 1 and carries messages to itself. One thread owns a channel. */
 #ifndef FAKESIFT_SHARD_CHANNEL_H
@@ -42,8 +43,11 @@ void channel_end_job(struct channel *c, int code);
 unsigned channel_rank(const struct channel *c);
 unsigned channel_size(const struct channel *c);
 
-/* Copies the bytes and starts to send them. STATUS_BUSY: CHANNEL_MAX_PENDING are on the way to that rank. */
+/* Copies the bytes; channel_flush sends them. STATUS_BUSY: CHANNEL_MAX_PENDING are on the way to that rank. */
 enum status channel_send(struct channel *c, unsigned to, const void *data, size_t len_bytes);
+/* Starts what was gathered, as far as the receivers keep up. For a caller that is about to wait; channel_receive and
+ * channel_pending do it as well. */
+void channel_flush(struct channel *c);
 /* STATUS_AGAIN: nothing is there. */
 enum status channel_receive(struct channel *c, uint8_t ret_data[CHANNEL_MAX_BYTES], size_t *ret_len_bytes,
                             unsigned *ret_from);

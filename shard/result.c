@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shard/segment.h"
+
 static bool ends_inside(const char *array, size_t room)
 {
     return memchr(array, '\0', room) != NULL;
@@ -23,6 +25,7 @@ void result_clear(struct result *r)
     free(r->path);
     free(r->content);
     free(r->clips);
+    segment_free(&r->segment);
     *r = (struct result){0};
 }
 

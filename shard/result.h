@@ -46,6 +46,8 @@ struct clip_score {
     double p_fake;            /* 0..1 */
 };
 
+struct segment; /* shard/segment.h */
+
 struct result {
     /* Identity: the manifest's entry. path is owned. */
     char *path; /* relative to the corpus root */
@@ -61,6 +63,8 @@ struct result {
     uint32_t n_tracks;
     struct clip_score *clips; /* owned; ordered by (track, clip) */
     size_t n_clips;
+    /* Owned; NULL: the result is of the whole video. Else of a part: its clips' tracks are numbered within their clip. */
+    struct segment *segment;
 
     /* Timings. */
     uint32_t attempt; /* 1-based */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shard/segment.h"
+#include "shard/wire_internal.h"
 #include "wire.pb-c.h"
 
 /* How many of the fields that only some kinds carry a kind has. */
@@ -140,9 +142,10 @@ static bool message_ok(const struct message *m)
         return false;
     if ((fields & HAS_OUTCOME) && !outcome_decided(m->outcome))
         return false;
-    if (m->kind == MESSAGE_LEASE && (text_len == 0 || m->attempt == 0 || !content_ok(m->content)))
+    if (m->kind == MESSAGE_LEASE && (text_len == 0 || m->attempt == 0 || !content_ok(m->content) || m->n_segments > SEGMENT_MAX_COUNT ||
+                                     (m->n_segments == 0 ? m->segment != 0 : m->segment >= m->n_segments)))
         return false;
-    return m->kind != MESSAGE_RESULT || m->wall_us >= 0;
+    return m->kind != MESSAGE_RESULT || (m->wall_us >= 0 && m->segment_state <= SEGMENT_FAILED);
 }
 
 enum status message_pack(const struct message *m, uint8_t **ret_data, size_t *ret_len_bytes)
@@ -181,6 +184,9 @@ enum status message_pack(const struct message *m, uint8_t **ret_data, size_t *re
         w.last_attempt = m->last_attempt;
         w.size_bytes = m->size_bytes;
         w.mtime_ns = m->mtime_ns;
+        w.has_segment = w.has_n_segments = 1;
+        w.segment = m->segment;
+        w.n_segments = m->n_segments;
         w.has_content = 1; /* also when it is empty: what is cut off must be missed */
         w.content = bytes_of(m->content ? m->content : "", m->content ? CONTENT_BYTES : 0);
         break;
@@ -188,6 +194,8 @@ enum status message_pack(const struct message *m, uint8_t **ret_data, size_t *re
         w.has_wall_us = w.has_n_frames = 1;
         w.wall_us = m->wall_us;
         w.n_frames = m->n_frames;
+        w.has_segment_state = 1;
+        w.segment_state = m->segment_state;
         break;
     case MESSAGE_STOP:
         w.has_drain = 1;
@@ -217,10 +225,10 @@ static bool message_complete(const Fakesift__Wire__Message *w)
     case MESSAGE_HELLO:
         return w->has_n_lanes && w->has_fingerprint && bytes_are_text(&w->fingerprint, SHA256_HEX_BYTES - 1);
     case MESSAGE_LEASE:
-        return w->has_attempt && w->has_last_attempt && w->has_size_bytes && w->has_mtime_ns && w->has_content &&
-               bytes_are_text(&w->content, CONTENT_BYTES);
+        return w->has_attempt && w->has_last_attempt && w->has_size_bytes && w->has_mtime_ns && w->has_segment &&
+               w->has_n_segments && w->has_content && bytes_are_text(&w->content, CONTENT_BYTES);
     case MESSAGE_RESULT:
-        return w->has_wall_us && w->has_n_frames;
+        return w->has_wall_us && w->has_n_frames && w->has_segment_state;
     case MESSAGE_STOP:
         return w->has_drain;
     default:
@@ -269,6 +277,8 @@ enum status message_unpack(const uint8_t *data, size_t len_bytes, struct message
         m.last_attempt = w->last_attempt != 0;
         m.size_bytes = w->size_bytes;
         m.mtime_ns = w->mtime_ns;
+        m.segment = w->segment;
+        m.n_segments = w->n_segments;
         if (w->content.len > 0) {
             m.content = bytes_to_string(&w->content);
             if (!m.content) {
@@ -280,6 +290,7 @@ enum status message_unpack(const uint8_t *data, size_t len_bytes, struct message
     case MESSAGE_RESULT:
         m.wall_us = w->wall_us;
         m.n_frames = w->n_frames;
+        m.segment_state = w->segment_state;
         break;
     case MESSAGE_STOP:
         m.drain = w->drain != 0;
@@ -329,6 +340,8 @@ static bool result_ok(const struct result *r)
         return false;
     if (r->wall_us < 0 || r->decode_us < 0 || r->face_us < 0 || r->network_us < 0)
         return false;
+    if (r->segment && !segment_valid(r))
+        return false;
     return content_ok(r->content) && memchr(r->message, '\0', sizeof(r->message)) && video_facts_valid(&r->facts) &&
            clips_ok(r);
 }
@@ -375,49 +388,6 @@ static bool facts_take(const Fakesift__Wire__Facts *w, struct video_facts *f)
     return true;
 }
 
-/* The clips' columns, in one allocation. */
-struct columns {
-    double *p_fake;
-    int64_t *start_us, *end_us;
-    uint32_t *track, *number, *n_frames;
-};
-
-static struct columns columns_of(void *block, size_t n)
-{
-    struct columns c;
-
-    /* Widest first, so that each column is aligned. */
-    c.p_fake = block;
-    c.start_us = (int64_t *)(c.p_fake + n);
-    c.end_us = c.start_us + n;
-    c.track = (uint32_t *)(c.end_us + n);
-    c.number = c.track + n;
-    c.n_frames = c.number + n;
-    return c;
-}
-
-static void clips_fill(Fakesift__Wire__Result *w, const struct result *r, void *block)
-{
-    struct columns c = columns_of(block, r->n_clips);
-
-    for (size_t i = 0; i < r->n_clips; i++) {
-        c.track[i] = r->clips[i].track;
-        c.number[i] = r->clips[i].clip;
-        c.start_us[i] = r->clips[i].start_us;
-        c.end_us[i] = r->clips[i].end_us;
-        c.n_frames[i] = r->clips[i].n_frames;
-        c.p_fake[i] = r->clips[i].p_fake;
-    }
-    w->clip_track = c.track;
-    w->clip_number = c.number;
-    w->clip_start_us = c.start_us;
-    w->clip_end_us = c.end_us;
-    w->clip_n_frames = c.n_frames;
-    w->clip_p_fake = c.p_fake;
-    w->n_clip_track = w->n_clip_number = w->n_clip_start_us = r->n_clips;
-    w->n_clip_end_us = w->n_clip_n_frames = w->n_clip_p_fake = r->n_clips;
-}
-
 enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_len_bytes)
 {
     enum status s;
@@ -443,10 +413,9 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
     SET(&w, n_frames_with_face, r->n_frames_with_face);
     SET(&w, n_tracks, r->n_tracks);
     if (r->n_clips > 0) {
-        block = malloc(r->n_clips * (3 * sizeof(double) + 3 * sizeof(uint32_t)));
+        block = wire_clips_fill(r, &w);
         if (!block)
             return STATUS_NO_MEMORY;
-        clips_fill(&w, r, block);
     }
     SET(&w, attempt, r->attempt);
     SET(&w, rank, r->rank);
@@ -454,35 +423,12 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
     SET(&w, decode_us, (uint64_t)r->decode_us);
     SET(&w, face_us, (uint64_t)r->face_us);
     w.network_us = (uint64_t)r->network_us;
-    s = pack(&w.base, ret_data, ret_len_bytes);
+    s = r->segment ? wire_segment_fill(r->segment, &w) : STATUS_OK;
+    if (s == STATUS_OK)
+        s = pack(&w.base, ret_data, ret_len_bytes);
+    wire_segment_free(&w);
     free(block);
     return s;
-}
-
-static enum status clips_take(const Fakesift__Wire__Result *w, struct result *r)
-{
-    size_t n = w->n_clip_track;
-
-    if (n > RESULT_MAX_CLIPS || w->n_clip_number != n || w->n_clip_start_us != n || w->n_clip_end_us != n ||
-        w->n_clip_n_frames != n || w->n_clip_p_fake != n)
-        return STATUS_CORRUPT;
-    if (n == 0)
-        return STATUS_OK;
-    r->clips = calloc(n, sizeof(*r->clips));
-    if (!r->clips)
-        return STATUS_NO_MEMORY;
-    r->n_clips = n;
-    for (size_t i = 0; i < n; i++) {
-        r->clips[i] = (struct clip_score){
-            .track = w->clip_track[i],
-            .clip = w->clip_number[i],
-            .start_us = w->clip_start_us[i],
-            .end_us = w->clip_end_us[i],
-            .n_frames = w->clip_n_frames[i],
-            .p_fake = w->clip_p_fake[i],
-        };
-    }
-    return STATUS_OK;
 }
 
 static enum status result_take(const Fakesift__Wire__Result *w, struct result *r)
@@ -521,7 +467,15 @@ static enum status result_take(const Fakesift__Wire__Result *w, struct result *r
     r->decode_us = (int64_t)w->decode_us;
     r->face_us = (int64_t)w->face_us;
     r->network_us = (int64_t)w->network_us;
-    return clips_take(w, r);
+    if (w->n_segments != (w->segment ? w->segment->count : 0))
+        return STATUS_CORRUPT;
+    if (w->segment) {
+        enum status s = wire_segment_take(w->segment, &r->segment);
+
+        if (s != STATUS_OK)
+            return s;
+    }
+    return wire_clips_take(w, r);
 }
 
 enum status result_unpack(const uint8_t *data, size_t len_bytes, struct result *ret_r)

@@ -11,7 +11,7 @@
  * exactly when outcome_has_score(outcome), else NaN, and a result without a score has no clips; frames with a
  * face <= frames decoded; clips are in strictly ascending order of (track, clip), each track < n_tracks,
  * start_us <= end_us, p_fake in 0..1; facts and timings are not negative, rotation_deg is 0, 90, 180 or 270,
- * fps_den is not 0 where fps_num is not; strings end inside their arrays. */
+ * fps_den is not 0 where fps_num is not; strings end inside their arrays; a segment is segment_valid. */
 #ifndef FAKESIFT_SHARD_WIRE_H
 #define FAKESIFT_SHARD_WIRE_H
 
@@ -47,15 +47,17 @@ struct message {
     char *text; /* HELLO: host name; WELCOME: the corpus' root; STOP, FAILED: the reason; LEASE: the video's path */
     char fingerprint[SHA256_HEX_BYTES]; /* HELLO: of what decides scores, as this rank sees it; may be "" */
     uint64_t unit;                      /* LEASE, RESULT, FAILED: index in the manifest */
-    uint64_t lease;       /* LEASE, RESULT, FAILED: number of the lease, from 1, never used twice in a run */
-    uint32_t attempt;     /* LEASE: 1-based */
-    bool last_attempt;    /* LEASE: a failure is this unit's outcome, so record it */
-    uint64_t size_bytes;  /* LEASE: identity to be recorded */
-    int64_t mtime_ns;     /* LEASE */
-    char *content;        /* LEASE: as the manifest has it, or NULL */
-    enum outcome outcome; /* RESULT; FAILED: what the attempt would be */
-    int64_t wall_us;      /* RESULT */
-    uint64_t n_frames;    /* RESULT: decoded frames, for progress */
+    uint64_t lease;               /* LEASE, RESULT, FAILED: number of the lease, from 1, never used twice in a run */
+    uint32_t attempt;             /* LEASE: 1-based */
+    bool last_attempt;            /* LEASE: a failure is this unit's outcome, so record it */
+    uint64_t size_bytes;          /* LEASE: identity to be recorded */
+    int64_t mtime_ns;             /* LEASE */
+    char *content;                /* LEASE: as the manifest has it, or NULL */
+    enum outcome outcome;         /* RESULT; FAILED: what the attempt would be */
+    int64_t wall_us;              /* RESULT */
+    uint64_t n_frames;            /* RESULT: decoded frames, for progress */
+    uint32_t segment, n_segments; /* LEASE: which part of the video (shard/segment.h); 0 and 0: the whole */
+    uint32_t segment_state;       /* RESULT of a part: enum segment_state; 0: of the whole */
     bool drain; /* STOP to an agent: drop what is in flight at once; from an agent: no leased unit was begun */
 };
 

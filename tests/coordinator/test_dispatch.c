@@ -145,6 +145,15 @@ Test(dispatch, an_agent_holds_one_lease_more_than_it_has_lanes)
     cr_assert_eq(count_said(1, MESSAGE_LEASE), 0, "an agent that has not said hello gets nothing");
 }
 
+Test(dispatch, in_the_tail_nobody_holds_a_unit_ahead)
+{
+    hello(0, "abc");
+    hello(1, "abc");
+    dispatch_step(stage.dispatch, 1);
+    cr_assert_eq(count_said(0, MESSAGE_LEASE) + count_said(1, MESSAGE_LEASE), 3, "two wait for whoever is free first");
+    cr_assert_eq(ledger_waiting(stage.ledger), 2);
+}
+
 Test(dispatch, leases_go_around_so_that_long_units_spread)
 {
     hello(0, "abc");
@@ -268,8 +277,8 @@ Test(dispatch, a_unit_that_takes_its_agents_with_it_is_recorded_as_given_up)
         struct message lease = lease_said(1, i);
 
         answer(1, &lease, 3);
+        dispatch_step(stage.dispatch, 4);
     }
-    dispatch_step(stage.dispatch, 4);
     cr_assert_str_eq(dispatch_trouble(stage.dispatch), "zygote died");
     say(1, (struct message){.kind = MESSAGE_STOP, .text = (char *)"zygote died too"}, 5);
     dispatch_step(stage.dispatch, 6);
@@ -295,11 +304,12 @@ Test(dispatch, a_unit_that_was_given_up_and_cannot_be_recorded_does_not_keep_the
 
     stage.given_up_fails = true;
     hello(0, "abc");
-    dispatch_step(stage.dispatch, 1);
-    ledger_agent_lost(stage.ledger, 0);
-    dispatch_step(stage.dispatch, 2);
-    ledger_agent_lost(stage.ledger, 0);
-    for (int64_t now = 3; count_said(0, MESSAGE_STOP) == 0; now++) {
+    /* Units 0 and 1 twice each: the second time one after the other, for the agent holds its first leases still. */
+    for (int64_t now = 1; now <= 3; now++) {
+        dispatch_step(stage.dispatch, now);
+        ledger_agent_lost(stage.ledger, 0);
+    }
+    for (int64_t now = 4; count_said(0, MESSAGE_STOP) == 0; now++) {
         cr_assert_lt(now, 20, "it waits for a unit that nobody has");
         for (; n < count_said(0, MESSAGE_LEASE); n++) {
             struct message lease = lease_said(0, n);

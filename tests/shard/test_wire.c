@@ -54,6 +54,8 @@ static struct message message_of_kind(enum message_kind kind)
         m.size_bytes = UINT64_MAX;
         m.mtime_ns = INT64_MIN;
         m.content = strdup(CONTENT);
+        m.segment = 63;
+        m.n_segments = 64;
         break;
     case MESSAGE_RESULT:
         m.unit = 7;
@@ -61,6 +63,7 @@ static struct message message_of_kind(enum message_kind kind)
         m.outcome = OUTCOME_NO_FACE;
         m.wall_us = INT64_MAX;
         m.n_frames = 300;
+        m.segment_state = 2;
         break;
     case MESSAGE_FAILED:
         m.text = strdup("signal 11");
@@ -94,6 +97,9 @@ static void expect_same_message(const struct message *a, const struct message *b
     cr_assert_eq(a->outcome, b->outcome);
     cr_assert_eq(a->wall_us, b->wall_us);
     cr_assert_eq(a->n_frames, b->n_frames);
+    cr_assert_eq(a->segment, b->segment);
+    cr_assert_eq(a->n_segments, b->n_segments);
+    cr_assert_eq(a->segment_state, b->segment_state);
     cr_assert_eq(a->drain, b->drain);
     cr_assert_eq(a->content == NULL, b->content == NULL);
     if (a->content)
@@ -175,13 +181,14 @@ Test(wire, hostile_message_is_corrupt)
         {"hello without text", 4, {0x08, 1, 0x10, 4}},
         {"hello with a zero byte", 7, {0x08, 1, 0x10, 4, 0x1a, 1, 0}},
         {"text longer than the message", 7, {0x08, 1, 0x10, 4, 0x1a, 9, 'a'}},
-        {"result without wall time", 10, {0x08, 3, 0x20, 1, 0x28, 1, 0x50, 1, 0x60, 1}},
-        {"result, lease 0", 12, {0x08, 3, 0x20, 1, 0x28, 0, 0x50, 1, 0x58, 2, 0x60, 1}},
-        {"result, undecided", 12, {0x08, 3, 0x20, 1, 0x28, 1, 0x50, 0, 0x58, 2, 0x60, 1}},
-        {"result, outcome of tomorrow", 12, {0x08, 3, 0x20, 1, 0x28, 1, 0x50, 99, 0x58, 2, 0x60, 1}},
-        {"result, wall time below zero", 12, {0x08, 3, 0x20, 1, 0x28, 1, 0x50, 1, 0x58, 1, 0x60, 1}},
+        {"result without wall time", 13, {0x08, 3, 0x20, 1, 0x28, 1, 0x50, 1, 0x60, 1, 0x88, 1, 0}},
+        {"result, lease 0", 15, {0x08, 3, 0x20, 1, 0x28, 0, 0x50, 1, 0x58, 2, 0x60, 1, 0x88, 1, 0}},
+        {"result, undecided", 15, {0x08, 3, 0x20, 1, 0x28, 1, 0x50, 0, 0x58, 2, 0x60, 1, 0x88, 1, 0}},
+        {"result, outcome of tomorrow", 15, {0x08, 3, 0x20, 1, 0x28, 1, 0x50, 99, 0x58, 2, 0x60, 1, 0x88, 1, 0}},
+        {"result, part in no known state", 15, {0x08, 3, 0x20, 1, 0x28, 1, 0x50, 1, 0x58, 2, 0x60, 1, 0x88, 1, 4}},
+        {"result, wall time below zero", 15, {0x08, 3, 0x20, 1, 0x28, 1, 0x50, 1, 0x58, 1, 0x60, 1, 0x88, 1, 0}},
     };
-    static const uint8_t fine[] = {0x08, 3, 0x20, 1, 0x28, 1, 0x50, 1, 0x58, 2, 0x60, 1};
+    static const uint8_t fine[] = {0x08, 3, 0x20, 1, 0x28, 1, 0x50, 1, 0x58, 2, 0x60, 1, 0x88, 1, 0};
     struct message m = {.unit = 42};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -508,7 +515,7 @@ Test(wire, result_that_breaks_a_rule_is_not_packed)
 /* One unscored result by hand: path "a", size 0, mtime 0, the outcome; empty facts; network time 0. */
 #define HEAD(outcome)         0x0a, 1, 'a', 0x10, 0, 0x18, 0, 0x20, (outcome)
 #define FACTS                 0x3a, 0
-#define TAIL                  0xb8, 1, 0
+#define TAIL                  0xb8, 1, 0, 0xc8, 1, 0
 #define PLAIN_RESULT(outcome) HEAD(outcome), FACTS, TAIL
 #define SENT(...)             (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
 
@@ -566,16 +573,17 @@ Test(wire, oversized_input_is_corrupt_before_it_is_parsed)
     struct message m = {0};
     struct result r = {0};
     /* A heartbeat, then an unknown field of bytes that fills the rest: it would parse. */
-    size_t rest = len - 2 - 1 - 3;
+    size_t rest = len - 2 - 2 - 3;
 
     data[0] = 0x08;
     data[1] = MESSAGE_HEARTBEAT;
-    data[2] = 0x7a;
-    data[3] = (uint8_t)(0x80 | (rest & 0x7f));
-    data[4] = (uint8_t)(0x80 | ((rest >> 7) & 0x7f));
-    data[5] = (uint8_t)(rest >> 14);
+    data[2] = 0xa2; /* field 100 */
+    data[3] = 0x06;
+    data[4] = (uint8_t)(0x80 | (rest & 0x7f));
+    data[5] = (uint8_t)(0x80 | ((rest >> 7) & 0x7f));
+    data[6] = (uint8_t)(rest >> 14);
     cr_assert_eq(message_unpack(data, len, &m), STATUS_CORRUPT);
-    data[3]--;
+    data[4]--;
     cr_assert_eq(message_unpack(data, len - 1, &m), STATUS_OK);
     cr_assert_eq(result_unpack(data, len, &r), STATUS_CORRUPT);
     message_clear(&m);

@@ -1,4 +1,4 @@
-#include "nodes/aggregate.h"
+#include "shard/aggregate.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -106,9 +106,9 @@ double aggregate(enum aggregation rule, unsigned top_k, double *values, size_t c
     return mean(values, count);
 }
 
-double calibrate(const struct card_calibration *c, double p)
+double calibrate(double temperature, double bias, double p)
 {
-    if (c->temperature == 1 && c->bias == 0)
+    if (temperature == 1 && bias == 0)
         return p;
-    return sigmoid((logit(p) + c->bias) / c->temperature);
+    return sigmoid((logit(p) + bias) / temperature);
 }

@@ -1,4 +1,4 @@
-#include "nodes/aggregate.h"
+#include "shard/aggregate.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -51,10 +51,8 @@ Test(aggregate, confident_trusts_sure_frames_only_when_there_are_enough)
 
 Test(aggregate, calibration_is_the_identity_by_default_and_keeps_order)
 {
-    const struct card_calibration none = {.temperature = 1}, soft = {.temperature = 2, .bias = 0.5};
-
-    cr_assert_eq(calibrate(&none, 0.123), 0.123);
-    cr_assert_float_eq(calibrate(&soft, 0.5), 1 / (1 + exp(-0.25)), 1e-12);
-    cr_assert_lt(calibrate(&soft, 0.2), calibrate(&soft, 0.3));
-    cr_assert(isfinite(calibrate(&soft, 0)) && isfinite(calibrate(&soft, 1)));
+    cr_assert_eq(calibrate(1, 0, 0.123), 0.123);
+    cr_assert_float_eq(calibrate(2, 0.5, 0.5), 1 / (1 + exp(-0.25)), 1e-12);
+    cr_assert_lt(calibrate(2, 0.5, 0.2), calibrate(2, 0.5, 0.3));
+    cr_assert(isfinite(calibrate(2, 0.5, 0)) && isfinite(calibrate(2, 0.5, 1)));
 }

@@ -1,0 +1,22 @@
+/* wire_internal: what the files of shard/wire*.c share. Nobody else includes this; generated types are only named here. */
+#ifndef FAKESIFT_SHARD_WIRE_INTERNAL_H
+#define FAKESIFT_SHARD_WIRE_INTERNAL_H
+
+#include "shard/result.h"
+#include "shard/segment.h"
+#include "shard/status.h"
+
+struct Fakesift__Wire__Result;
+struct Fakesift__Wire__Segment;
+
+/* Sets result's columns of clips; the block that they stand in is the caller's to free. NULL: out of memory. */
+void *wire_clips_fill(const struct result *r, struct Fakesift__Wire__Result *result);
+enum status wire_clips_take(const struct Fakesift__Wire__Result *w, struct result *r);
+
+/* Sets result's segment, which wire_segment_free frees. STATUS_NO_MEMORY. */
+enum status wire_segment_fill(const struct segment *s, struct Fakesift__Wire__Result *result);
+void wire_segment_free(struct Fakesift__Wire__Result *result);
+/* *ret_s is the caller's to segment_free. Sizes are checked here, the rest by segment_valid. */
+enum status wire_segment_take(const struct Fakesift__Wire__Segment *w, struct segment **ret_s);
+
+#endif
