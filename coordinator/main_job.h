@@ -27,7 +27,7 @@ struct job_settings {
     const struct manifest *manifest;
     struct ledger *ledger;
     struct units *units;
-    size_t n_before; /* videos that earlier starts decided */
+    size_t n_before;                 /* videos that earlier starts decided */
     const uint64_t *outcomes_before; /* OUTCOME_COUNT of them, of earlier starts */
     const char *progress_path;
 };

@@ -34,7 +34,7 @@ static enum status plan_units(const struct manifest *m, const struct reduction *
         uint32_t n;
 
         units_set_cost(u, i, cost_s, plan_class(entry->facts));
-        if (before->results[i].outcome != OUTCOME_UNDECIDED)
+        if (results_outcome(before->results, i) != OUTCOME_UNDECIDED)
             continue;
         n = segments_for(before, work, i, cost_s, bound_s);
         if (n > 1)
@@ -54,7 +54,7 @@ static void fill(struct units *u, const struct reduction *before, struct ledger 
     for (uint32_t i = 0; i < units_count(u); i++) {
         struct unit_place place = units_place(u, i);
 
-        if (i < units_entries(u) && before->results[i].outcome != OUTCOME_UNDECIDED) {
+        if (i < units_entries(u) && results_outcome(before->results, i) != OUTCOME_UNDECIDED) {
             ledger_mark_done(l, i);
         } else if (place.n_segments > 1 && parts_has(before->parts, place.entry, place.n_segments, place.segment)) {
             ledger_mark_done(l, i);

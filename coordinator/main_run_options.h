@@ -16,7 +16,7 @@ struct run_options {
     enum network_precision precision;
     uint64_t timeout_s, retries, grace_s, lane_memory_mib;
     uint64_t silence_s, lease_s, flush_records; /* lease_s 0: from the timeout */
-    double segment_s; /* 0: no video is cut */
+    double segment_s;                           /* 0: no video is cut */
     bool require_sandbox, strict;
     enum log_level level;
 };

@@ -15,8 +15,8 @@ enum lane_work { LANE_SCORE = 1, LANE_PROBE };
 enum { LANE_MAX_BATCH = 32 };
 
 struct lane_job {
-    uint32_t work;    /* enum lane_work */
-    uint32_t n_units; /* descriptors attached, 1..LANE_MAX_BATCH; worked on and answered in their order */
+    uint32_t work;                /* enum lane_work */
+    uint32_t n_units;             /* descriptors attached, 1..LANE_MAX_BATCH; worked on and answered in their order */
     uint32_t segment, n_segments; /* LANE_SCORE: the part of the video; n_segments 0 or 1: the whole */
 };
 

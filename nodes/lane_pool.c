@@ -260,8 +260,7 @@ enum status lane_pool_start_batch(struct lane_pool *p, const uint64_t *tokens, c
 enum status lane_pool_start_segment(struct lane_pool *p, uint64_t token, int video_fd, uint32_t segment,
                                     uint32_t n_segments, int64_t now_us, struct error *e)
 {
-    const struct lane_job job = {
-        .work = p->settings.work, .n_units = 1, .segment = segment, .n_segments = n_segments};
+    const struct lane_job job = {.work = p->settings.work, .n_units = 1, .segment = segment, .n_segments = n_segments};
 
     return start(p, &job, &token, &video_fd, now_us, e);
 }

@@ -388,8 +388,12 @@ enum status segment_copy_head(const struct result *part, struct result *ret_r)
     };
     enum status s = result_set_path(&r, part->path);
 
-    if (s != STATUS_OK)
+    if (s == STATUS_OK)
+        s = result_set_content(&r, part->content);
+    if (s != STATUS_OK) {
+        result_clear(&r);
         return s;
+    }
     memcpy(r.message, part->message, sizeof(r.message));
     *ret_r = r;
     return STATUS_OK;

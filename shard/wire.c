@@ -142,8 +142,9 @@ static bool message_ok(const struct message *m)
         return false;
     if ((fields & HAS_OUTCOME) && !outcome_decided(m->outcome))
         return false;
-    if (m->kind == MESSAGE_LEASE && (text_len == 0 || m->attempt == 0 || !content_ok(m->content) || m->n_segments > SEGMENT_MAX_COUNT ||
-                                     (m->n_segments == 0 ? m->segment != 0 : m->segment >= m->n_segments)))
+    if (m->kind == MESSAGE_LEASE &&
+        (text_len == 0 || m->attempt == 0 || !content_ok(m->content) || m->n_segments > SEGMENT_MAX_COUNT ||
+         (m->n_segments == 0 ? m->segment != 0 : m->segment >= m->n_segments)))
         return false;
     return m->kind != MESSAGE_RESULT || (m->wall_us >= 0 && m->segment_state <= SEGMENT_FAILED);
 }
