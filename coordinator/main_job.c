@@ -63,22 +63,6 @@ static int64_t tick(struct job_clock *c)
     return c->now_us;
 }
 
-int job_catch_signals(void)
-{
-    sigset_t set;
-
-    signal(SIGPIPE, SIG_IGN);
-    /* A journal on a file system with a size limit must give an error, not a death. */
-    signal(SIGXFSZ, SIG_IGN);
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGUSR1);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-        return -1;
-    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-}
-
 static enum status send_to(struct channel *channel, enum addressee whom, unsigned rank, const struct message *m)
 {
     uint8_t letter[CHANNEL_MAX_BYTES];
@@ -272,7 +256,7 @@ static bool must_drain(struct job *j)
 {
     bool wanted = signalled(j);
 
-    return j->dispatch && (wanted || run_folder_is_lost(j->settings->folder));
+    return j->dispatch && (wanted || (j->settings->folder && run_folder_is_lost(j->settings->folder)));
 }
 
 /* True when a descriptor had something. */
@@ -331,29 +315,6 @@ static void release_all(struct channel *channel)
     for (unsigned i = 1; i < channel_size(channel); i++)
         send_to(channel, FOR_AGENT, i, &bye);
     channel_flush(channel);
-}
-
-static void give_up_waiting(int signal_number)
-{
-    static const char text[] = "fakesift run: MPI_Init does not return: another rank died or never came\n";
-
-    (void)signal_number;
-    if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-        _exit(EXIT_RESUMABLE);
-    _exit(EXIT_RESUMABLE);
-}
-
-/* MPI_Init waits for every rank, for ever when one has died before its own and mpirun does not end the others. */
-enum status job_open_channel(unsigned silence_s, struct channel **ret_channel, struct error *e)
-{
-    enum { PATIENCE = 4 }; /* silences: a big job takes its time to start */
-    enum status s;
-
-    signal(SIGALRM, give_up_waiting);
-    alarm(PATIENCE * silence_s);
-    s = channel_open(channel_is_launched(), ret_channel, e);
-    alarm(0);
-    return s;
 }
 
 static bool beat_until(struct channel *channel, const atomic_bool *done, int signal_fd)

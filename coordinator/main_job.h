@@ -23,7 +23,7 @@ struct job_settings {
     unsigned flush_records; /* as in nodes/agent.h */
     int64_t silence_us, grace_us;
     /* Rank 0 only. */
-    const struct run_folder *folder;
+    const struct run_folder *folder; /* NULL: nobody can take the run over */
     const struct manifest *manifest;
     struct ledger *ledger;
     struct units *units;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "coordinator/main_probe_parts.h"
-#include "nodes/agent.h"
+#include "nodes/video_open.h"
 #include "shard/clock.h"
 #include "shard/wire.h"
 
@@ -105,7 +105,7 @@ static enum status start_batch(struct probing *p, int64_t now, struct error *e)
         struct stat st;
         int fd = openat(w->root_fd, f->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 
-        if (fd >= 0 && agent_is_plain_file(fd, &st)) {
+        if (fd >= 0 && video_is_plain_file(fd, &st)) {
             tokens[n] = f->index;
             fds[n++] = fd;
         } else {

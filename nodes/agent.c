@@ -2,15 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "nodes/video_open.h"
 #include "shard/log.h"
 #include "shard/segment.h"
 
@@ -298,83 +297,6 @@ static enum status attempt_failed(struct agent *a, struct task *t, const struct 
     return STATUS_OK;
 }
 
-/* What an open that failed says: of the file, of this machine, or nothing certain. */
-enum open_fault { OPEN_FAULT_FILE, OPEN_FAULT_MACHINE, OPEN_FAULT_UNCERTAIN };
-
-static enum open_fault open_fault_of(int errno_value)
-{
-    switch (errno_value) {
-    case ENOENT:
-    case ENOTDIR:
-    case EACCES:
-    case EPERM:
-    case ELOOP:
-    case ENAMETOOLONG:
-    case ENXIO:
-    case ENODEV:
-        return OPEN_FAULT_FILE;
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-    case EBADF: /* leased before the corpus was opened */
-    case ENOTCONN:
-        return OPEN_FAULT_MACHINE;
-    default: /* EIO, ESTALE, ETIMEDOUT and the like: a file server's bad moment, or a bad disk */
-        return OPEN_FAULT_UNCERTAIN;
-    }
-}
-
-/* A link in the corpus may lead to /proc/self/mem, which is "regular" and the agent's own memory. */
-bool agent_is_plain_file(int fd, struct stat *ret_st)
-{
-    struct statfs fs;
-
-    return fstat(fd, ret_st) == 0 && S_ISREG(ret_st->st_mode) && fstatfs(fd, &fs) == 0 &&
-           fs.f_type != PROC_SUPER_MAGIC && fs.f_type != SYSFS_MAGIC;
-}
-
-/* A result is kept under the identity that the manifest gives. Another file's score must not be. */
-static bool is_listed_file(const struct message *lease, const struct stat *st, char *ret_why, size_t room)
-{
-    int64_t mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
-
-    if ((uint64_t)st->st_size == lease->size_bytes && mtime_ns == lease->mtime_ns)
-        return true;
-    if (lease->size_bytes == 0 && lease->mtime_ns == 0)
-        snprintf(ret_why, room, "was not there when the corpus was listed: list it again");
-    else if ((uint64_t)st->st_size != lease->size_bytes)
-        snprintf(ret_why, room, "changed since the corpus was listed (%llu bytes then, %lld now): list it again",
-                 (unsigned long long)lease->size_bytes, (long long)st->st_size);
-    else
-        snprintf(ret_why, room, "changed since the corpus was listed (another time of change): list it again");
-    return false;
-}
-
-/* -1: cannot, as *ret_event and *ret_fault say. A name cannot leave the corpus: manifests have no "..". */
-static int open_video(const struct agent *a, const struct message *lease, enum open_fault *ret_fault,
-                      struct lane_pool_event *ret_event)
-{
-    struct stat st;
-    /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
-    int fd = openat(a->root_fd, lease->text, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-
-    *ret_event = (struct lane_pool_event){.kind = LANE_POOL_FAILED, .outcome = OUTCOME_MISSING};
-    if (fd < 0) {
-        *ret_fault = open_fault_of(errno);
-        snprintf(ret_event->message, sizeof(ret_event->message), "cannot open: %s", strerror(errno));
-        return -1;
-    }
-    *ret_fault = OPEN_FAULT_FILE;
-    if (!agent_is_plain_file(fd, &st)) {
-        ret_event->outcome = OUTCOME_NO_VIDEO;
-        snprintf(ret_event->message, sizeof(ret_event->message), "not a regular file");
-    } else if (is_listed_file(lease, &st, ret_event->message, sizeof(ret_event->message))) {
-        return fd;
-    }
-    close(fd);
-    return -1;
-}
-
 /* The unit has no descriptor. Takes over t. */
 static enum status not_opened(struct agent *a, struct task *t, enum open_fault fault,
                               const struct lane_pool_event *event, int64_t now_us, struct error *e)
@@ -401,7 +323,7 @@ static enum status start_units(struct agent *a, int64_t now_us, struct error *e)
         struct lane_pool_event event;
         enum open_fault fault;
         enum status s;
-        int fd = open_video(a, &t->lease, &fault, &event);
+        int fd = video_open(a->root_fd, &t->lease, &fault, &event);
 
         if (fd < 0) {
             s = not_opened(a, t, fault, &event, now_us, e);

@@ -12,7 +12,6 @@
 #include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/stat.h>
 
 #include "nodes/lane_pool.h"
 #include "shard/hash.h"
@@ -62,10 +61,6 @@ size_t agent_poll_set(const struct agent *a, struct pollfd *fds, size_t room);
 /* Does what can be done now. STATUS_OK: goes on. STATUS_END: said BYE after a STOP. Anything else: the agent is broken
  * (said in e); it has told the coordinator if it could. */
 enum status agent_step(struct agent *a, int64_t now_us, struct error *e);
-
-/* Whether what was opened is a regular file of a real file system: nothing of /proc is a video. *ret_st: what
- * fstat says of it. */
-bool agent_is_plain_file(int fd, struct stat *ret_st);
 
 bool agent_is_idle(const struct agent *a); /* no lease, nothing unrecorded */
 unsigned agent_sandbox_layers(const struct agent *a);

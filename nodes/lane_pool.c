@@ -228,7 +228,7 @@ static enum status start(struct lane_pool *p, const struct lane_job *job, const 
         return s != STATUS_OK ? s : error_set(e, STATUS_BUG, "a unit was started without a free lane");
     }
     /* A lane that died in the meantime cannot take it; its death is the unit's failed attempt, as for any other. */
-    s = passing_send(l->fd, job, sizeof(job), video_fds, n);
+    s = passing_send(l->fd, job, sizeof(*job), video_fds, n);
     close_all(video_fds, n);
     l->state = LANE_BUSY;
     l->has_unit = true;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_AGENTS = 2, N_UNITS = 5, SILENCE_US = 1000, GRACE_US = 500 };
+enum { N_AGENTS = 2, N_UNITS = 5, SILENCE_US = 1000000, GRACE_US = 500000 };
 
 /* What the dispatch said, newest last. */
 struct stage {
@@ -371,7 +371,7 @@ Test(dispatch, agents_that_cannot_begin_do_not_use_up_the_patience_with_a_unit)
 
 Test(dispatch, an_agent_whose_lease_expired_gets_no_other_before_it_is_heard)
 {
-    enum { LEASE_US = 100 };
+    enum { LEASE_US = 40000 }; /* leases are looked at every 10 ms */
     unsigned n_answered = 0;
     int64_t now = 1;
 

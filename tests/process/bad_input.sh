@@ -68,7 +68,7 @@ one_line 2 'detector = tiny-gru' "$FAKESIFT" run videos --detector "$SOURCE/test
 mkdir others && clip others/2.mp4 2
 one_line 2 'choose another run folder' "$FAKESIFT" run others --detector "$DETECTOR" -o run
 expect_code 0 "$FAKESIFT" status run
-expect_text out '1 of 1 videos decided'
+expect_text out '1 of 1 video decided'
 
 # A manifest whose corpus has moved cannot be done by trying again.
 expect_code 0 "$FAKESIFT" scan others -o moved.csv
