@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "coordinator/main.h"
+#include "coordinator/main_plan.h"
 #include "coordinator/run_folder.h"
 #include "coordinator/submit.h"
 #include "models/detector.h"
@@ -177,7 +178,7 @@ struct job {
     unsigned n_tasks;
     struct card *card;
     char detector_sha256[SHA256_HEX_BYTES];
-    struct submit_work work;
+    struct plan_work work;
     struct submit_estimate estimate;
     struct submit_partition partition;
     struct submit_plan plan;
@@ -231,16 +232,20 @@ static enum status find_paths(struct job *j, struct error *e)
 
 static enum status find_detector(struct job *j, struct error *e)
 {
+    const struct zygote_settings settings = {.detector = j->options->detector};
+    struct zygote *zygote = NULL;
     enum status s = detector_identify(j->options->detector, &j->card, j->detector_sha256, e);
 
     if (s != STATUS_OK)
         return s;
-    j->work = (struct submit_work){
-        .n_frames = j->card->sampling.clips * j->card->sampling.frames,
-        .reads_video = j->card->input != INPUT_LANDMARKS,
-        .searches_faces = j->card->input == INPUT_FACES,
-    };
-    return STATUS_OK;
+    /* What does not load here would not load there; and its speed here is the best guess of its speed there. */
+    s = zygote_start(&settings, &zygote, e);
+    if (s == STATUS_OK)
+        s = verdict(j, zygote_wait(zygote, e), e);
+    if (s == STATUS_OK)
+        j->work = main_plan_work(j->card, zygote);
+    zygote_stop(&zygote);
+    return s;
 }
 
 /* What an earlier start of this run has decided is no work any more, and its times are the best measure of the rest. */

@@ -10,17 +10,10 @@
 
 #include "coordinator/reduce.h"
 #include "shard/manifest.h"
+#include "shard/plan.h"
 #include "shard/text.h"
 
 /* ---- submit_estimate.c: how much work ---- */
-
-/* What a detector wants of a video. */
-struct submit_work {
-    unsigned n_frames;   /* clips x frames */
-    bool reads_video;    /* false: landmark texts */
-    bool searches_faces; /* false: whole frames */
-    double network_s;    /* one frame's share of the networks; 0: not known, a rough constant is taken */
-};
 
 struct submit_estimate {
     size_t n_videos, n_measured; /* n_measured: of an earlier run, that the scale comes from */
@@ -29,15 +22,12 @@ struct submit_estimate {
     double longest_s; /* the longest video: no number of nodes makes a run shorter */
 };
 
-/* The seconds of one lane that one video takes. facts: NULL where not probed. */
-double submit_video_s(const struct submit_work *work, const struct video_facts *facts, uint64_t size_bytes);
-
 /* Adds a corpus. measured: an earlier run's results over the manifest `of` (NULL: none); where it has at least 20 videos
  * the estimate is scaled to what they took. What is decided in `done` (NULL: nothing) is no work any more. */
-void submit_estimate_add(struct submit_estimate *estimate, const struct submit_work *work, const struct manifest *m,
+void submit_estimate_add(struct submit_estimate *estimate, const struct plan_work *work, const struct manifest *m,
                          const struct reduction *done, double scale);
 /* Seconds measured over seconds estimated; 1 for fewer than 20 videos. */
-double submit_scale(const struct submit_work *work, const struct manifest *of, const struct reduction *measured,
+double submit_scale(const struct plan_work *work, const struct manifest *of, const struct reduction *measured,
                     size_t *ret_n_measured);
 
 /* ---- submit_site.c: what the site allows ---- */

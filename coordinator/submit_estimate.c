@@ -1,35 +1,14 @@
-#include "coordinator/submit.h"
 #include "coordinator/results.h"
-
-/* Rough constants, for one core of a server of 2023; docs/CLUSTERS.md tells how to do better than they. Decoding: 2.3 s for
- * 250 frames of 1080p (docs/PERFORMANCE.md). An unprobed file is taken for 720p at 2.5 Mbit/s. */
-static const double DECODE_S_PER_PIXEL = 4.4e-9, DECODE_S_PER_BYTE = 3.3e-7, OPEN_S = 0.02, FACE_S = 0.06,
-                    NETWORK_S = 0.03, TEXT_S_PER_BYTE = 1e-7;
+#include "coordinator/submit.h"
 
 enum { LEAST_MEASURED = 20 };
 
-double submit_video_s(const struct submit_work *work, const struct video_facts *facts, uint64_t size_bytes)
-{
-    double network_s = work->network_s > 0 ? work->network_s : NETWORK_S, decode_s;
-
-    if (!work->reads_video)
-        return OPEN_S + (double)size_bytes * TEXT_S_PER_BYTE;
-    if (facts && facts->fps_den > 0 && facts->duration_us > 0) {
-        double n_frames = (double)facts->duration_us / 1e6 * facts->fps_num / facts->fps_den;
-
-        decode_s = n_frames * facts->width_px * facts->height_px * DECODE_S_PER_PIXEL;
-    } else {
-        decode_s = (double)size_bytes * DECODE_S_PER_BYTE;
-    }
-    return OPEN_S + decode_s + work->n_frames * ((work->searches_faces ? FACE_S : 0) + network_s);
-}
-
-void submit_estimate_add(struct submit_estimate *estimate, const struct submit_work *work, const struct manifest *m,
+void submit_estimate_add(struct submit_estimate *estimate, const struct plan_work *work, const struct manifest *m,
                          const struct reduction *done, double scale)
 {
     for (size_t i = 0; i < manifest_count(m); i++) {
         const struct manifest_entry *entry = manifest_entry(m, i);
-        double s = scale * submit_video_s(work, entry->facts, entry->size_bytes);
+        double s = scale * plan_cost(work, entry->facts, entry->size_bytes, 0);
 
         estimate->n_videos++;
         estimate->n_probed += entry->facts != NULL;
@@ -41,7 +20,7 @@ void submit_estimate_add(struct submit_estimate *estimate, const struct submit_w
     }
 }
 
-double submit_scale(const struct submit_work *work, const struct manifest *of, const struct reduction *measured,
+double submit_scale(const struct plan_work *work, const struct manifest *of, const struct reduction *measured,
                     size_t *ret_n_measured)
 {
     struct results_reader *reader = NULL;
@@ -62,7 +41,7 @@ double submit_scale(const struct submit_work *work, const struct manifest *of, c
         if (r->wall_us <= 0)
             continue;
         took_s += (double)r->wall_us / 1e6;
-        estimated_s += submit_video_s(work, entry->facts, entry->size_bytes);
+        estimated_s += plan_cost(work, entry->facts, entry->size_bytes, 0);
         n++;
     }
     results_reader_close(&reader);

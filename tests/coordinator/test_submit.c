@@ -218,7 +218,7 @@ static struct results *results_of(size_t n, size_t n_scored)
 
 Test(submit, an_estimate_is_scaled_to_what_was_measured)
 {
-    const struct submit_work work = {.n_frames = 16, .reads_video = true, .searches_faces = true};
+    const struct plan_work work = {.reads_video = true, .clips = 1, .frames = 16, .clip_s = 0.1, .face_s = 0.05};
     const struct result no_video = {.outcome = OUTCOME_NO_VIDEO, .p_fake = NAN, .wall_us = 1};
     struct manifest *m = manifest_of(100);
     struct reduction done = {.results = results_of(100, 25), .count = 100};
@@ -239,18 +239,6 @@ Test(submit, an_estimate_is_scaled_to_what_was_measured)
     cr_assert_eq(submit_scale(&work, m, &done, &n), 1, "ten videos are too few");
     results_close(&done.results);
     manifest_close(&m);
-}
-
-Test(submit, probed_facts_count_more_than_sizes)
-{
-    const struct submit_work work = {.n_frames = 16, .reads_video = true};
-    const struct video_facts
-        small = {.width_px = 640, .height_px = 360, .fps_num = 25, .fps_den = 1, .duration_us = 10000000},
-        large = {.width_px = 3840, .height_px = 2160, .fps_num = 25, .fps_den = 1, .duration_us = 10000000};
-
-    cr_assert_gt(submit_video_s(&work, &large, 1), submit_video_s(&work, &small, 1));
-    cr_assert_gt(submit_video_s(&work, NULL, 100000000), submit_video_s(&work, NULL, 1000000));
-    cr_assert_lt(submit_video_s(&(struct submit_work){0}, NULL, 1000000), 1);
 }
 
 Test(submit, folders_of_one_machine_are_refused)
