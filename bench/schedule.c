@@ -1,12 +1,12 @@
 /* schedule: the coordinator's dispatch, ledger, planner and prefetch, as they are in the program, under a virtual clock.
  * Agents and lanes are simulated; no MPI, no sleep, no file.
  *
- *     bench_schedule [--units N] [--lanes N[,N...]] [--seed N] [--no-losses] > result.json
+ *     bench_schedule [--units N] [--lanes N[,N...]] [--seed N] [--no-losses] [--longest SECONDS] > result.json
  *
  * Units: real seconds from a lognormal body (median 8 s, sigma 1) and, for one in a hundred, a Pareto tail (from 60 s,
- * alpha 1.3). The planner sees them through a factor of their class (0.4 to 2.5, which it has to find) and lognormal noise
- * (sigma 0.5), and cuts what it thinks is longer than 300 s. Messages take 25 ms each way, as with ranks that look 20 times a
- * second. One agent in fifty, one at the least, is lost at a random moment of the first nine tenths.
+ * alpha 1.3, cut off at --longest, by default 86,400 s: a day of one lane for one video). The planner sees them through a
+ * factor of their class (0.4 to 2.5, which it has to find) and lognormal noise (sigma 0.5), and cuts what it thinks is longer
+ * than 300 s. Messages take 25 ms each way, as with ranks that look 20 times a second. One agent in fifty, one at the least, is lost at a random moment of the first nine tenths.
  *
  * Out: the makespan beside max(work / lanes, longest unit), where lanes of lost agents count until their loss, the CPU time a
  * unit of everything (simulator included), memory of the coordinator a unit, and static sharding of the same videos (whole,
@@ -38,6 +38,7 @@ struct options {
     unsigned n_runs;
     uint64_t seed;
     bool losses;
+    double longest_s; /* a video */
 };
 
 /* splitmix64, so that a seed gives the same figures everywhere. */
@@ -349,7 +350,8 @@ static struct corpus make_corpus(const struct options *o)
     for (uint32_t i = 0; i < c.n; i++) {
         bool tail = uniform(&random) < 0.01;
 
-        c.real_s[i] = (float)(tail ? 60 * pow(uniform(&random), -1 / 1.3) : 8 * exp(normal(&random)));
+        c.real_s[i] =
+            (float)(tail ? fmin(60 * pow(uniform(&random), -1 / 1.3), o->longest_s) : 8 * exp(normal(&random)));
         c.bias[i] = (uint8_t)(next_random(&random) % N_BIASES);
         c.predicted_s[i] = (float)(c.real_s[i] / biases[c.bias[i]] * exp(0.5 * normal(&random)));
     }
@@ -512,13 +514,16 @@ static uint64_t number(const char *text)
 
 static struct options parse(int argc, char **argv)
 {
-    static const struct option names[] = {{"units", required_argument, NULL, 'u'},
-                                          {"lanes", required_argument, NULL, 'l'},
-                                          {"seed", required_argument, NULL, 's'},
-                                          {"no-losses", no_argument, NULL, 'n'},
-                                          {0}};
-    struct options o = {
-        .n_units = 10000000, .lanes = {16, 64, 256, 1024, 4096, 16384}, .n_runs = 6, .seed = 1, .losses = true};
+    static const struct option names[] = {
+        {"units", required_argument, NULL, 'u'},   {"lanes", required_argument, NULL, 'l'},
+        {"seed", required_argument, NULL, 's'},    {"no-losses", no_argument, NULL, 'n'},
+        {"longest", required_argument, NULL, 'm'}, {0}};
+    struct options o = {.n_units = 10000000,
+                        .lanes = {16, 64, 256, 1024, 4096, 16384},
+                        .n_runs = 6,
+                        .seed = 1,
+                        .losses = true,
+                        .longest_s = 86400};
     int key;
 
     while ((key = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -536,6 +541,9 @@ static struct options parse(int argc, char **argv)
             break;
         case 'n':
             o.losses = false;
+            break;
+        case 'm':
+            o.longest_s = (double)number(optarg);
             break;
         default:
             exit(1);
