@@ -51,6 +51,7 @@ struct job {
     struct record_tally pending, tally; /* appended since the last flush; flushed */
     struct record_tally others;         /* rank 0: what other ranks say of theirs */
     unsigned n_tallies;
+    bool tally_is_unsure; /* a flush failed: who knows how much of it is in the journal */
     struct error trouble;
 };
 
@@ -94,7 +95,7 @@ static enum status tell_coordinator(void *context, const struct message *m)
 {
     struct job *j = context;
 
-    if (m->kind == MESSAGE_BYE && channel_rank(j->channel) != 0)
+    if (m->kind == MESSAGE_BYE && channel_rank(j->channel) != 0 && !j->tally_is_unsure)
         send_tally(j);
     return send_to(j->channel, FOR_COORDINATOR, 0, m);
 }
@@ -133,6 +134,8 @@ static enum status flush(void *context, struct error *e)
     if (s == STATUS_OK) {
         record_tally_merge(&j->tally, &j->pending);
         j->pending = (struct record_tally){0};
+    } else {
+        j->tally_is_unsure = true;
     }
     return s;
 }
@@ -447,7 +450,7 @@ enum status job_run(const struct job_settings *settings, struct channel *channel
         dispatch_get_progress(j.dispatch, &end.progress);
         end.tally = j.tally;
         record_tally_merge(&end.tally, &j.others);
-        end.tally_is_whole = j.n_tallies + 1 == channel_size(channel);
+        end.tally_is_whole = j.n_tallies + 1 == channel_size(channel) && !j.tally_is_unsure;
         progress_get_use(j.progress, &end.use);
         if (end.trouble.status == STATUS_OK && dispatch_trouble(j.dispatch)[0] != '\0')
             error_set(&end.trouble, STATUS_IO, "%s", dispatch_trouble(j.dispatch));

@@ -10,7 +10,7 @@ many_clips videos 100
 hang() {
     local code=0 victim=
 
-    mpi -n 3 "$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o "$3" --lanes 1 --silence 4 >run.out 2>run.err &
+    mpi -n 3 "$FAKESIFT" run videos --layout dir --detector "$DETECTOR" -o "$3" --lanes 1 --flush 1 --silence 4 >run.out 2>run.err &
     PIDS=$!
     some_records() { [ "$(journal_bytes "$1")" -gt 1000 ]; }
     wait_for 60 some_records "$3"
