@@ -333,7 +333,8 @@ static bool beat_until(struct channel *channel, const atomic_bool *done, int sig
                 send_to(channel, FOR_AGENT, i, &beat);
             told_us = clock_monotonic_us();
         }
-        channel_flush(channel);
+        if (channel)
+            channel_flush(channel);
         if (poll(&fds, 1, wait_ms) > 0)
             return false;
         wait_ms = wait_ms >= JOB_MAX_WAIT_MS / 2 ? JOB_MAX_WAIT_MS : 2 * wait_ms;

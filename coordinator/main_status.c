@@ -83,6 +83,8 @@ struct view {
     double live[N_LIVE]; /* NaN: not known */
     char host[128], job[64];
     int64_t updated_unix_s;
+    struct reduction
+        remarks; /* what the journals lost or hold twice, and no results; zeroes where they were not read */
 };
 
 static double number_of(const cJSON *o, const char *name)
@@ -140,7 +142,7 @@ static bool read_progress(const char *run, struct view *v)
     return v->is_live;
 }
 
-static enum status count_journals(struct run_folder *f, enum form form, struct view *v, struct error *e)
+static enum status count_journals(struct run_folder *f, struct view *v, struct error *e)
 {
     struct manifest *m = NULL;
     struct reduction r = {0};
@@ -152,8 +154,7 @@ static enum status count_journals(struct run_folder *f, enum form form, struct v
         v->n = r.count;
         v->n_done = r.n_decided;
         memcpy(v->outcomes, r.outcomes, sizeof(v->outcomes));
-        if (form == FORM_TEXT)
-            main_print_journal_remarks(&r, stdout);
+        v->remarks = (struct reduction){.journal = r.journal, .n_duplicates = r.n_duplicates, .n_foreign = r.n_foreign};
     }
     reduction_clear(&r);
     manifest_close(&m);
@@ -179,6 +180,7 @@ static void print_text(const struct view *v)
                v->live[3] == 1 ? "" : "s", v->live[5], v->live[5] == 1 ? "" : "s", v->live[6],
                v->live[6] == 1 ? "" : "s", v->live[7], v->live[7] == 1 ? "" : "s");
     }
+    main_print_journal_remarks(&v->remarks, stdout);
     if (v->is_held)
         printf("a job works on it: %s\n", v->holder);
     else
@@ -322,7 +324,7 @@ int main_status(int argc, char **argv)
     v.is_held = run_folder_is_held(f, v.holder, sizeof(v.holder));
     /* Ten million records take a while to count; a job at work has done so. */
     if (!v.is_held || !read_progress(o.run, &v) || o.journals)
-        s = count_journals(f, o.form, &v, &e);
+        s = count_journals(f, &v, &e);
     if (s != STATUS_OK)
         code = main_fail("status", &e);
     else if (o.form == FORM_TEXT)

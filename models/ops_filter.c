@@ -33,7 +33,10 @@ static enum status split(const struct call *c, struct filter_state *state, unsig
 static void kept_shape(const struct call *c, const struct filter_state *state, unsigned axis, struct tensor *out)
 {
     out->type = c->in[0]->type;
-    out->shape = state->flat ? (struct tensor_shape){.rank = 1} : c->in[0]->shape;
+    if (state->flat)
+        out->shape.rank = 1;
+    else
+        out->shape = c->in[0]->shape;
     out->shape.dims[axis] = state->kept;
 }
 

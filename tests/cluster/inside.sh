@@ -5,23 +5,25 @@
 set -euo pipefail
 fakesift=$1 source=$(realpath "$2") kept=$3
 shift 3
-cluster=$source/tests/cluster
+cluster=/mnt/data/cluster
 # PID 1 gets only the signals that it asks for; its end ends everything here.
 trap 'exit 130' INT TERM HUP
 # Empty where nothing failed.
 trap 'rmdir "$kept" 2>/dev/null' EXIT
 mount --make-rprivate /
-# From here on whatever is written goes into memory of this mount namespace, except for the kept logs.
-mount -t tmpfs -o mode=755 tmpfs /mnt
-mkdir /mnt/data /mnt/kept /mnt/out
-mkdir -m 1777 /mnt/tmp
+# From here on whatever is written goes into memory of this mount namespace, except for the kept logs. All that is needed is
+# copied there, under one path for every user and node: the checkout may lie where scenarios mount something else (/tmp, /mnt).
+stage=$(mktemp -d "$kept/XXXXXX")
+mount -t tmpfs -o mode=755 tmpfs "$stage"
+mkdir -p "$stage"/kept "$stage"/out "$stage"/data/cluster "$stage"/data/slurm "$stage"/data/detector
+mkdir -m 1777 "$stage/tmp"
+cp "$source"/tests/cluster/*.sh "$stage/data/cluster/"
+cp "$source"/slurm/* "$stage/data/slurm/"
+cp "$source"/tests/data/detectors/tiny-gru/* "$stage/data/detector/"
+cp "$fakesift" "$stage/data/fakesift"
+mount --move "$stage" /mnt
+rmdir "$stage"
 export TMPDIR=/mnt/tmp
-
-# Under one path for every user and node, wherever the checkout and the build are.
-mkdir /mnt/data/slurm /mnt/data/detector
-cp "$source"/slurm/* /mnt/data/slurm/
-cp "$source"/tests/data/detectors/tiny-gru/* /mnt/data/detector/
-cp "$fakesift" /mnt/data/fakesift
 
 # 40 clips, and each again under four other names, so that a run takes seconds; and four files that are no good.
 make_corpus() {
