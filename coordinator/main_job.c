@@ -276,13 +276,22 @@ static bool wait(struct job *j, int timeout_ms)
 /* After its agent has left, a rank that is not the coordinator waits to be released: MPI_Finalize would spin. */
 static bool is_over(struct job *j, int64_t now)
 {
+    struct error silent;
+
     if (j->dispatch)
         return dispatch_step(j->dispatch, now) == STATUS_END;
     if (j->abandoned)
         return true;
     if (j->agent)
         return false;
-    return j->released || now - j->heard_us >= j->settings->silence_us;
+    if (j->released)
+        return true;
+    if (now - j->heard_us < j->settings->silence_us)
+        return false;
+    error_set(&silent, STATUS_TIMEOUT, "no word from the coordinator for %.0f s, nor that all is well",
+              (double)(now - j->heard_us) / 1e6);
+    note_trouble(j, &silent);
+    return true;
 }
 
 static void loop(struct job *j)

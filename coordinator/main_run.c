@@ -223,7 +223,8 @@ static enum status check_tally(const struct whole *w, const struct job_end *end,
     struct record_tally here = after->tally;
 
     if (!end->tally_is_whole) {
-        log_warning("a rank was lost or could not write, and its counts with it: the journals are not checked against them");
+        log_warning(
+            "a rank was lost or could not write, and its counts with it: the journals are not checked against them");
         return STATUS_OK;
     }
     record_tally_subtract(&here, &w->before.tally);

@@ -4,7 +4,8 @@
 # shellcheck disable=SC2046 # process ids are split on purpose
 . "$(dirname "$0")/lib.sh"
 . "$SOURCE/tests/process/crash_lib.sh"
-many_clips videos 100
+# Enough that nobody is done before a rank is stopped.
+many_clips videos 600
 
 # hang WHO WANTED-CODE RUN
 hang() {
