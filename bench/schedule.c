@@ -505,8 +505,11 @@ static void run(const struct options *o, const struct corpus *c, const struct ma
 static uint64_t number(const char *text)
 {
     char *end;
-    uint64_t value = strtoull(text, &end, 10);
+    uint64_t value;
 
+    if (!text)
+        die("a number is missing");
+    value = strtoull(text, &end, 10);
     if (end == text || (*end != '\0' && *end != ','))
         die("not a number");
     return value;
