@@ -11,6 +11,8 @@
 #define SLOT_TWICE ((uint64_t)1 << 31)
 #define SLOT_INDEX (SLOT_TWICE - 1)
 
+enum { BATCH = 64 };
+
 struct path_index {
     const struct manifest *m;
     enum path_part part;
@@ -67,6 +69,28 @@ static void advise_huge(void *memory, size_t len_bytes)
         madvise((void *)start, end - start, MADV_HUGEPAGE);
 }
 
+/* Together, so that they do not wait for the memory one after the other. */
+static void add_batch(struct path_index *x, size_t begin, size_t end, bool without_fakes)
+{
+    uint64_t hashes[BATCH];
+
+    for (size_t i = begin; i < end; i++) {
+        struct name name = name_of(x, i);
+
+        hashes[i - begin] = hash_keyed(x->key, name.text, name.len_bytes);
+        __builtin_prefetch(&x->slots[hashes[i - begin] & x->mask], 1);
+    }
+    for (size_t i = begin; i < end; i++) {
+        uint64_t hash = hashes[i - begin], *slot;
+        struct name name = name_of(x, i);
+
+        if (without_fakes && manifest_entry(x->m, i)->label == LABEL_FAKE)
+            continue;
+        slot = slot_of(x, &name, hash);
+        *slot = *slot == 0 ? (hash >> 32 << 32) | (i + 1) : *slot | SLOT_TWICE;
+    }
+}
+
 enum status path_index_open(const struct manifest *m, enum path_part part, bool without_fakes,
                             struct path_index **ret_x, struct error *e)
 {
@@ -90,17 +114,8 @@ enum status path_index_open(const struct manifest *m, enum path_part part, bool 
         return error_no_memory(e);
     }
     advise_huge(x->slots, room * sizeof(*x->slots));
-    for (size_t i = 0; i < n; i++) {
-        struct name name;
-        uint64_t hash, *slot;
-
-        if (without_fakes && manifest_entry(m, i)->label == LABEL_FAKE)
-            continue;
-        name = name_of(x, i);
-        hash = hash_keyed(x->key, name.text, name.len_bytes);
-        slot = slot_of(x, &name, hash);
-        *slot = *slot == 0 ? (hash >> 32 << 32) | (i + 1) : *slot | SLOT_TWICE;
-    }
+    for (size_t i = 0; i < n; i += BATCH)
+        add_batch(x, i, n - i < BATCH ? n : i + BATCH, without_fakes);
     *ret_x = x;
     return STATUS_OK;
 }

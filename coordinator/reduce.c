@@ -3,18 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/journal_ahead.h"
 #include "coordinator/path_index.h"
 
-enum { BATCH = 32 };
-
-/* Records on their way, oldest first: they are looked up together (coordinator/path_index.h). */
 struct sink {
     const struct manifest *manifest;
     const struct path_index *index;
     struct reduction *reduction;
-    struct result waiting[BATCH];
-    uint64_t hashes[BATCH];
-    size_t n_waiting;
 };
 
 static bool wins(enum outcome challenger, enum outcome holder)
@@ -75,33 +70,24 @@ static enum status settle(struct sink *sink, struct result *r, uint64_t hash, st
     return s;
 }
 
-static enum status settle_all(struct sink *sink, struct error *e)
-{
-    enum status s = STATUS_OK;
-
-    for (size_t k = 0; k < sink->n_waiting; k++)
-        sink->hashes[k] = path_index_hash(sink->index, sink->waiting[k].path);
-    for (int step = 0; step < PATH_INDEX_STEPS; step++) {
-        for (size_t k = 0; k < sink->n_waiting; k++)
-            path_index_near(sink->index, sink->hashes[k], step);
-    }
-    for (size_t k = 0; k < sink->n_waiting; k++) {
-        if (s == STATUS_OK)
-            s = settle(sink, &sink->waiting[k], sink->hashes[k], e);
-        result_clear(&sink->waiting[k]);
-    }
-    sink->n_waiting = 0;
-    return s;
-}
-
-static enum status take(void *context, struct result *r, struct error *e)
+/* Records are looked up together (coordinator/path_index.h). */
+static enum status settle_batch(void *context, struct result *batch, size_t n, struct error *e)
 {
     struct sink *sink = context;
+    uint64_t hashes[JOURNAL_BATCH];
+    enum status s = STATUS_OK;
 
-    record_tally_add(&sink->reduction->tally, r);
-    sink->waiting[sink->n_waiting++] = *r;
-    *r = (struct result){0};
-    return sink->n_waiting == BATCH ? settle_all(sink, e) : STATUS_OK;
+    for (size_t k = 0; k < n; k++) {
+        record_tally_add(&sink->reduction->tally, &batch[k]);
+        hashes[k] = path_index_hash(sink->index, batch[k].path);
+    }
+    for (int step = 0; step < PATH_INDEX_STEPS; step++) {
+        for (size_t k = 0; k < n; k++)
+            path_index_near(sink->index, hashes[k], step);
+    }
+    for (size_t k = 0; s == STATUS_OK && k < n; k++)
+        s = settle(sink, &batch[k], hashes[k], e);
+    return s;
 }
 
 enum status reduce(const char *journal_folder, const char fingerprint[SHA256_HEX_BYTES], const struct manifest *m,
@@ -118,13 +104,9 @@ enum status reduce(const char *journal_folder, const char fingerprint[SHA256_HEX
         s = error_no_memory(e);
     sink.index = index;
     if (s == STATUS_OK)
-        s = journal_read(journal_folder, fingerprint, take, &sink, &r.journal, e);
-    if (s == STATUS_OK)
-        s = settle_all(&sink, e);
+        s = journal_read_ahead(journal_folder, fingerprint, settle_batch, &sink, &r.journal, e);
     if (s == STATUS_OK)
         s = parts_join(r.parts, keep, &sink, e);
-    for (size_t k = 0; k < sink.n_waiting; k++)
-        result_clear(&sink.waiting[k]);
     path_index_close(&index);
     if (s != STATUS_OK) {
         reduction_clear(&r);

@@ -245,6 +245,8 @@ static enum status open_database(const struct report_input *in, const char *path
     if (unlink(d->partial_path) != 0 && errno != ENOENT)
         return error_set_errno(e, errno, "%s: cannot remove", d->partial_path);
     d->made = true;
+    /* Counting its memory costs a lock an allocation. Refused, and no matter, once SQLite has begun. */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     if (sqlite3_open_v2(d->partial_path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                         NULL) != SQLITE_OK)
         return d->db ? fail(d, e) : error_no_memory(e);
