@@ -1,6 +1,7 @@
 #include "shard/channel.h"
 
 #include <mpi.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -175,16 +176,29 @@ void channel_flush(struct channel *c)
     }
 }
 
+/* MPI's own waits spin. */
+static void wait_without_spinning(MPI_Request *request)
+{
+    int done = 0;
+
+    for (int ms = 1; MPI_Test(request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done; ms = ms < 20 ? 2 * ms : ms)
+        poll(NULL, 0, ms);
+}
+
 void channel_close(struct channel **c, bool orderly)
 {
     struct channel *x = *c;
+    MPI_Request all_are_here;
 
     if (!x)
         return;
     if (x->mpi && orderly) {
         channel_flush(x);
         for (struct parcel *p = x->sending; p; p = p->next)
-            MPI_Wait(&p->request, MPI_STATUS_IGNORE);
+            wait_without_spinning(&p->request);
+        /* MPI_Finalize spins until the last rank is there, which may have a report to write. */
+        if (MPI_Ibarrier(MPI_COMM_WORLD, &all_are_here) == MPI_SUCCESS)
+            wait_without_spinning(&all_are_here);
         MPI_Finalize();
     }
     while (x->own) {
