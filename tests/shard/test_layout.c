@@ -353,7 +353,7 @@ Test(layout, corpus_that_is_not_one_is_an_error)
     expect("labels", "dfdc",
            "invalid: ROOT/labels: no labels of DFDC: looked for metadata.json, dataset.json and labels.csv "
            "in it and "
-           "below");
+           "below, also in archives; videos found: 1");
     expect("labels", "ffpp2", "invalid: layout: not one of auto, dir, csv, dfdc: 'ffpp2'");
 }
 
