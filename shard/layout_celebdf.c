@@ -165,7 +165,7 @@ static enum status complete(struct scan *scan, struct manifest_entry *entry, boo
     if (part == PART_COUNT)
         return STATUS_OK;
     entry->label = part == PART_SYNTHESIS ? LABEL_FAKE : LABEL_REAL;
-    if (x->has_list && !entry->split)
+    if (x->has_list && (!entry->split || entry->split[0] == '\0'))
         entry->split = "train";
     if (part == PART_SYNTHESIS) {
         complete_fake(x, entry->path, at, entry);

@@ -272,6 +272,8 @@ enum status collect_find_tail(struct scan *scan, struct collection *c, const cha
     bool many = false;
 
     *ret_path = NULL;
+    if (strncmp(tail, "../", 3) == 0 || strstr(tail, "/../"))
+        return STATUS_OK;
     if (!make_index(c, &c->by_tail, by_tail))
         return error_no_memory(scan->e);
     /* The whole path, then the end of a longer one, then a path that is the end of this. */

@@ -292,11 +292,12 @@ static enum archive_kind kind_of(const struct tar_reader *t, char type)
 
     switch (type) {
     case '0':
-    case '\0': /* before POSIX; a folder's name ends so */
+    case '\0':
     case '7':
         if (t->is_sparse)
             return ARCHIVE_SPARSE;
-        return type == '\0' && len > 0 && t->name[len - 1] == '/' ? ARCHIVE_FOLDER : ARCHIVE_FILE;
+        /* Before POSIX, a folder was told by its name alone. */
+        return len > 0 && t->name[len - 1] == '/' ? ARCHIVE_FOLDER : ARCHIVE_FILE;
     case '1':
     case '2':
         return ARCHIVE_LINK;
