@@ -415,6 +415,20 @@ enum status manifest_set_content(struct manifest *m, size_t index, const char *c
     return STATUS_OK;
 }
 
+enum status manifest_set_place(struct manifest *m, size_t index, const struct manifest_entry *place)
+{
+    struct manifest_entry *entry = m->order[index];
+
+    if (place->archive_bytes > 0 && !archive_ok(place, entry->path))
+        return STATUS_INVALID;
+    entry->exists = place->exists;
+    entry->archive_bytes = place->archive_bytes;
+    entry->offset_bytes = place->exists && place->archive_bytes > 0 ? place->offset_bytes : 0;
+    entry->size_bytes = place->exists ? place->size_bytes : 0;
+    entry->mtime_ns = place->exists ? place->mtime_ns : 0;
+    return STATUS_OK;
+}
+
 static void hash_u64(struct hasher *h, uint64_t value)
 {
     uint8_t bytes[8];

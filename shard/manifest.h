@@ -89,6 +89,10 @@ enum status manifest_set_facts(struct manifest *m, size_t index, const struct vi
 /* Sets the content of an entry: SHA256_HEX_BYTES - 1 digits in lower-case hex, or "". STATUS_INVALID; STATUS_NO_MEMORY. */
 enum status manifest_set_content(struct manifest *m, size_t index, const char *content);
 
+/* Says where a video is that was not there when its entry was added: exists, size, mtime and the place in an archive are
+ * taken. STATUS_INVALID: the archive is no part of the path. */
+enum status manifest_set_place(struct manifest *m, size_t index, const struct manifest_entry *place);
+
 /* SHA-256 over every entry's path, size, labels and place in an archive. Not the root, the times of change or the facts: the same
  * corpus copied elsewhere hashes alike. The manifest must be sorted. */
 enum status manifest_hash(const struct manifest *m, char ret_hex[SHA256_HEX_BYTES], struct error *e);

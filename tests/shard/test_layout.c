@@ -209,7 +209,7 @@ Test(layout, corpus_that_is_not_one_is_an_error)
            "invalid: ROOT/a.mp4: a video, and not a corpus: give its folder, or a CSV file with its path");
     expect("b.md", "auto",
            "invalid: ROOT/b.md:1: no column 'path': a corpus file is CSV whose first row names its columns "
-           "(path,label,split,family,original,identity,group; only path is needed)");
+           "(path,label,split,family,original,identity,group,method; only path is needed)");
     expect("empty.csv", "auto", "invalid: ROOT/empty.csv: an empty file; its first row must name the columns");
     expect("head.csv", "auto", "invalid: ROOT/head.csv: no video: the file has column names and no row");
     expect("head.csv", "dfdc", "invalid: ROOT/head.csv: the layout dfdc needs a folder, and this is a file");
@@ -466,7 +466,7 @@ Test(layout, labelled_corpus)
     cr_assert_str_eq(summary.layout, "csv");
     cr_assert_eq(summary.n_files, 186);
     cr_assert_eq(summary.n_missing + summary.n_unlabelled, 0);
-    cr_assert_str_eq(summary.notes, "columns that are not read: 'method', 'source', 'licence'");
+    cr_assert_str_eq(summary.notes, "columns that are not read: 'source', 'licence'");
     for (size_t i = 0; i < 186; i++) {
         cr_assert_eq(manifest_entry(m, i)->label == LABEL_FAKE, manifest_entry(m, i)->family[0] != '\0');
         cr_assert_str_neq(manifest_entry(m, i)->group, "");

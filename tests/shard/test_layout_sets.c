@@ -540,3 +540,33 @@ Test(layout_sets, same_name_in_two_methods_is_two_videos)
         free(got);
     }
 }
+
+/* --- csv */
+
+Test(layout_sets, csv_may_name_members_of_archives)
+{
+    struct layout_summary summary = {0};
+    struct text t = {0};
+    char *got;
+
+    tar_put_file(&t, "a.mp4", "aa");
+    tar_put_file(&t, "a.txt", "aa");
+    tar_put_file(&t, "b.dat", "b");
+    tar_put_file(&t, "c.mp4", "c");
+    tar_put_end(&t);
+    put_archive("x.tar/y.tar", &t); /* a folder that is called as a shard is none */
+    put("x.tar/plain.mp4", "x");
+    put("stray.mp4", "x");
+    put("labels.csv", "path,label,method\nx.tar/y.tar/a.mp4,FAKE,SimSwap\nx.tar/y.tar/b.dat,REAL,\n"
+                      "x.tar/plain.mp4,0,\nx.tar/y.tar/gone.mp4,1,\nx.tar/z.tar/d.mp4,1,\n");
+    for (unsigned k = 0; k < 2; k++) {
+        got = scan_all(k ? "labels.csv" : "", "auto", &summary);
+        cr_assert_str_eq(got, "csv{x.tar/plain.mp4 REAL|x.tar/y.tar/a.mp4 FAKE method=SimSwap|x.tar/y.tar/b.dat REAL|"
+                              "x.tar/y.tar/gone.mp4 FAKE gone|x.tar/z.tar/d.mp4 FAKE gone}");
+        cr_assert_eq(summary.n_archives, 1);
+        /* A folder is its list's; a list may be a part of its folder. */
+        cr_assert_eq(summary.extra.n, k ? 1 : 2);
+        cr_assert_str_eq(summary.extra.first, k ? "x.tar/y.tar/c.mp4" : "stray.mp4");
+        free(got);
+    }
+}
