@@ -67,17 +67,17 @@ unsigned lane_pool_sandbox_layers(const struct lane_pool *p)
 
 enum status lane_pool_start(struct lane_pool *p, uint64_t token, int video_fd, int64_t now_us, struct error *e)
 {
-    return lane_pool_start_segment(p, token, video_fd, 0, 0, now_us, e);
+    const struct lane_video video = {.fd = video_fd};
+
+    return lane_pool_start_video(p, token, &video, now_us, e);
 }
 
-enum status lane_pool_start_segment(struct lane_pool *p, uint64_t token, int video_fd, uint32_t segment,
-                                    uint32_t n_segments, int64_t now_us, struct error *e)
+enum status lane_pool_start_video(struct lane_pool *p, uint64_t token, const struct lane_video *video, int64_t now_us,
+                                  struct error *e)
 {
-    (void)segment;
-    (void)n_segments;
     (void)now_us;
     (void)e;
-    close(video_fd);
+    close(video->fd);
     p->tokens[p->n_busy++] = token;
     if (p->n_busy == 1)
         eventfd_write(p->fd, 1);

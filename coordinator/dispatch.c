@@ -308,6 +308,8 @@ static enum status lease_one(struct dispatch *d, uint32_t agent, int64_t now_us)
         .last_attempt = lease.last_attempt,
         .size_bytes = entry->size_bytes,
         .mtime_ns = entry->mtime_ns,
+        .archive_bytes = entry->archive_bytes,
+        .offset_bytes = entry->offset_bytes,
         .content = entry->content[0] != '\0' ? (char *)(uintptr_t)entry->content : NULL,
         .segment = place.segment,
         .n_segments = place.n_segments,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "coordinator/main_machine.h"
+#include "nodes/video_open.h"
 
 enum { READ_BYTES = 1 << 20, MAX_THREADS = 64, BATCH = 1024 };
 
@@ -23,21 +24,29 @@ struct hashing {
 };
 
 /* "" when it cannot be read. */
-static void hash_entry(const struct hashing *x, const char *path, struct hasher *h, uint8_t *buffer,
+static void hash_entry(const struct hashing *x, const struct manifest_entry *entry, struct hasher *h, uint8_t *buffer,
                        char ret_hex[SHA256_HEX_BYTES])
 {
     struct stat st;
     ssize_t n = -1;
-    int fd = openat(x->root_fd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    int fd = video_open_file(x->root_fd, entry->path, entry->archive_bytes);
+    uint64_t at = entry->offset_bytes, left = entry->archive_bytes > 0 ? entry->size_bytes : UINT64_MAX;
 
     ret_hex[0] = '\0';
     if (fd < 0)
         return;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        while ((n = read(fd, buffer, READ_BYTES)) > 0 || (n < 0 && errno == EINTR)) {
-            if (n > 0)
-                hasher_update(h, buffer, (size_t)n);
+        while ((n = pread(fd, buffer, left < READ_BYTES ? (size_t)left : READ_BYTES, (off_t)at)) > 0 ||
+               (n < 0 && errno == EINTR)) {
+            if (n < 0)
+                continue;
+            hasher_update(h, buffer, (size_t)n);
+            at += (uint64_t)n;
+            left -= (uint64_t)n;
         }
+        /* A whole file ends where it ends; a video in an archive ends where its archive said. */
+        if (n == 0 && entry->archive_bytes > 0 && left > 0)
+            n = -1;
     }
     close(fd);
     hasher_finish(h, ret_hex); /* also starts it anew */
@@ -58,7 +67,7 @@ static void *hash_some(void *context)
 
         if (i >= x->n)
             break;
-        hash_entry(x, manifest_entry(x->m, x->first + i)->path, h, buffer, x->digests[i]);
+        hash_entry(x, manifest_entry(x->m, x->first + i), h, buffer, x->digests[i]);
     }
     free(buffer);
     hasher_close(&h);

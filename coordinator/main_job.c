@@ -158,6 +158,7 @@ static enum status record_given_up(void *context, uint32_t unit, struct error *e
 
     r.size_bytes = entry->size_bytes;
     r.mtime_ns = entry->mtime_ns;
+    r.offset_bytes = entry->offset_bytes;
     if (s == STATUS_OK)
         s = result_set_content(&r, entry->content);
     result_set_message(&r, "given up: the ranks that worked on it were lost each time");

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "nodes/lane_pool.h"
+#include "nodes/video_open.h"
 #include "shard/clock.h"
 #include "shard/layout.h"
 #include "shard/text.h"
@@ -34,10 +35,14 @@ struct pass {
 static enum status start_next(struct pass *p, struct error *e)
 {
     size_t i = p->next++;
-    int fd = openat(p->root_fd, manifest_entry(p->manifest, i)->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    const struct manifest_entry *entry = manifest_entry(p->manifest, i);
+    const struct lane_video video = {
+        .fd = video_open_file(p->root_fd, entry->path, entry->archive_bytes),
+        .window = video_window(entry->archive_bytes, entry->offset_bytes, entry->size_bytes),
+    };
 
-    if (fd >= 0)
-        return lane_pool_start(p->pool, i, fd, clock_monotonic_us(), e);
+    if (video.fd >= 0)
+        return lane_pool_start_video(p->pool, i, &video, clock_monotonic_us(), e);
     p->verdicts[i].outcome = OUTCOME_MISSING;
     return STATUS_OK;
 }

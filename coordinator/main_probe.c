@@ -58,24 +58,36 @@ static enum status answer(struct probing *p, uint32_t index, struct result *r, i
     return t->failed ? error_no_memory(e) : STATUS_OK;
 }
 
+static uint64_t little(const uint8_t *p, unsigned n_bytes)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < n_bytes; i++)
+        value |= (uint64_t)p[i] << (8 * i);
+    return value;
+}
+
 static enum status take_paths(struct worker *w, const uint8_t *data, size_t len, struct error *e)
 {
-    while (len > 5) {
-        size_t path_len = strnlen((const char *)data + 4, len - 4);
-        struct file *f = path_len < len - 4 ? malloc(sizeof(*f) + path_len + 1) : NULL;
+    while (len > PATH_HEAD_BYTES) {
+        size_t path_len = strnlen((const char *)data + PATH_HEAD_BYTES, len - PATH_HEAD_BYTES);
+        struct file *f = path_len < len - PATH_HEAD_BYTES ? malloc(sizeof(*f) + path_len + 1) : NULL;
 
         if (!f)
-            return path_len < len - 4 ? error_no_memory(e) : error_set(e, STATUS_BUG, "a list of paths is cut");
+            return path_len < len - PATH_HEAD_BYTES ? error_no_memory(e)
+                                                    : error_set(e, STATUS_BUG, "a list of paths is cut");
         f->next = NULL;
-        f->index = (uint32_t)data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16 | (uint32_t)data[3] << 24;
-        memcpy(f->path, data + 4, path_len + 1);
+        f->index = (uint32_t)little(data, 4);
+        f->archive_bytes = (size_t)little(data + 4, 2);
+        f->window = video_window(f->archive_bytes, little(data + 6, 8), little(data + 14, 8));
+        memcpy(f->path, data + PATH_HEAD_BYTES, path_len + 1);
         if (w->last)
             w->last->next = f;
         else
             w->first = f;
         w->last = f;
-        data += 4 + path_len + 1;
-        len -= 4 + path_len + 1;
+        data += PATH_HEAD_BYTES + path_len + 1;
+        len -= PATH_HEAD_BYTES + path_len + 1;
     }
     return STATUS_OK;
 }
@@ -96,18 +108,18 @@ static enum status start_batch(struct probing *p, int64_t now, struct error *e)
 {
     struct worker *w = &p->worker;
     uint64_t tokens[LANE_MAX_BATCH];
-    int fds[LANE_MAX_BATCH];
+    struct lane_video videos[LANE_MAX_BATCH];
     size_t n = 0;
     enum status s = STATUS_OK;
 
     while (s == STATUS_OK && n < w->batch && w->first) {
         struct file *f = pop(w);
         struct stat st;
-        int fd = openat(w->root_fd, f->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+        int fd = video_open_file(w->root_fd, f->path, f->archive_bytes);
 
         if (fd >= 0 && video_is_plain_file(fd, &st)) {
             tokens[n] = f->index;
-            fds[n++] = fd;
+            videos[n++] = (struct lane_video){.fd = fd, .window = f->window};
         } else {
             if (fd >= 0)
                 close(fd);
@@ -117,7 +129,7 @@ static enum status start_batch(struct probing *p, int64_t now, struct error *e)
     }
     if (n == 0)
         return s;
-    return lane_pool_start_batch(w->pool, tokens, fds, n, now, e);
+    return lane_pool_start_batch(w->pool, tokens, videos, n, now, e);
 }
 
 static enum status take_event(struct probing *p, struct lane_pool_event *event, int64_t now, struct error *e)

@@ -34,6 +34,12 @@ static enum status lose(struct probing *p, unsigned rank, struct error *e)
     return error_set(e, STATUS_TIMEOUT, "no rank is left that answers");
 }
 
+static void put(uint8_t *p, uint64_t value, unsigned n_bytes)
+{
+    for (unsigned k = 0; k < n_bytes; k++)
+        p[k] = (uint8_t)(value >> (8 * k));
+}
+
 /* One letter's worth of paths for that rank. False: nothing is left to send. */
 static bool send_paths(struct probing *p, unsigned rank, int64_t now)
 {
@@ -43,15 +49,17 @@ static bool send_paths(struct probing *p, unsigned rank, int64_t now)
 
     while (count < LANE_MAX_BATCH && (l->n_again > 0 || l->next < n)) {
         size_t i = l->n_again > 0 ? l->again[l->n_again - 1] : l->next;
-        const char *path = manifest_entry(l->m, i)->path;
-        size_t path_len = strlen(path);
+        const struct manifest_entry *entry = manifest_entry(l->m, i);
+        size_t path_len = strlen(entry->path);
 
-        if (len + 4 + path_len + 1 > sizeof(letter))
+        if (len + PATH_HEAD_BYTES + path_len + 1 > sizeof(letter))
             break;
-        for (unsigned k = 0; k < 4; k++)
-            letter[len + k] = (uint8_t)(i >> (8 * k));
-        memcpy(letter + len + 4, path, path_len + 1);
-        len += 4 + path_len + 1;
+        put(letter + len, i, 4);
+        put(letter + len + 4, entry->archive_bytes, 2);
+        put(letter + len + 6, entry->offset_bytes, 8);
+        put(letter + len + 14, entry->size_bytes, 8);
+        memcpy(letter + len + PATH_HEAD_BYTES, entry->path, path_len + 1);
+        len += PATH_HEAD_BYTES + path_len + 1;
         count++;
         l->owner[i] = (uint16_t)(rank + 1);
         if (l->n_again > 0)

@@ -11,7 +11,7 @@
 /* Letters between ranks. The first byte says what it is; numbers are little-endian.
  *     HELLO    u32 lanes                       worker -> rank 0
  *     ROOT     the corpus' folder              rank 0 -> worker, first of all
- *     PATHS    (u32 index, path, 0)...         rank 0 -> worker
+ *     PATHS    (u32 index, u16 archive, u64 offset, u64 size, path, 0)...   rank 0 -> worker
  *     FACTS    (u32 index, u16 length, result) worker -> rank 0; length 0: it could not be read
  *     ALIVE                                    both ways
  *     CANNOT   why                             worker -> rank 0
@@ -37,11 +37,14 @@ enum {
     LOG_US = 60000000,
     MAX_WAIT_MS = 20,
     FDS_ON_THE_WAY = 512,
+    PATH_HEAD_BYTES = 22, /* of an entry in PATHS */
 };
 
 struct file {
     struct file *next;
     uint32_t index;
+    size_t archive_bytes; /* as the manifest has it */
+    struct window window;
     char path[];
 };
 

@@ -23,7 +23,8 @@ static bool is_of(const struct result *r, const struct manifest_entry *entry)
 {
     if (r->content && entry->content[0] != '\0')
         return strcmp(r->content, entry->content) == 0;
-    return entry->size_bytes == r->size_bytes && entry->mtime_ns == r->mtime_ns;
+    return entry->size_bytes == r->size_bytes && entry->mtime_ns == r->mtime_ns &&
+           entry->offset_bytes == r->offset_bytes;
 }
 
 /* One record of a whole video, or what its segments decided. Its content is left to be cleared. */

@@ -235,6 +235,7 @@ static enum status record(struct agent *a, struct task *t, struct result *r, int
     }
     r->size_bytes = t->lease.size_bytes;
     r->mtime_ns = t->lease.mtime_ns;
+    r->offset_bytes = t->lease.offset_bytes;
     r->attempt = t->lease.attempt;
     r->rank = a->settings.rank;
     r->wall_us = wall_us;
@@ -323,16 +324,21 @@ static enum status start_units(struct agent *a, int64_t now_us, struct error *e)
         struct lane_pool_event event;
         enum open_fault fault;
         enum status s;
-        int fd = video_open(a->root_fd, &t->lease, &fault, &event);
+        const struct lane_video video = {
+            .fd = video_open(a->root_fd, &t->lease, &fault, &event),
+            .window = video_window(t->lease.archive_bytes, t->lease.offset_bytes, t->lease.size_bytes),
+            .segment = t->lease.segment,
+            .n_segments = t->lease.n_segments,
+        };
 
-        if (fd < 0) {
+        if (video.fd < 0) {
             s = not_opened(a, t, fault, &event, now_us, e);
             if (s != STATUS_OK)
                 return s;
             continue;
         }
         t->token = ++a->next_token;
-        s = lane_pool_start_segment(a->pool, t->token, fd, t->lease.segment, t->lease.n_segments, now_us, e);
+        s = lane_pool_start_video(a->pool, t->token, &video, now_us, e);
         if (s != STATUS_OK) {
             task_close(t);
             return s;

@@ -71,6 +71,7 @@ static enum bitstream bitstream_of(enum AVCodecID id)
  * from the start. */
 struct decoder {
     int fd;
+    struct window window;
     unsigned max_side_px;
     struct media media;
     struct video_facts facts;
@@ -203,7 +204,7 @@ static void reset_position(struct decoder *d)
 static enum status restart(struct decoder *d, struct video_facts *facts, enum outcome *ret_outcome, struct error *e)
 {
     struct media fresh;
-    enum status status = media_open(d->fd, d->max_side_px, &fresh, facts, ret_outcome, e);
+    enum status status = media_open(d->fd, &d->window, d->max_side_px, &fresh, facts, ret_outcome, e);
 
     if (status != STATUS_OK)
         return status;
@@ -566,7 +567,7 @@ static enum status settle_duration(struct decoder *d, struct error *e)
         struct video_facts facts;
         enum outcome outcome;
         struct media scanned;
-        enum status status = media_open(d->fd, d->max_side_px, &scanned, &facts, &outcome, e);
+        enum status status = media_open(d->fd, &d->window, d->max_side_px, &scanned, &facts, &outcome, e);
 
         if (status != STATUS_OK)
             return status;
@@ -622,6 +623,8 @@ enum status decoder_open(int fd, const struct decoder_settings *settings, struct
     }
     before = media_listen(&d->words);
     d->fd = fd;
+    if (settings)
+        d->window = settings->window;
     d->max_side_px = settings && settings->max_side_px > 0 ? settings->max_side_px : DEFAULT_MAX_SIDE_PX;
     if (d->max_side_px < MIN_MAX_SIDE_PX || d->max_side_px > MAX_MAX_SIDE_PX) {
         status = error_set(e, STATUS_INVALID, "max_side_px %u: must be %u to %u", d->max_side_px, MIN_MAX_SIDE_PX,

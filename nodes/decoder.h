@@ -8,6 +8,7 @@
 #define FAKESIFT_NODES_DECODER_H
 
 #include "nodes/image.h"
+#include "nodes/window.h"
 #include "shard/outcome.h"
 #include "shard/result.h"
 #include "shard/status.h"
@@ -26,6 +27,7 @@ const char *decoder_version(void);
 
 struct decoder_settings {
     unsigned max_side_px; /* larger frames are refused as unsupported, 64..16384; default (0) 8192 */
+    struct window window; /* default: the whole file */
 };
 
 struct decoder_frame {

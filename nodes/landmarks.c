@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static enum status read_all(int fd, char **ret_text, size_t *ret_len, struct error *e)
+static enum status read_all(int fd, const struct window *window, char **ret_text, size_t *ret_len, struct error *e)
 {
-    size_t len = 0, room = 1 << 16;
+    size_t len = 0, room = 1 << 16, most;
     char *text = malloc(room);
     enum status s = STATUS_OK;
 
@@ -24,7 +24,10 @@ static enum status read_all(int fd, char **ret_text, size_t *ret_len, struct err
             text = bigger;
             room *= 2;
         }
-        n = read(fd, text + len, room - len - 1);
+        most = room - len - 1;
+        if (window->offset > 0 && most > window->size_bytes - len)
+            most = (size_t)(window->size_bytes - len);
+        n = pread(fd, text + len, most, (off_t)(window->offset + len));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
@@ -72,12 +75,13 @@ static size_t parse_line(char *line, float *row, size_t width)
     }
 }
 
-enum status landmarks_read(int fd, unsigned points, float **ret_rows, size_t *ret_n_rows, struct error *e)
+enum status landmarks_read(int fd, const struct window *window, unsigned points, float **ret_rows, size_t *ret_n_rows,
+                           struct error *e)
 {
     size_t len = 0, n_lines = 1, n_rows = 0, width = 2 * (size_t)points, most, line_number = 0;
     char *text = NULL, *next;
     float *rows = NULL;
-    enum status s = read_all(fd, &text, &len, e);
+    enum status s = read_all(fd, window, &text, &len, e);
 
     if (s != STATUS_OK)
         return s;

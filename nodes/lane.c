@@ -11,10 +11,10 @@
 #include "shard/segment.h"
 #include "shard/wire.h"
 
-static enum status probe(int fd, struct result *ret_result, struct error *e)
+static enum status probe(int fd, const struct window *window, struct result *ret_result, struct error *e)
 {
     enum outcome outcome = OUTCOME_UNDECIDED;
-    enum status s = probe_video(fd, &ret_result->facts, &outcome, e);
+    enum status s = probe_window(fd, window, &ret_result->facts, &outcome, e);
 
     if (s == STATUS_OK) {
         ret_result->outcome = OUTCOME_SCORED;
@@ -29,13 +29,18 @@ static enum status probe(int fd, struct result *ret_result, struct error *e)
     return STATUS_OK;
 }
 
-static enum status work(const struct lane_settings *settings, const struct lane_job *job, int fd,
+/* The i-th of the job's units. */
+static enum status work(const struct lane_settings *settings, const struct lane_job *job, uint32_t i, int fd,
                         struct result *ret_result, struct error *e)
 {
-    const struct scorer_part part = {.index = job->segment, .count = job->n_segments > 0 ? job->n_segments : 1};
+    const struct scorer_part part = {
+        .index = job->segment,
+        .count = job->n_segments > 0 ? job->n_segments : 1,
+        .window = job->windows[i],
+    };
 
     if (job->work == LANE_PROBE)
-        return probe(fd, ret_result, e);
+        return probe(fd, &part.window, ret_result, e);
     if (job->work == LANE_SCORE && settings->scorer && job->segment < part.count && part.count <= SEGMENT_MAX_COUNT)
         return scorer_run(settings->scorer, fd, &part, settings->notes, ret_result, e);
     return error_set(e, STATUS_BUG, "a job of kind %u for a lane that cannot do it", job->work);
@@ -72,7 +77,7 @@ static enum status serve(const struct lane_settings *settings, struct error *e)
         for (uint32_t i = 0; i < job.n_units; i++) {
             struct result result = {0};
 
-            s = work(settings, &job, fds[i], &result, e);
+            s = work(settings, &job, i, fds[i], &result, e);
             close(fds[i]);
             if (s == STATUS_OK)
                 s = answer(settings->socket_fd, &result, e);

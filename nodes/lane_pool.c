@@ -207,29 +207,30 @@ static struct lane *choose(struct lane_pool *p)
     return none;
 }
 
-static void close_all(const int *fds, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        close(fds[i]);
-}
-
-/* As lane_pool_start_batch. */
-static enum status start(struct lane_pool *p, const struct lane_job *job, const uint64_t *tokens, const int *video_fds,
-                         int64_t now_us, struct error *e)
+/* As lane_pool_start_batch; job says what all have in common. */
+static enum status start(struct lane_pool *p, struct lane_job *job, const uint64_t *tokens,
+                         const struct lane_video *videos, int64_t now_us, struct error *e)
 {
     size_t n = job->n_units;
+    int fds[LANE_MAX_BATCH];
     struct lane *l = choose(p);
     enum status s = STATUS_OK;
 
     if (l && l->state == LANE_NONE)
         s = spawn(p, l, e);
     if (!l || s != STATUS_OK || n < 1 || n > LANE_MAX_BATCH) {
-        close_all(video_fds, n);
+        for (size_t i = 0; i < n; i++)
+            close(videos[i].fd);
         return s != STATUS_OK ? s : error_set(e, STATUS_BUG, "a unit was started without a free lane");
     }
+    for (size_t i = 0; i < n; i++) {
+        fds[i] = videos[i].fd;
+        job->windows[i] = videos[i].window;
+    }
     /* A lane that died in the meantime cannot take it; its death is the unit's failed attempt, as for any other. */
-    s = passing_send(l->fd, job, sizeof(*job), video_fds, n);
-    close_all(video_fds, n);
+    s = passing_send(l->fd, job, sizeof(*job), fds, n);
+    for (size_t i = 0; i < n; i++)
+        close(fds[i]);
     l->state = LANE_BUSY;
     l->has_unit = true;
     memcpy(l->tokens, tokens, n * sizeof(*tokens));
@@ -244,25 +245,30 @@ static enum status start(struct lane_pool *p, const struct lane_job *job, const 
 
 enum status lane_pool_start(struct lane_pool *p, uint64_t token, int video_fd, int64_t now_us, struct error *e)
 {
-    const struct lane_job job = {.work = p->settings.work, .n_units = 1};
+    const struct lane_video video = {.fd = video_fd};
 
-    return start(p, &job, &token, &video_fd, now_us, e);
+    return lane_pool_start_video(p, token, &video, now_us, e);
 }
 
-enum status lane_pool_start_batch(struct lane_pool *p, const uint64_t *tokens, const int *video_fds, size_t n,
-                                  int64_t now_us, struct error *e)
+enum status lane_pool_start_batch(struct lane_pool *p, const uint64_t *tokens, const struct lane_video *videos,
+                                  size_t n, int64_t now_us, struct error *e)
 {
-    const struct lane_job job = {.work = p->settings.work, .n_units = (uint32_t)n};
+    struct lane_job job = {.work = p->settings.work, .n_units = (uint32_t)n};
 
-    return start(p, &job, tokens, video_fds, now_us, e);
+    return start(p, &job, tokens, videos, now_us, e);
 }
 
-enum status lane_pool_start_segment(struct lane_pool *p, uint64_t token, int video_fd, uint32_t segment,
-                                    uint32_t n_segments, int64_t now_us, struct error *e)
+enum status lane_pool_start_video(struct lane_pool *p, uint64_t token, const struct lane_video *video, int64_t now_us,
+                                  struct error *e)
 {
-    const struct lane_job job = {.work = p->settings.work, .n_units = 1, .segment = segment, .n_segments = n_segments};
+    struct lane_job job = {
+        .work = p->settings.work,
+        .n_units = 1,
+        .segment = video->segment,
+        .n_segments = video->n_segments,
+    };
 
-    return start(p, &job, &token, &video_fd, now_us, e);
+    return start(p, &job, &token, video, now_us, e);
 }
 
 void lane_pool_kill_all(struct lane_pool *p)

@@ -56,16 +56,23 @@ unsigned lane_pool_begun(const struct lane_pool *p);
 /* The layers of the lanes' sandbox (nodes/sandbox.h), 0 before the first lane greeted. */
 unsigned lane_pool_sandbox_layers(const struct lane_pool *p);
 
+/* What a lane is given of a video. */
+struct lane_video {
+    int fd;
+    struct window window;         /* all zero: the whole file */
+    uint32_t segment, n_segments; /* the part of the video; 0 and 0: the whole */
+};
+
 /* Takes over video_fd (closes it in every case). lane_pool_free() must be > 0. Not STATUS_OK: no lane
  * could be had. */
 enum status lane_pool_start(struct lane_pool *p, uint64_t token, int video_fd, int64_t now_us, struct error *e);
 /* The same with n units, 1..LANE_MAX_BATCH, in one message: the lane works on them one after the other, each with its own
- * event and its own deadline. Where it dies, those after the one in work are NOT_BEGUN. */
-enum status lane_pool_start_batch(struct lane_pool *p, const uint64_t *tokens, const int *video_fds, size_t n,
-                                  int64_t now_us, struct error *e);
-/* The same for a part of the video. */
-enum status lane_pool_start_segment(struct lane_pool *p, uint64_t token, int video_fd, uint32_t segment,
-                                    uint32_t n_segments, int64_t now_us, struct error *e);
+ * event and its own deadline. Where it dies, those after the one in work are NOT_BEGUN. Whole videos alone. */
+enum status lane_pool_start_batch(struct lane_pool *p, const uint64_t *tokens, const struct lane_video *videos,
+                                  size_t n, int64_t now_us, struct error *e);
+/* The same for a video that may lie in an archive, or a part of one. */
+enum status lane_pool_start_video(struct lane_pool *p, uint64_t token, const struct lane_video *video, int64_t now_us,
+                                  struct error *e);
 /* Kills every unit in work; each still gives its event. */
 void lane_pool_kill_all(struct lane_pool *p);
 

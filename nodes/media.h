@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "nodes/window.h"
 #include "shard/outcome.h"
 #include "shard/result.h"
 #include "shard/status.h"
@@ -53,8 +54,8 @@ struct media {
 
 /* Fills *ret_m, which media_close must free, on success only. ret_facts (never NULL) gets what is known
  * either way; its duration is 0 when the container does not state one. */
-enum status media_open(int fd, unsigned max_side_px, struct media *ret_m, struct video_facts *ret_facts,
-                       enum outcome *ret_outcome, struct error *e);
+enum status media_open(int fd, const struct window *window, unsigned max_side_px, struct media *ret_m,
+                       struct video_facts *ret_facts, enum outcome *ret_outcome, struct error *e);
 void media_close(struct media *m); /* accepts a zeroed one; zeroes it */
 
 /* Reads every packet, without decoding, up to a bound (beyond it the rest is estimated by bytes), for videos

@@ -100,8 +100,8 @@ static const struct container *find_container(const char *demuxer)
 /* A descriptor, read by position so that the caller's own position does not move. */
 struct media_source {
     int fd;
-    int64_t size_bytes, position;
-    int read_errno; /* of the last failed read, 0 when none */
+    int64_t base, size_bytes, position; /* base: where the video begins in the file */
+    int read_errno;                     /* of the last failed read, 0 when none */
 };
 
 /* libav has one log callback for the process, without a pointer of ours; the thread-local tells decoders
@@ -164,8 +164,12 @@ static int source_read(void *opaque, uint8_t *buffer, int n_bytes)
     struct media_source *s = opaque;
     ssize_t n;
 
+    if (s->position >= s->size_bytes && s->base > 0)
+        return AVERROR_EOF;
+    if (s->base > 0 && s->size_bytes - s->position < n_bytes)
+        n_bytes = (int)(s->size_bytes - s->position);
     do
-        n = pread(s->fd, buffer, (size_t)n_bytes, s->position);
+        n = pread(s->fd, buffer, (size_t)n_bytes, s->base + s->position);
     while (n < 0 && errno == EINTR);
     if (n < 0) {
         s->read_errno = errno;
@@ -202,7 +206,7 @@ static int64_t source_seek(void *opaque, int64_t offset, int whence)
     return s->position;
 }
 
-static enum status source_open(int fd, struct media_source **ret_source, struct error *e)
+static enum status source_open(int fd, const struct window *window, struct media_source **ret_source, struct error *e)
 {
     struct media_source *s = calloc(1, sizeof(*s));
     off_t before;
@@ -216,6 +220,12 @@ static enum status source_open(int fd, struct media_source **ret_source, struct 
 
         free(s);
         return error_set_errno(e, code, "cannot seek in the video's descriptor");
+    }
+    if (window->offset > 0) { /* in an archive nothing lies at its very begin */
+        int64_t after = s->size_bytes - (int64_t)window->offset;
+
+        s->base = (int64_t)window->offset;
+        s->size_bytes = after < 0 ? 0 : after < (int64_t)window->size_bytes ? after : (int64_t)window->size_bytes;
     }
     *ret_source = s;
     return STATUS_OK;
@@ -539,8 +549,8 @@ static enum status open_stream(struct media *m, unsigned max_side_px, struct vid
     return status == STATUS_OK ? check_size(facts, max_side_px, ret_outcome, e) : status;
 }
 
-enum status media_open(int fd, unsigned max_side_px, struct media *ret_m, struct video_facts *ret_facts,
-                       enum outcome *ret_outcome, struct error *e)
+enum status media_open(int fd, const struct window *window, unsigned max_side_px, struct media *ret_m,
+                       struct video_facts *ret_facts, enum outcome *ret_outcome, struct error *e)
 {
     struct media m = {0};
     struct media_words words = {0};
@@ -550,7 +560,7 @@ enum status media_open(int fd, unsigned max_side_px, struct media *ret_m, struct
     av_log_set_callback(take_log);
     *ret_facts = (struct video_facts){0};
     *ret_outcome = OUTCOME_DECODE_ERROR;
-    status = source_open(fd, &m.source, e);
+    status = source_open(fd, window, &m.source, e);
     if (status != STATUS_OK)
         goto end;
     status = open_container(&m, ret_facts, ret_outcome, &words, e);
@@ -617,15 +627,23 @@ int64_t media_scan_duration(struct media *m)
     return us;
 }
 
-enum status probe_video(int fd, struct video_facts *ret_facts, enum outcome *ret_outcome, struct error *e)
+enum status probe_window(int fd, const struct window *window, struct video_facts *ret_facts, enum outcome *ret_outcome,
+                         struct error *e)
 {
     struct media m = {0};
     enum outcome outcome;
-    enum status status = media_open(fd, PROBE_MAX_SIDE_PX, &m, ret_facts, &outcome, e);
+    enum status status = media_open(fd, window, PROBE_MAX_SIDE_PX, &m, ret_facts, &outcome, e);
 
     if (status == STATUS_OK)
         media_close(&m);
     else
         *ret_outcome = outcome;
     return status;
+}
+
+enum status probe_video(int fd, struct video_facts *ret_facts, enum outcome *ret_outcome, struct error *e)
+{
+    const struct window whole = {0};
+
+    return probe_window(fd, &whole, ret_facts, ret_outcome, e);
 }

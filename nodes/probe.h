@@ -2,6 +2,7 @@
 #ifndef FAKESIFT_NODES_PROBE_H
 #define FAKESIFT_NODES_PROBE_H
 
+#include "nodes/window.h"
 #include "shard/outcome.h"
 #include "shard/result.h"
 #include "shard/status.h"
@@ -11,5 +12,8 @@
  * known either way; duration_us is 0 where only reading the whole file would tell. *ret_outcome is set on
  * failure only. */
 enum status probe_video(int fd, struct video_facts *ret_facts, enum outcome *ret_outcome, struct error *e);
+/* The same for a video that lies in an archive. */
+enum status probe_window(int fd, const struct window *window, struct video_facts *ret_facts, enum outcome *ret_outcome,
+                         struct error *e);
 
 #endif

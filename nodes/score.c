@@ -395,9 +395,9 @@ static enum status run_clips(struct work *w, struct decoder *decoder, struct err
     return st;
 }
 
-static enum status score_video(struct work *w, int fd, struct error *e)
+static enum status score_video(struct work *w, int fd, const struct window *window, struct error *e)
 {
-    const struct decoder_settings settings = {0};
+    const struct decoder_settings settings = {.window = *window};
     struct result *r = w->result;
     struct decoder *decoder = NULL;
     struct error open_error = {0};
@@ -439,14 +439,14 @@ static enum status link_blocks(struct work *w, struct error *e)
     return s == STATUS_OK ? segment_link(w->result, w->segment, e) : s;
 }
 
-static enum status score_landmarks(struct work *w, int fd, struct error *e)
+static enum status score_landmarks(struct work *w, int fd, const struct window *window, struct error *e)
 {
     const struct card *card = w->scorer->card;
     struct result *r = w->result;
     size_t n_rows = 0, width = 2 * (size_t)card->landmark_points;
     float *rows = NULL;
     struct error read_error = {0};
-    enum status s = landmarks_read(fd, card->landmark_points, &rows, &n_rows, &read_error);
+    enum status s = landmarks_read(fd, window, card->landmark_points, &rows, &n_rows, &read_error);
 
     if (s == STATUS_NO_MEMORY)
         return error_no_memory(e);
@@ -507,7 +507,8 @@ enum status scorer_run(struct scorer *s, int fd, const struct scorer_part *part,
         *notes = (struct lane_notes){0};
     for (size_t i = 0; i < MAX_ALIVE; i++)
         s->slots[i].used = false;
-    st = s->card->input == INPUT_LANDMARKS ? score_landmarks(&w, fd, e) : score_video(&w, fd, e);
+    st = s->card->input == INPUT_LANDMARKS ? score_landmarks(&w, fd, &part->window, e)
+                                           : score_video(&w, fd, &part->window, e);
     if (st == STATUS_UNSUPPORTED) {
         result.outcome = OUTCOME_UNSUPPORTED;
         result.p_fake = NAN;

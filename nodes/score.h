@@ -11,6 +11,7 @@
 
 #include "models/detector.h"
 #include "nodes/notes.h"
+#include "nodes/window.h"
 #include "shard/result.h"
 #include "shard/status.h"
 
@@ -26,6 +27,7 @@ void scorer_close(struct scorer **s); /* NULL-safe; sets *s = NULL */
 /* Which part of the video: segment index of count (shard/segment.h); 0 of 1 is the whole. */
 struct scorer_part {
     uint32_t index, count;
+    struct window window; /* default: the whole file */
 };
 
 /* Never fails for a bad file: that is an outcome. STATUS_NO_MEMORY and the like are ours. notes may be NULL.

@@ -1,6 +1,5 @@
 #include "shard/layout.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -15,9 +14,9 @@
 static const char default_extensions[] = "mp4,m4v,mov,mkv,webm,avi,ts,mts,m2ts,mpg,mpeg,flv,wmv,asf,gif,webp,"
                                          "3gp,ogv,mxf,vob,264,h264,265,hevc,ivf,y4m";
 
-enum kind { KIND_AUTO, KIND_DIR, KIND_CSV, KIND_DFDC, KIND_COUNT };
-
-static const char *const kind_names[KIND_COUNT] = {"auto", "dir", "csv", "dfdc"};
+static const char *const kind_names[LAYOUT_COUNT] = {
+    "auto", "dir", "csv", "dfdc", "ffpp", "celebdf", "deepfakebench", "avdeepfake1m", "video2dataset",
+};
 
 bool layout_is_video(const struct scan *scan, const char *name)
 {
@@ -89,94 +88,6 @@ static enum status check_extensions(const char *extensions, struct error *e)
     }
 }
 
-static enum status sniff_in(const char *folder, const char *name, enum label_file *ret_kind, struct error *e)
-{
-    char *path = file_join(folder, name);
-    enum status s;
-
-    if (!path)
-        return error_no_memory(e);
-    if (strcmp(name, "labels.csv") == 0)
-        s = layout_csv_sniff(path, ret_kind, e);
-    else
-        s = layout_dfdc_sniff(path, ret_kind, e);
-    free(path);
-    return s;
-}
-
-/* summary: where to say what was found and is not DFDC's; may be NULL. */
-static enum status is_dfdc_folder(const char *folder, bool *ret_is, struct layout_summary *summary, struct error *e)
-{
-    static const char *const names[] = {"metadata.json", "dataset.json", "labels.csv"};
-    enum label_file kind = LABEL_FILE_OTHER;
-    enum status s = STATUS_OK;
-
-    for (size_t i = 0; s == STATUS_OK && i < 3 && kind != LABEL_FILE_DFDC; i++) {
-        s = sniff_in(folder, names[i], &kind, e);
-        if (s == STATUS_OK && kind == LABEL_FILE_OTHER && i < 2 && summary)
-            layout_note(summary, "%s is not read: it is not DFDC's", names[i]);
-    }
-    *ret_is = kind == LABEL_FILE_DFDC;
-    return s;
-}
-
-/* A link to a video is no folder. */
-static bool is_folder(DIR *dir, const struct dirent *d)
-{
-    struct stat st;
-
-    if (d->d_type != DT_LNK && d->d_type != DT_UNKNOWN)
-        return d->d_type == DT_DIR;
-    return fstatat(dirfd(dir), d->d_name, &st, 0) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* Archives nest (dfdc_train_part_00/dfdc_train_part_0/metadata.json), so depth levels below folder are looked
- * at. Any folder will do: only whether one is found counts, and that does not hang on the order. */
-static enum status holds_dfdc(const char *folder, unsigned depth, bool *ret_holds, struct layout_summary *summary,
-                              struct error *e)
-{
-    enum status s = is_dfdc_folder(folder, ret_holds, summary, e);
-    /* One that cannot be opened is the walk's error to report. */
-    DIR *dir = s == STATUS_OK && !*ret_holds && depth > 0 ? opendir(folder) : NULL;
-    const struct dirent *d;
-
-    if (!dir)
-        return s;
-    while (s == STATUS_OK && !*ret_holds && (d = readdir(dir))) {
-        char *below;
-
-        if (d->d_name[0] == '.' || !is_folder(dir, d))
-            continue;
-        below = file_join(folder, d->d_name);
-        s = below ? holds_dfdc(below, depth - 1, ret_holds, NULL, e) : error_no_memory(e);
-        free(below);
-    }
-    closedir(dir);
-    return s;
-}
-
-static enum status recognise(struct scan *scan, enum kind *ret_kind)
-{
-    enum label_file labels = LABEL_FILE_OTHER;
-    bool is_dfdc = false;
-    enum status s = holds_dfdc(scan->root, 2, &is_dfdc, scan->summary, scan->e);
-
-    if (s == STATUS_OK)
-        s = sniff_in(scan->root, "labels.csv", &labels, scan->e);
-    if (s != STATUS_OK)
-        return s;
-    if (is_dfdc) {
-        *ret_kind = KIND_DFDC;
-    } else if (labels == LABEL_FILE_CSV || labels == LABEL_FILE_UNREADABLE) {
-        *ret_kind = KIND_CSV;
-    } else {
-        if (labels == LABEL_FILE_OTHER)
-            layout_note(scan->summary, "labels.csv is not read: it has no column 'path'");
-        *ret_kind = KIND_DIR;
-    }
-    return STATUS_OK;
-}
-
 static enum status no_video(struct scan *scan)
 {
     const struct layout_summary *summary = scan->summary;
@@ -193,6 +104,13 @@ static enum status no_video(struct scan *scan)
     }
     if (wanted.failed)
         s = error_no_memory(scan->e);
+    else if (summary->damaged.n + summary->unreadable.n + summary->packed.n > 0)
+        s = error_set(scan->e, STATUS_INVALID,
+                      "%.300s: no video that can be read: found %zu damaged archives%s%s, %zu videos "
+                      "in archives that cannot be read in place%s%s, %zu archives to unpack first%s%s",
+                      scan->corpus, summary->damaged.n, summary->damaged.n ? ", such as " : "", summary->damaged.first,
+                      summary->unreadable.n, summary->unreadable.n ? ", such as " : "", summary->unreadable.first,
+                      summary->packed.n, summary->packed.n ? ", such as " : "", summary->packed.first);
     else if (summary->n_other_files == 0)
         s = error_set(scan->e, STATUS_INVALID, "%.300s: no video: looked for %s; found no file", scan->corpus,
                       wanted.data);
@@ -218,7 +136,7 @@ static void count(const struct manifest *m, struct layout_summary *summary)
 }
 
 /* csv_path: for the csv layout alone. */
-static enum status fill(struct scan *scan, enum kind kind, const char *csv_path)
+static enum status fill(struct scan *scan, enum layout_kind kind, const char *csv_path)
 {
     enum status s = manifest_create(scan->root, kind_names[kind], &scan->m, scan->e);
 
@@ -226,20 +144,35 @@ static enum status fill(struct scan *scan, enum kind kind, const char *csv_path)
         return s;
     scan->summary->layout = kind_names[kind];
     switch (kind) {
-    case KIND_CSV:
+    case LAYOUT_CSV:
         s = layout_csv_fill(scan, csv_path);
         break;
-    case KIND_DFDC:
+    case LAYOUT_DFDC:
         s = layout_dfdc_fill(scan);
+        break;
+    case LAYOUT_FFPP:
+        s = layout_ffpp_fill(scan);
+        break;
+    case LAYOUT_CELEBDF:
+        s = layout_celebdf_fill(scan);
+        break;
+    case LAYOUT_DEEPFAKEBENCH:
+        s = layout_deepfakebench_fill(scan);
+        break;
+    case LAYOUT_AVDEEPFAKE1M:
+        s = layout_avdeepfake1m_fill(scan);
         break;
     default:
         s = layout_dir_fill(scan);
+        if (s == STATUS_OK && kind == LAYOUT_VIDEO2DATASET && scan->summary->n_archives == 0)
+            s = error_set(scan->e, STATUS_INVALID, "%s: no shards: looked for *.tar in it and below; videos found: %zu",
+                          scan->corpus, manifest_count(scan->m));
         break;
     }
     if (s == STATUS_OK)
         s = manifest_sort(scan->m, scan->e);
     if (s == STATUS_OK && manifest_count(scan->m) == 0) {
-        if (kind == KIND_CSV)
+        if (kind == LAYOUT_CSV)
             s = error_set(scan->e, STATUS_INVALID, "%s: no video: the file has column names and no row", csv_path);
         else
             s = no_video(scan);
@@ -247,7 +180,7 @@ static enum status fill(struct scan *scan, enum kind kind, const char *csv_path)
     return s;
 }
 
-static enum status scan_folder(struct scan *scan, enum kind kind)
+static enum status scan_folder(struct scan *scan, enum layout_kind kind)
 {
     enum status s;
     char *csv_path = NULL;
@@ -256,7 +189,7 @@ static enum status scan_folder(struct scan *scan, enum kind kind)
     if (!root)
         return error_set_errno(scan->e, errno, "%s: cannot resolve the folder", scan->corpus);
     scan->root = root;
-    s = kind == KIND_AUTO ? recognise(scan, &kind) : STATUS_OK;
+    s = kind == LAYOUT_AUTO ? layout_recognise(scan, &kind) : STATUS_OK;
     if (s != STATUS_OK)
         goto end;
     csv_path = file_join(scan->corpus, "labels.csv");
@@ -267,17 +200,23 @@ end:
     return s;
 }
 
-static enum status scan_file(struct scan *scan, enum kind kind)
+/* Those that have all labels in one file, which may be given for its folder. */
+static bool is_list_layout(enum layout_kind kind)
 {
-    enum status s;
+    return kind == LAYOUT_CSV || kind == LAYOUT_DEEPFAKEBENCH || kind == LAYOUT_AVDEEPFAKE1M;
+}
+
+static enum status scan_file(struct scan *scan, enum layout_kind kind)
+{
+    enum status s = STATUS_OK;
     struct stat st;
     char *folder = NULL, *root = NULL;
     const char *slash = strrchr(scan->corpus, '/');
 
-    if (kind == KIND_DIR || kind == KIND_DFDC)
+    if (kind != LAYOUT_AUTO && !is_list_layout(kind))
         return error_set(scan->e, STATUS_INVALID, "%s: the layout %s needs a folder, and this is a file", scan->corpus,
                          kind_names[kind]);
-    if (kind == KIND_AUTO && manifest_is(scan->corpus)) {
+    if (kind == LAYOUT_AUTO && manifest_is(scan->corpus)) {
         scan->summary->layout = "manifest";
         s = manifest_read(scan->corpus, &scan->m, scan->e);
         if (s == STATUS_OK && manifest_count(scan->m) == 0)
@@ -300,32 +239,42 @@ static enum status scan_file(struct scan *scan, enum kind kind)
         goto end;
     }
     scan->root = root;
-    s = fill(scan, KIND_CSV, scan->corpus);
+    scan->file = slash ? slash + 1 : scan->corpus;
+    if (kind == LAYOUT_AUTO)
+        s = layout_json_sniff(scan->corpus, &kind, scan->e);
+    if (s == STATUS_OK && kind == LAYOUT_AUTO)
+        kind = LAYOUT_CSV;
+    if (s == STATUS_OK)
+        s = fill(scan, kind, scan->corpus);
 end:
     free(root);
     free(folder);
     return s;
 }
 
-static enum status kind_of(const char *name, enum kind *ret_kind, struct error *e)
+static enum status kind_of(const char *name, enum layout_kind *ret_kind, struct error *e)
 {
-    for (unsigned k = 0; k < KIND_COUNT; k++) {
+    for (unsigned k = 0; k < LAYOUT_COUNT; k++) {
         if (strcmp(name, kind_names[k]) == 0) {
-            *ret_kind = (enum kind)k;
+            *ret_kind = (enum layout_kind)k;
             return STATUS_OK;
         }
     }
-    return error_set(e, STATUS_INVALID, "layout: not one of auto, dir, csv, dfdc: '%.200s'", name);
+    return error_set(e, STATUS_INVALID,
+                     "layout: not one of auto, dir, csv, dfdc, ffpp, celebdf, deepfakebench, avdeepfake1m, "
+                     "video2dataset: '%.200s'",
+                     name);
 }
 
 enum status layout_scan(const char *corpus, const struct layout_settings *settings, struct manifest **ret_m,
                         struct layout_summary *ret_summary, struct error *e)
 {
     enum status s;
-    enum kind kind = KIND_AUTO;
+    enum layout_kind kind = LAYOUT_AUTO;
     struct stat st;
     struct layout_summary summary = {.layout = ""};
-    struct scan scan = {.corpus = corpus, .extensions = default_extensions, .summary = &summary, .e = e};
+    struct scan scan = {
+        .corpus = corpus, .extensions = default_extensions, .summary = &summary, .archive_fd = -1, .e = e};
 
     if (settings && settings->layout) {
         s = kind_of(settings->layout, &kind, e);
@@ -360,15 +309,29 @@ enum status layout_scan(const char *corpus, const struct layout_settings *settin
     return s;
 }
 
+static void describe(struct text *t, const struct layout_example *example, const char *one, const char *many)
+{
+    if (example->n > 0)
+        text_append_format(t, ", %zu %s, such as %s", example->n, example->n == 1 ? one : many, example->first);
+}
+
 void layout_describe(const struct layout_summary *summary, struct text *t)
 {
-    text_append_format(t, "%zu video%s (layout %s), %zu without a label, %zu missing, %zu other file%s left out%s%s",
-                       summary->n_files, summary->n_files == 1 ? "" : "s", summary->layout, summary->n_unlabelled,
-                       summary->n_missing, summary->n_other_files, summary->n_other_files == 1 ? "" : "s",
-                       summary->other_example[0] ? ", such as " : "", summary->other_example);
+    text_append_format(
+        t, "%zu video%s (layout %s%s%s), %zu without a label, %zu missing, %zu other file%s left out%s%s",
+        summary->n_files, summary->n_files == 1 ? "" : "s", summary->layout, summary->why[0] ? ", taken for " : "",
+        summary->why, summary->n_unlabelled, summary->n_missing, summary->n_other_files,
+        summary->n_other_files == 1 ? "" : "s", summary->other_example[0] ? ", such as " : "", summary->other_example);
     if (summary->n_hidden > 0)
         text_append_format(t, ", %zu hidden video%s left out", summary->n_hidden, summary->n_hidden == 1 ? "" : "s");
     if (summary->n_skipped_links > 0)
         text_append_format(t, ", %zu linked folder%s not followed again", summary->n_skipped_links,
                            summary->n_skipped_links == 1 ? "" : "s");
+    if (summary->n_archives > 0)
+        text_append_format(t, ", %zu archive%s looked into", summary->n_archives, summary->n_archives == 1 ? "" : "s");
+    describe(t, &summary->extra, "video that no label names", "videos that no label names");
+    describe(t, &summary->damaged, "damaged archive", "damaged archives");
+    describe(t, &summary->unreadable, "video in an archive that cannot be read in place",
+             "videos in archives that cannot be read in place");
+    describe(t, &summary->packed, "archive to unpack first", "archives to unpack first");
 }

@@ -1,20 +1,16 @@
 /* layout: how a known data set arranges files and labels; turns a corpus folder or list into a manifest.
  *
- * In: a folder (dir, dfdc) or a CSV file (csv). Out: a sorted manifest, never an empty one: no video is an
- * error that says what was looked for and what was found. Only names and stat facts are read here; videos are
- * opened by lanes.
+ * In: a folder, or a file of labels (csv, deepfakebench, avdeepfake1m). Out: a sorted manifest, never an empty one: no video
+ * is an error that says what was looked for and what was found. Only names, stat facts and labels are read here; videos are
+ * opened by lanes. docs/CORPORA.md has what each layout looks for, and how auto chooses.
  *
- *   dir   real/ and fake/[FAMILY/] at the root give labels (in any case of letters); without either the tree
- * is unlabelled. Folders are walked in byte order; hidden names are skipped. A linked folder is followed
- * once, and never into a folder that holds it. Whatever has a video's extension is an entry, also a FIFO or a
- * dead link, so that it ends with an outcome. csv   path,label,split,family,original,identity,group in any
- * order; only path (or filename) is needed, others are ignored and named in the summary. Paths are relative
- * to the CSV's folder, or absolute inside it. A folder is taken by its labels.csv. A path that is not there
- * stays as an entry. dfdc  metadata.json files anywhere in the tree (train form: label, split, original; test
- * form: is_fake), labels.csv with filename,label, and the preview's dataset.json. A video is looked for
- * beside the file that names it, then in the folders below that, where just one has its name. auto  a folder
- * with a DFDC metadata.json, dataset.json or labels.csv: dfdc; with a labels.csv of the csv layout: csv; else
- * dir. A file: a manifest, which is read as it stands, or csv. */
+ * Folders are walked in byte order; hidden names are skipped. A linked folder is followed once, and never into a folder that
+ * holds it. Whatever has a video's extension is an entry, also a FIFO or a dead link, so that it ends with an outcome. A
+ * video that labels name and that is not there stays as an entry too.
+ *
+ * An uncompressed .tar and a .zip are walked as if they were folders: the path of a member is the archive's and its own,
+ * 00000.tar/000000000.mp4, which no file beside the archive can have. Links, sparse, compressed and encrypted members are
+ * counted and left out, and so is what follows a damaged place. */
 #ifndef FAKESIFT_SHARD_LAYOUT_H
 #define FAKESIFT_SHARD_LAYOUT_H
 
@@ -24,21 +20,35 @@
 #include "shard/text.h"
 
 struct layout_settings {
-    const char *layout;     /* "auto" (default when NULL), "dir", "csv", "dfdc" */
+    /* "auto" (default when NULL), "dir", "csv", "dfdc", "ffpp", "celebdf", "deepfakebench", "avdeepfake1m",
+     * "video2dataset" */
+    const char *layout;
     const char *extensions; /* comma-separated, lower case, no dots; NULL: the known video extensions */
 };
 
+/* So many, the first of them in words; "" when there is none. One line. */
+struct layout_example {
+    size_t n;
+    char first[256];
+};
+
 struct layout_summary {
-    const char *layout;      /* the one that was taken; "manifest" for a manifest file */
-    size_t n_files;          /* entries of the manifest */
-    size_t n_real, n_fake;   /* by label */
-    size_t n_missing;        /* named by labels, or a dead link: not there */
-    size_t n_unlabelled;     /* entries without a label */
-    size_t n_other_files;    /* left out because of their extension */
-    size_t n_hidden;         /* videos whose name begins with a dot, left out */
-    size_t n_skipped_links;  /* linked folders that hold the link, or were followed before */
-    char other_example[256]; /* one of n_other_files, "" when none */
-    char notes[512];         /* what a user should know, "; " between; "" when nothing. One line */
+    const char *layout;               /* the one that was taken; "manifest" for a manifest file */
+    char why[160];                    /* by what auto took it; "" when it was asked for, or is a plain folder */
+    size_t n_files;                   /* entries of the manifest */
+    size_t n_real, n_fake;            /* by label */
+    size_t n_missing;                 /* named by labels, or a dead link: not there */
+    size_t n_unlabelled;              /* entries without a label */
+    size_t n_other_files;             /* left out because of their extension */
+    size_t n_hidden;                  /* videos whose name begins with a dot, left out */
+    size_t n_skipped_links;           /* linked folders that hold the link, or were followed before */
+    char other_example[256];          /* one of n_other_files, "" when none */
+    size_t n_archives;                /* tars and zips that were looked into */
+    struct layout_example damaged;    /* archives, with what is wrong: what follows in them is not listed */
+    struct layout_example unreadable; /* videos in archives that cannot be read in place, with why */
+    struct layout_example packed;     /* archives that must be unpacked first */
+    struct layout_example extra;      /* videos that are there and that the labels do not name */
+    char notes[512];                  /* what a user should know, "; " between; "" when nothing. One line */
 };
 
 /* corpus: a folder, or a CSV file of the csv layout.

@@ -18,11 +18,12 @@ enum column {
     COLUMN_ORIGINAL,
     COLUMN_IDENTITY,
     COLUMN_GROUP,
+    COLUMN_METHOD,
     COLUMN_COUNT
 };
 
-static const char *const names[COLUMN_COUNT] = {"path",   "filename", "label",    "split",
-                                                "family", "original", "identity", "group"};
+static const char *const names[COLUMN_COUNT] = {"path",     "filename", "label", "split", "family",
+                                                "original", "identity", "group", "method"};
 
 /* Where each column stands, SIZE_MAX: nowhere. */
 struct header {
@@ -113,7 +114,7 @@ static enum status check_header(struct scan *scan, const char *csv_path, const s
     if (h->at[COLUMN_PATH] == SIZE_MAX)
         return error_set(scan->e, STATUS_INVALID,
                          "%s:%zu: no column 'path': a corpus file is CSV whose first row names its columns "
-                         "(path,label,split,family,original,identity,group; only path is needed)",
+                         "(path,label,split,family,original,identity,group,method; only path is needed)",
                          csv_path, row->line);
     for (size_t i = 0; i < row->n_fields; i++) {
         for (size_t k = 0; k < i; k++) {
@@ -176,6 +177,7 @@ enum status layout_csv_rows(struct scan *scan, const char *csv_path,
         out.entry.original = field(&h, &row, COLUMN_ORIGINAL);
         out.entry.identity = field(&h, &row, COLUMN_IDENTITY);
         out.entry.group = field(&h, &row, COLUMN_GROUP);
+        out.entry.method = field(&h, &row, COLUMN_METHOD);
         if (label_parse(field(&h, &row, COLUMN_LABEL), &out.entry.label) != STATUS_OK)
             s = error_set(scan->e, STATUS_INVALID,
                           "%s:%zu: label: not one of REAL, FAKE, 0, 1 (1 = fake) or empty: '%.200s'", csv_path,
@@ -245,6 +247,66 @@ static enum status find_second(struct scan *scan, const char *csv_path, const st
     return error_set(scan->e, STATUS_INVALID, "%s:%zu: path: stands twice: '%.200s'", csv_path, row->line, twice->path);
 }
 
+static bool is_in_archive_or_video(const struct scan *scan, const char *name)
+{
+    return scan->archive_fd >= 0 || layout_is_video(scan, name);
+}
+
+/* A file that is there: the place of a row that names a member of an archive, or nobody's. */
+static enum status visit_file(struct scan *scan, const struct manifest_entry *file, void *context)
+{
+    size_t at = manifest_find(scan->m, file->path);
+
+    (void)context;
+    if (at == SIZE_MAX && layout_is_video(scan, layout_last_component(file->path)))
+        layout_count(&scan->summary->extra, "%.250s", file->path);
+    if (at == SIZE_MAX || file->archive_bytes == 0)
+        return STATUS_OK;
+    return manifest_set_place(scan->m, at, file);
+}
+
+/* The length of that part of path which is an archive, and is there; 0: none. */
+static size_t archive_in(struct scan *scan, int root_fd, const char *path)
+{
+    for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+        char archive[MANIFEST_MAX_TEXT_BYTES + 1];
+        struct manifest_entry entry = {0};
+        bool is_folder = false;
+
+        snprintf(archive, sizeof(archive), "%.*s", (int)(slash - path), path);
+        if (layout_archive_format(archive) != ARCHIVE_FORMAT_TAR &&
+            layout_archive_format(archive) != ARCHIVE_FORMAT_ZIP)
+            continue;
+        if (layout_stat(scan, root_fd, archive, &entry, &is_folder) == STATUS_OK && entry.exists && !is_folder)
+            return (size_t)(slash - path);
+    }
+    return 0;
+}
+
+/* Rows may name members of archives. A folder is walked as a whole, so that what no row names can be said; for a file of
+ * rows, just the archives that it names are. */
+static enum status find_members(struct scan *scan, int root_fd)
+{
+    const struct layout_walker walker = {.is_wanted = is_in_archive_or_video, .visit = visit_file};
+    char last[MANIFEST_MAX_TEXT_BYTES + 1] = "";
+    enum status s = STATUS_OK;
+
+    if (!scan->file)
+        return layout_walk(scan, &walker);
+    for (size_t i = 0; s == STATUS_OK && i < manifest_count(scan->m); i++) {
+        const struct manifest_entry *entry = manifest_entry(scan->m, i);
+        size_t len = entry->exists ? 0 : archive_in(scan, root_fd, entry->path);
+
+        /* Paths of one archive follow each other. */
+        if (len == 0 || (strncmp(entry->path, last, len) == 0 && last[len] == '\0'))
+            continue;
+        memcpy(last, entry->path, len);
+        last[len] = '\0';
+        s = layout_archive_walk(scan, root_fd, last, last, &walker);
+    }
+    return s;
+}
+
 enum status layout_csv_fill(struct scan *scan, const char *csv_path)
 {
     enum status s;
@@ -253,10 +315,14 @@ enum status layout_csv_fill(struct scan *scan, const char *csv_path)
     if (fd < 0)
         return error_set_errno(scan->e, errno, "%s: cannot open the folder", scan->root);
     s = layout_csv_rows(scan, csv_path, add_row, &fd);
-    close(fd);
-    if (s != STATUS_OK)
+    if (s != STATUS_OK) {
+        close(fd);
         return s;
+    }
     s = manifest_sort(scan->m, scan->e);
+    if (s == STATUS_OK && manifest_count(scan->m) > 0)
+        s = find_members(scan, fd);
+    close(fd);
     /* Lines are not kept for each entry: the file is read once more for the one that the error must name. */
     for (size_t i = 1; s == STATUS_INVALID && i < manifest_count(scan->m); i++) {
         struct twice twice = {.path = manifest_entry(scan->m, i)->path};

@@ -32,9 +32,7 @@ struct level {
 
 struct walk {
     struct scan *scan;
-    bool (*is_wanted)(const struct scan *scan, const char *name);
-    enum status (*visit)(struct scan *scan, const struct manifest_entry *file, void *context);
-    void *context;
+    const struct layout_walker *walker;
     char path[MANIFEST_MAX_TEXT_BYTES + 1]; /* of the current folder or file, relative to the root */
     struct folder_id *followed;             /* through links */
     size_t n_followed, followed_room;
@@ -208,7 +206,7 @@ static enum status follow(struct walk *w, const struct level *level, bool *ret_e
     return STATUS_OK;
 }
 
-static void count_other(struct layout_summary *summary, const char *path)
+void layout_count_other(struct layout_summary *summary, const char *path)
 {
     if (summary->n_other_files++ > 0)
         return;
@@ -225,12 +223,21 @@ static enum status walk_file(struct walk *w, int folder_fd, const char *name)
     bool is_folder = false;
     enum status s;
 
-    if (!w->is_wanted(w->scan, name)) {
-        count_other(w->scan->summary, w->path);
-        return STATUS_OK;
+    if (!w->walker->is_wanted(w->scan, name)) {
+        switch (layout_archive_format(name)) {
+        case ARCHIVE_FORMAT_TAR:
+        case ARCHIVE_FORMAT_ZIP:
+            return layout_archive_walk(w->scan, folder_fd, name, w->path, w->walker);
+        case ARCHIVE_FORMAT_PACKED:
+            layout_count(&w->scan->summary->packed, "%.250s", w->path);
+            return STATUS_OK;
+        default:
+            layout_count_other(w->scan->summary, w->path);
+            return STATUS_OK;
+        }
     }
     s = layout_stat(w->scan, folder_fd, name, &file, &is_folder);
-    return s == STATUS_OK ? w->visit(w->scan, &file, w->context) : s;
+    return s == STATUS_OK ? w->walker->visit(w->scan, &file, w->walker->context) : s;
 }
 
 /* The depth of this recursion is at most MAX_DEPTH. fd is closed here. */
@@ -287,9 +294,7 @@ end:
     return s;
 }
 
-enum status layout_walk(struct scan *scan, bool (*is_wanted)(const struct scan *scan, const char *name),
-                        enum status (*visit)(struct scan *scan, const struct manifest_entry *file, void *context),
-                        void *context)
+enum status layout_walk(struct scan *scan, const struct layout_walker *walker)
 {
     enum status s;
     struct walk *w = calloc(1, sizeof(*w));
@@ -298,9 +303,7 @@ enum status layout_walk(struct scan *scan, bool (*is_wanted)(const struct scan *
     if (!w)
         return error_no_memory(scan->e);
     w->scan = scan;
-    w->is_wanted = is_wanted;
-    w->visit = visit;
-    w->context = context;
+    w->walker = walker;
     fd = open(scan->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         s = error_set_errno(scan->e, errno, "%s: cannot open the folder", scan->corpus);

@@ -257,11 +257,18 @@ static bool content_ok(const char *content)
     return len == 0 || (len == SHA256_HEX_BYTES - 1 && strspn(content, "0123456789abcdef") == len);
 }
 
+static bool archive_ok(const struct manifest_entry *entry, const char *path)
+{
+    return entry->archive_bytes < strlen(path) && path[entry->archive_bytes] == '/' &&
+           entry->offset_bytes <= INT64_MAX && entry->size_bytes <= INT64_MAX - entry->offset_bytes;
+}
+
 enum status manifest_add(struct manifest *m, const struct manifest_entry *entry, struct error *e)
 {
-    static const char *const names[] = {"split", "family", "original", "identity", "group"};
-    const char *const given[] = {entry->split, entry->family, entry->original, entry->identity, entry->group};
-    const char *kept[5];
+    static const char *const names[] = {"split", "family", "original", "identity", "group", "method"};
+    const char *const given[] = {entry->split,    entry->family, entry->original,
+                                 entry->identity, entry->group,  entry->method};
+    const char *kept[6];
     const char *path = entry->path ? entry->path : "";
     const char *rule = path_rule(path);
     struct manifest_entry *slot;
@@ -270,7 +277,7 @@ enum status manifest_add(struct manifest *m, const struct manifest_entry *entry,
         return error_set(e, STATUS_INVALID, "path: %s: '%.200s'", rule, path);
     if (entry->facts && !video_facts_valid(entry->facts))
         return error_set(e, STATUS_INVALID, "facts: out of range for '%.200s'", path);
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 6; i++) {
         const char *text = given[i] ? given[i] : "";
 
         if (strnlen(text, MANIFEST_MAX_TEXT_BYTES + 1) > MANIFEST_MAX_TEXT_BYTES)
@@ -282,6 +289,9 @@ enum status manifest_add(struct manifest *m, const struct manifest_entry *entry,
     }
     if (entry->content && !content_ok(entry->content))
         return error_set(e, STATUS_INVALID, "content_sha256: not 64 digits in lower-case hex: '%.80s'", entry->content);
+    if (entry->archive_bytes > 0 && !archive_ok(entry, path))
+        return error_set(e, STATUS_INVALID, "archive: not the first folders of '%.200s', or an offset beyond its end",
+                         path);
     slot = new_entry(m);
     if (!slot)
         return error_no_memory(e);
@@ -293,10 +303,13 @@ enum status manifest_add(struct manifest *m, const struct manifest_entry *entry,
         .original = kept[2],
         .identity = kept[3],
         .group = kept[4],
+        .method = kept[5],
         .content = entry->content && entry->content[0] ? keep_text(m, entry->content, strlen(entry->content)) : "",
         .exists = entry->exists,
         .size_bytes = entry->exists ? entry->size_bytes : 0,
         .mtime_ns = entry->exists ? entry->mtime_ns : 0,
+        .archive_bytes = entry->archive_bytes,
+        .offset_bytes = entry->exists && entry->archive_bytes > 0 ? entry->offset_bytes : 0,
     };
     if (!slot->path || !slot->content)
         return error_no_memory(e);
@@ -402,6 +415,20 @@ enum status manifest_set_content(struct manifest *m, size_t index, const char *c
     return STATUS_OK;
 }
 
+enum status manifest_set_place(struct manifest *m, size_t index, const struct manifest_entry *place)
+{
+    struct manifest_entry *entry = m->order[index];
+
+    if (place->archive_bytes > 0 && !archive_ok(place, entry->path))
+        return STATUS_INVALID;
+    entry->exists = place->exists;
+    entry->archive_bytes = place->archive_bytes;
+    entry->offset_bytes = place->exists && place->archive_bytes > 0 ? place->offset_bytes : 0;
+    entry->size_bytes = place->exists ? place->size_bytes : 0;
+    entry->mtime_ns = place->exists ? place->mtime_ns : 0;
+    return STATUS_OK;
+}
+
 static void hash_u64(struct hasher *h, uint64_t value)
 {
     uint8_t bytes[8];
@@ -434,6 +461,13 @@ enum status manifest_hash(const struct manifest *m, char ret_hex[SHA256_HEX_BYTE
         hasher_update_text(h, entry->original);
         hasher_update_text(h, entry->identity);
         hasher_update_text(h, entry->group);
+        /* Without these a manifest hashes as it did before they were known. */
+        if (entry->archive_bytes > 0) {
+            hash_u64(h, entry->archive_bytes);
+            hash_u64(h, entry->offset_bytes);
+        }
+        if (entry->method[0] != '\0')
+            hasher_update_text(h, entry->method);
     }
     hasher_finish(h, ret_hex);
     hasher_close(&h);

@@ -6,7 +6,7 @@
  *     # layout,dir
  *     path,label,split,family,original,identity,group,size_bytes,mtime_ns,container,codec,pixel_format,encoder,
  *         width_px,height_px,rotation_deg,fps_num,fps_den,duration_us,n_frames,bit_rate_bps,n_video_streams,
- *         n_audio_streams[,content_sha256]                                           (one line in the file)
+ *         n_audio_streams[,content_sha256][,archive,offset_bytes][,method]           (one line in the file)
  *     real/a.mp4,REAL,,,,,,1048576,1767225600000000000,mov,h264,...
  * Paths are relative to the root and any bytes but zero and may hold commas, quotes and newlines; they have
  * no empty,
@@ -15,9 +15,12 @@
  * no file was found; the columns from container on are empty where the video was not probed, and else 0 or
  * empty where a fact is unknown.
  *
- * content_sha256 is there when files were listed by content (--hash), and empty where one could not be read.
+ * content_sha256 is there when files were listed by content (--hash), and empty where one could not be read. archive and
+ * offset_bytes are there when a video lies in an archive, and empty for one that is a file: archive is that part of path
+ * which is the archive's own, and size_bytes from offset_bytes on are the video. mtime_ns is then the archive's. method is
+ * there when one is known.
  *
- * In memory an entry takes 96 bytes and its path; the other strings are kept once. A manifest is built by one
+ * In memory an entry takes 112 bytes and its path; the other strings are kept once. A manifest is built by one
  * thread, then only read. */
 #ifndef FAKESIFT_SHARD_MANIFEST_H
 #define FAKESIFT_SHARD_MANIFEST_H
@@ -47,10 +50,13 @@ struct manifest_entry {
     const char *original; /* path or id of the real video that a fake was made from */
     const char *identity; /* the person */
     const char *group;    /* what must not be split between train and test */
+    const char *method;   /* the data set's own name of how a fake was made; its family is the report's */
     const char *content;  /* SHA-256 of the file, lower-case hex; "" when it was not asked for */
     enum label label;
-    bool exists; /* a file was there at the scan; else size and mtime are 0 */
+    bool exists;            /* a file was there at the scan; else size and mtime are 0 */
+    uint16_t archive_bytes; /* the length of the archive's own path at the begin of path; 0: the video is a file */
     uint64_t size_bytes;
+    uint64_t offset_bytes; /* of the video in its archive */
     int64_t mtime_ns;
     const struct video_facts *facts; /* NULL: not scanned with --probe */
 };
@@ -83,7 +89,11 @@ enum status manifest_set_facts(struct manifest *m, size_t index, const struct vi
 /* Sets the content of an entry: SHA256_HEX_BYTES - 1 digits in lower-case hex, or "". STATUS_INVALID; STATUS_NO_MEMORY. */
 enum status manifest_set_content(struct manifest *m, size_t index, const char *content);
 
-/* SHA-256 over every entry's path, size and labels. Not the root, the times of change or the facts: the same
+/* Says where a video is that was not there when its entry was added: exists, size, mtime and the place in an archive are
+ * taken. STATUS_INVALID: the archive is no part of the path. */
+enum status manifest_set_place(struct manifest *m, size_t index, const struct manifest_entry *place);
+
+/* SHA-256 over every entry's path, size, labels and place in an archive. Not the root, the times of change or the facts: the same
  * corpus copied elsewhere hashes alike. The manifest must be sorted. */
 enum status manifest_hash(const struct manifest *m, char ret_hex[SHA256_HEX_BYTES], struct error *e);
 

@@ -40,7 +40,11 @@ enum column {
     COLUMN_BIT_RATE,
     COLUMN_N_VIDEO,
     COLUMN_N_AUDIO,
-    COLUMN_CONTENT, /* only in manifests that were listed by content */
+    COLUMN_ALWAYS, /* those above are in every manifest, those below where an entry needs them */
+    COLUMN_CONTENT = COLUMN_ALWAYS,
+    COLUMN_ARCHIVE,
+    COLUMN_OFFSET, /* never without the one before */
+    COLUMN_METHOD,
     COLUMN_COUNT
 };
 
@@ -69,6 +73,9 @@ static const char *const column_names[COLUMN_COUNT] = {
     [COLUMN_N_VIDEO] = "n_video_streams",
     [COLUMN_N_AUDIO] = "n_audio_streams",
     [COLUMN_CONTENT] = "content_sha256",
+    [COLUMN_ARCHIVE] = "archive",
+    [COLUMN_OFFSET] = "offset_bytes",
+    [COLUMN_METHOD] = "method",
 };
 
 static void append_facts(struct text *t, const struct video_facts *f)
@@ -90,16 +97,32 @@ static void append_facts(struct text *t, const struct video_facts *f)
     }
 }
 
-static bool has_content(const struct manifest *m)
+/* Which of the columns that not every manifest has this one needs. */
+static void find_needed(const struct manifest *m, bool ret_has[COLUMN_COUNT])
 {
     for (size_t i = 0; i < manifest_count(m); i++) {
-        if (manifest_entry(m, i)->content[0] != '\0')
-            return true;
+        const struct manifest_entry *entry = manifest_entry(m, i);
+
+        ret_has[COLUMN_CONTENT] = ret_has[COLUMN_CONTENT] || entry->content[0] != '\0';
+        ret_has[COLUMN_ARCHIVE] = ret_has[COLUMN_OFFSET] = ret_has[COLUMN_ARCHIVE] || entry->archive_bytes > 0;
+        ret_has[COLUMN_METHOD] = ret_has[COLUMN_METHOD] || entry->method[0] != '\0';
     }
-    return false;
 }
 
-static void append_entry(struct text *t, const struct manifest_entry *entry, bool with_content)
+static void append_archive(struct text *t, const struct manifest_entry *entry)
+{
+    char archive[MANIFEST_MAX_TEXT_BYTES + 1];
+
+    memcpy(archive, entry->path, entry->archive_bytes);
+    archive[entry->archive_bytes] = '\0';
+    text_append_string(t, ",");
+    text_append_csv(t, archive);
+    text_append_string(t, ",");
+    if (entry->archive_bytes > 0 && entry->exists)
+        text_append_u64(t, entry->offset_bytes);
+}
+
+static void append_entry(struct text *t, const struct manifest_entry *entry, const bool has[COLUMN_COUNT])
 {
     const char *const texts[] = {entry->path,     label_name(entry->label), entry->split, entry->family,
                                  entry->original, entry->identity,          entry->group};
@@ -119,8 +142,14 @@ static void append_entry(struct text *t, const struct manifest_entry *entry, boo
         append_facts(t, entry->facts);
     else
         text_append_string(t, ",,,,,,,,,,,,,,");
-    if (with_content)
+    if (has[COLUMN_CONTENT])
         text_append_format(t, ",%s", entry->content);
+    if (has[COLUMN_ARCHIVE])
+        append_archive(t, entry);
+    if (has[COLUMN_METHOD]) {
+        text_append_string(t, ",");
+        text_append_csv(t, entry->method);
+    }
     text_append_string(t, "\n");
 }
 
@@ -129,9 +158,9 @@ enum status manifest_write(const struct manifest *m, const char *path, struct er
     enum status s;
     struct file_writer *w = NULL;
     struct text t = {0};
-    bool with_content = has_content(m);
-    size_t n_columns = with_content ? COLUMN_COUNT : COLUMN_CONTENT;
+    bool has[COLUMN_COUNT] = {false};
 
+    find_needed(m, has);
     s = file_writer_open(path, &w, e);
     if (s != STATUS_OK)
         return s;
@@ -140,8 +169,11 @@ enum status manifest_write(const struct manifest *m, const char *path, struct er
     text_append_string(&t, "\n# layout,");
     text_append_csv(&t, manifest_layout(m));
     text_append_string(&t, "\n");
-    for (size_t i = 0; i < n_columns; i++)
-        text_append_format(&t, "%s%s", column_names[i], i + 1 < n_columns ? "," : "\n");
+    for (size_t c = 0; c < COLUMN_COUNT; c++) {
+        if (c < COLUMN_ALWAYS || has[c])
+            text_append_format(&t, "%s%s", c > 0 ? "," : "", column_names[c]);
+    }
+    text_append_string(&t, "\n");
     for (size_t i = 0; i < manifest_count(m); i++) {
         const struct manifest_entry *entry = manifest_entry(m, i);
 
@@ -149,7 +181,7 @@ enum status manifest_write(const struct manifest *m, const char *path, struct er
             s = error_set(e, STATUS_BUG, "manifest_write: the manifest is not sorted");
             goto end;
         }
-        append_entry(&t, entry, with_content);
+        append_entry(&t, entry, has);
         if (t.failed)
             break;
         if (t.len_bytes < WRITE_BYTES)
@@ -174,20 +206,26 @@ struct parsing {
     const char *path;
     struct csv_row row;
     size_t n_columns;
+    size_t at[COLUMN_COUNT]; /* where each column stands; SIZE_MAX: nowhere */
     struct error *e;
 };
+
+static const char *field(const struct parsing *p, enum column c)
+{
+    return p->at[c] == SIZE_MAX ? "" : p->row.fields[p->at[c]];
+}
 
 static enum status field_error(const struct parsing *p, enum column c, const char *rule)
 {
     return error_set(p->e, STATUS_INVALID, "%s:%zu: %s: %s: '%.200s'", p->path, p->row.line, column_names[c], rule,
-                     p->row.fields[c]);
+                     field(p, c));
 }
 
 static enum status parse_unsigned(const struct parsing *p, enum column c, uint64_t max, uint64_t *ret_value)
 {
     char rule[64];
 
-    if (parse_u64(p->row.fields[c], 0, max, ret_value) == STATUS_OK)
+    if (parse_u64(field(p, c), 0, max, ret_value) == STATUS_OK)
         return STATUS_OK;
     snprintf(rule, sizeof(rule), "not a whole number in 0..%" PRIu64, max);
     return field_error(p, c, rule);
@@ -230,7 +268,7 @@ static enum status parse_facts(const struct parsing *p, struct video_facts *ret_
     bool any = false;
     uint64_t rotation = 0;
 
-    for (size_t c = COLUMN_CONTAINER; c < COLUMN_CONTENT; c++)
+    for (size_t c = COLUMN_CONTAINER; c < COLUMN_ALWAYS; c++)
         any = any || p->row.fields[c][0] != '\0';
     *ret_has = any;
     if (!any)
@@ -259,6 +297,22 @@ static enum status parse_facts(const struct parsing *p, struct video_facts *ret_
     return STATUS_OK;
 }
 
+static enum status parse_archive(const struct parsing *p, struct manifest_entry *entry)
+{
+    const char *archive = field(p, COLUMN_ARCHIVE);
+    size_t len = strlen(archive);
+
+    if (len > MANIFEST_MAX_TEXT_BYTES || strncmp(archive, entry->path, len) != 0 ||
+        (len > 0 && entry->path[len] != '/'))
+        return field_error(p, COLUMN_ARCHIVE, "must be the first folders of the path");
+    entry->archive_bytes = (uint16_t)len;
+    if (len > 0 && entry->exists)
+        return parse_unsigned(p, COLUMN_OFFSET, INT64_MAX, &entry->offset_bytes);
+    return field(p, COLUMN_OFFSET)[0] == '\0'
+               ? STATUS_OK
+               : field_error(p, COLUMN_OFFSET, "must be empty where archive or size_bytes is");
+}
+
 static enum status parse_entry(const struct parsing *p, struct manifest *m)
 {
     enum status s;
@@ -274,7 +328,8 @@ static enum status parse_entry(const struct parsing *p, struct manifest *m)
         .original = fields[COLUMN_ORIGINAL],
         .identity = fields[COLUMN_IDENTITY],
         .group = fields[COLUMN_GROUP],
-        .content = p->n_columns > COLUMN_CONTENT ? fields[COLUMN_CONTENT] : "",
+        .content = field(p, COLUMN_CONTENT),
+        .method = field(p, COLUMN_METHOD),
         .exists = fields[COLUMN_SIZE][0] != '\0',
     };
 
@@ -298,6 +353,8 @@ static enum status parse_entry(const struct parsing *p, struct manifest *m)
         return field_error(p, COLUMN_MTIME, "must be empty where size_bytes is");
     }
     s = parse_facts(p, &facts, &has_facts);
+    if (s == STATUS_OK)
+        s = parse_archive(p, &entry);
     if (s != STATUS_OK)
         return s;
     entry.facts = has_facts ? &facts : NULL;
@@ -323,23 +380,26 @@ static enum status parse_heading(struct csv_reader *r, struct parsing *p, const 
 
 static enum status parse_column_names(struct csv_reader *r, struct parsing *p)
 {
+    size_t n = 0;
     enum status s = csv_reader_next(r, &p->row, p->e);
 
     if (status_failed(s))
         return s;
     if (s == STATUS_END)
         return error_set(p->e, STATUS_CORRUPT, "%s: not a whole manifest: no column names", p->path);
-    p->n_columns = p->row.n_fields > COLUMN_CONTENT ? COLUMN_COUNT : COLUMN_CONTENT;
-    for (size_t c = 0; c < p->n_columns; c++) {
-        const char *name = c < p->row.n_fields ? p->row.fields[c] : "";
+    p->n_columns = p->row.n_fields;
+    for (enum column c = 0; c < COLUMN_COUNT; c++) {
+        bool is_there = n < p->row.n_fields && strcmp(p->row.fields[n], column_names[c]) == 0;
 
-        if (strcmp(name, column_names[c]) != 0)
-            return error_set(p->e, STATUS_INVALID, "%s:%zu: column %zu: must be '%s': '%.200s'", p->path, p->row.line,
-                             c + 1, column_names[c], name);
+        p->at[c] = is_there ? n++ : SIZE_MAX;
+        if (is_there || (c >= COLUMN_ALWAYS && (c != COLUMN_OFFSET || p->at[COLUMN_ARCHIVE] == SIZE_MAX)))
+            continue;
+        return error_set(p->e, STATUS_INVALID, "%s:%zu: column %zu: must be '%s': '%.200s'", p->path, p->row.line,
+                         n + 1, column_names[c], n < p->row.n_fields ? p->row.fields[n] : "");
     }
-    if (p->row.n_fields > COLUMN_COUNT)
-        return error_set(p->e, STATUS_INVALID, "%s:%zu: column %d: not known: '%.200s'", p->path, p->row.line,
-                         COLUMN_COUNT + 1, p->row.fields[COLUMN_COUNT]);
+    if (n < p->row.n_fields)
+        return error_set(p->e, STATUS_INVALID, "%s:%zu: column %zu: not known: '%.200s'", p->path, p->row.line, n + 1,
+                         p->row.fields[n]);
     return STATUS_OK;
 }
 

@@ -53,7 +53,8 @@ struct result {
     char *path; /* relative to the corpus root */
     uint64_t size_bytes;
     int64_t mtime_ns;
-    char *content; /* SHA-256 in hex as the manifest has it, owned; NULL where it has none */
+    uint64_t offset_bytes; /* of a video in an archive */
+    char *content;         /* SHA-256 in hex as the manifest has it, owned; NULL where it has none */
 
     enum outcome outcome;
     double p_fake;                      /* 0..1; NaN unless outcome_has_score(outcome) */

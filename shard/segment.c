@@ -373,6 +373,7 @@ enum status segment_copy_head(const struct result *part, struct result *ret_r)
     struct result r = {
         .size_bytes = part->size_bytes,
         .mtime_ns = part->mtime_ns,
+        .offset_bytes = part->offset_bytes,
         .outcome = part->outcome,
         .p_fake = NAN,
         .facts = part->facts,

@@ -188,6 +188,9 @@ enum status message_pack(const struct message *m, uint8_t **ret_data, size_t *re
         w.has_segment = w.has_n_segments = 1;
         w.segment = m->segment;
         w.n_segments = m->n_segments;
+        w.has_archive_bytes = w.has_offset_bytes = 1;
+        w.archive_bytes = m->archive_bytes;
+        w.offset_bytes = m->offset_bytes;
         w.has_content = 1; /* also when it is empty: what is cut off must be missed */
         w.content = bytes_of(m->content ? m->content : "", m->content ? CONTENT_BYTES : 0);
         break;
@@ -206,6 +209,14 @@ enum status message_pack(const struct message *m, uint8_t **ret_data, size_t *re
         break;
     }
     return pack(&w.base, ret_data, ret_len_bytes);
+}
+
+/* A lease's place in an archive. */
+static bool place_ok(const char *path, size_t path_len, uint32_t archive_bytes, uint64_t offset, uint64_t size)
+{
+    if (archive_bytes == 0)
+        return offset == 0;
+    return archive_bytes < path_len && path[archive_bytes] == '/' && offset <= INT64_MAX && size <= INT64_MAX - offset;
 }
 
 /* Whether every field that the kind must carry is there. */
@@ -227,7 +238,9 @@ static bool message_complete(const Fakesift__Wire__Message *w)
         return w->has_n_lanes && w->has_fingerprint && bytes_are_text(&w->fingerprint, SHA256_HEX_BYTES - 1);
     case MESSAGE_LEASE:
         return w->has_attempt && w->has_last_attempt && w->has_size_bytes && w->has_mtime_ns && w->has_segment &&
-               w->has_n_segments && w->has_content && bytes_are_text(&w->content, CONTENT_BYTES);
+               w->has_n_segments && w->has_content && bytes_are_text(&w->content, CONTENT_BYTES) &&
+               w->has_archive_bytes && w->has_offset_bytes &&
+               place_ok((const char *)w->text.data, w->text.len, w->archive_bytes, w->offset_bytes, w->size_bytes);
     case MESSAGE_RESULT:
         return w->has_wall_us && w->has_n_frames && w->has_segment_state;
     case MESSAGE_STOP:
@@ -278,6 +291,8 @@ enum status message_unpack(const uint8_t *data, size_t len_bytes, struct message
         m.last_attempt = w->last_attempt != 0;
         m.size_bytes = w->size_bytes;
         m.mtime_ns = w->mtime_ns;
+        m.archive_bytes = w->archive_bytes;
+        m.offset_bytes = w->offset_bytes;
         m.segment = w->segment;
         m.n_segments = w->n_segments;
         if (w->content.len > 0) {
@@ -406,6 +421,8 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
         SET(&w, p_fake, r->p_fake);
     SET(&w, message, bytes_of(r->message, strlen(r->message)));
     facts_fill(&facts, &r->facts);
+    if (r->offset_bytes > 0)
+        SET(&facts, offset_bytes, r->offset_bytes);
     if (r->content)
         SET(&facts, content, bytes_of(r->content, CONTENT_BYTES));
     w.facts = &facts;
@@ -453,6 +470,7 @@ static enum status result_take(const Fakesift__Wire__Result *w, struct result *r
     }
     r->size_bytes = w->size_bytes;
     r->mtime_ns = w->mtime_ns;
+    r->offset_bytes = w->facts->offset_bytes;
     r->outcome = (enum outcome)w->outcome;
     /* A NaN that was sent as a value is not an absent score: result_ok would take it for one. */
     if (w->has_p_fake && !is_probability(w->p_fake))

@@ -6,7 +6,8 @@
  * be read back.
  *
  * Rules of a message: its kind is known; unit, lease and attempt stand where the kind names them; lease and
- * attempt count from 1; an outcome is decided; wall_us >= 0; a LEASE's path is not empty; text is at most
+ * attempt count from 1; an outcome is decided; wall_us >= 0; a LEASE's path is not empty, its
+ * archive a part of it before a slash, its bytes end within 63 bits; text is at most
  * WIRE_MAX_TEXT_BYTES. Rules of a result: the path is not empty; the outcome is decided; p_fake is in 0..1
  * exactly when outcome_has_score(outcome), else NaN, and a result without a score has no clips; frames with a
  * face <= frames decoded; clips are in strictly ascending order of (track, clip), each track < n_tracks,
@@ -52,6 +53,8 @@ struct message {
     bool last_attempt;            /* LEASE: a failure is this unit's outcome, so record it */
     uint64_t size_bytes;          /* LEASE: identity to be recorded */
     int64_t mtime_ns;             /* LEASE */
+    uint32_t archive_bytes;       /* LEASE: how much of the path is the archive's own (shard/manifest.h); 0: none */
+    uint64_t offset_bytes;        /* LEASE */
     char *content;                /* LEASE: as the manifest has it, or NULL */
     enum outcome outcome;         /* RESULT; FAILED: what the attempt would be */
     int64_t wall_us;              /* RESULT */

@@ -13,7 +13,7 @@ static enum status read_text(const char *text, size_t len, float **rows, size_t 
 
     cr_assert_eq(write(fd, text, len), (ssize_t)len);
     cr_assert_eq(lseek(fd, 0, SEEK_SET), 0);
-    s = landmarks_read(fd, 2, rows, n, e);
+    s = landmarks_read(fd, &(struct window){0}, 2, rows, n, e);
     close(fd);
     return s;
 }

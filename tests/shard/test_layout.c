@@ -1,141 +1,6 @@
-#include "shard/layout.h"
-
-#include <criterion/criterion.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "shard/file.h"
-#include "shard/text.h"
-
-/* A corpus of this test; Criterion runs each in a process of its own. */
-static char root[] = "/tmp/fakesift-layout-XXXXXX";
-
-static void make_root(void)
-{
-    cr_assert_not_null(mkdtemp(root));
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
-static void remove_root(void)
-{
-    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
+#include "tests/shard/layout_fixture.h"
 
 TestSuite(layout, .init = make_root, .fini = remove_root);
-
-/* Valid until the next but three. */
-static const char *at(const char *path)
-{
-    static char made[4][8192];
-    static unsigned turn;
-    char *out = made[turn++ % 4];
-
-    snprintf(out, sizeof(made[0]), "%s%s%s", root, path[0] ? "/" : "", path);
-    return out;
-}
-
-static void put(const char *path, const char *content)
-{
-    char folder[8192];
-
-    snprintf(folder, sizeof(folder), "%s", at(path));
-    *strrchr(folder, '/') = '\0';
-    cr_assert_eq(file_make_folder(folder, NULL), STATUS_OK);
-    cr_assert_eq(file_write(at(path), content, strlen(content), NULL), STATUS_OK, "%s", path);
-}
-
-static void put_all(const char *const *paths, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        put(paths[i], "video");
-}
-
-/* LAYOUT{PATH LABEL split=.. family=.. ...|...} of the corpus at path, or the error without the root's name.
- */
-static char *scan(const char *path, const char *layout, struct layout_summary *ret_summary)
-{
-    struct layout_settings settings = {.layout = layout};
-    struct layout_summary summary = {0};
-    struct manifest *m = NULL;
-    struct error e = {0};
-    struct text t = {0};
-    enum status s = layout_scan(at(path), &settings, &m, &summary, &e);
-
-    if (s != STATUS_OK) {
-        size_t len = strlen(root);
-        const char *p = e.text;
-
-        cr_assert_null(m);
-        text_append_format(&t, "%s: ", status_name(s));
-        for (const char *hit; (hit = strstr(p, root)); p = hit + len) {
-            text_append(&t, p, (size_t)(hit - p));
-            text_append_string(&t, "ROOT");
-        }
-        text_append_string(&t, p);
-        return text_take(&t);
-    }
-    text_append_format(&t, "%s{", summary.layout);
-    for (size_t i = 0; i < manifest_count(m); i++) {
-        const struct manifest_entry *entry = manifest_entry(m, i);
-        const char *const extra[][2] = {{"split", entry->split},
-                                        {"family", entry->family},
-                                        {"original", entry->original},
-                                        {"identity", entry->identity},
-                                        {"group", entry->group}};
-
-        text_append_format(&t, "%s%s", i ? "|" : "", entry->path);
-        if (entry->label != LABEL_UNKNOWN)
-            text_append_format(&t, " %s", label_name(entry->label));
-        for (size_t k = 0; k < 5; k++) {
-            if (extra[k][1][0] != '\0')
-                text_append_format(&t, " %s=%s", extra[k][0], extra[k][1]);
-        }
-        if (!entry->exists)
-            text_append_string(&t, " gone");
-        if (i > 0)
-            cr_assert_lt(strcmp(manifest_entry(m, i - 1)->path, entry->path), 0);
-    }
-    text_append_string(&t, "}");
-    cr_assert_eq(summary.n_files, manifest_count(m));
-    cr_assert_eq(summary.n_files, summary.n_real + summary.n_fake + summary.n_unlabelled);
-    if (ret_summary)
-        *ret_summary = summary;
-    manifest_close(&m);
-    return text_take(&t);
-}
-
-static void expect(const char *path, const char *layout, const char *want)
-{
-    char *got = scan(path, layout, NULL);
-
-    cr_assert_str_eq(got, want);
-    free(got);
-}
-
-static void expect_noting(const char *layout, const char *want, const char *want_notes)
-{
-    struct layout_summary summary;
-    char *got = scan("", layout, &summary);
-
-    cr_assert_str_eq(got, want);
-    cr_assert_str_eq(summary.notes, want_notes);
-    free(got);
-}
-
-#define PUT(...)                                                                                                       \
-    put_all((const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
 Test(layout, dir_takes_labels_and_families_from_folders)
 {
@@ -344,7 +209,7 @@ Test(layout, corpus_that_is_not_one_is_an_error)
            "invalid: ROOT/a.mp4: a video, and not a corpus: give its folder, or a CSV file with its path");
     expect("b.md", "auto",
            "invalid: ROOT/b.md:1: no column 'path': a corpus file is CSV whose first row names its columns "
-           "(path,label,split,family,original,identity,group; only path is needed)");
+           "(path,label,split,family,original,identity,group,method; only path is needed)");
     expect("empty.csv", "auto", "invalid: ROOT/empty.csv: an empty file; its first row must name the columns");
     expect("head.csv", "auto", "invalid: ROOT/head.csv: no video: the file has column names and no row");
     expect("head.csv", "dfdc", "invalid: ROOT/head.csv: the layout dfdc needs a folder, and this is a file");
@@ -353,8 +218,10 @@ Test(layout, corpus_that_is_not_one_is_an_error)
     expect("labels", "dfdc",
            "invalid: ROOT/labels: no labels of DFDC: looked for metadata.json, dataset.json and labels.csv "
            "in it and "
-           "below");
-    expect("labels", "ffpp2", "invalid: layout: not one of auto, dir, csv, dfdc: 'ffpp2'");
+           "below, also in archives; videos found: 1");
+    expect("labels", "ffpp2",
+           "invalid: layout: not one of auto, dir, csv, dfdc, ffpp, celebdf, deepfakebench, "
+           "avdeepfake1m, video2dataset: 'ffpp2'");
 }
 
 Test(layout, nested_too_deep_is_an_error)
@@ -599,7 +466,7 @@ Test(layout, labelled_corpus)
     cr_assert_str_eq(summary.layout, "csv");
     cr_assert_eq(summary.n_files, 186);
     cr_assert_eq(summary.n_missing + summary.n_unlabelled, 0);
-    cr_assert_str_eq(summary.notes, "columns that are not read: 'method', 'source', 'licence'");
+    cr_assert_str_eq(summary.notes, "columns that are not read: 'source', 'licence'");
     for (size_t i = 0; i < 186; i++) {
         cr_assert_eq(manifest_entry(m, i)->label == LABEL_FAKE, manifest_entry(m, i)->family[0] != '\0');
         cr_assert_str_neq(manifest_entry(m, i)->group, "");
