@@ -40,6 +40,7 @@ struct lane {
     unsigned n_units;
     uint64_t tokens[LANE_MAX_BATCH];
     size_t at, n_tokens; /* tokens[at..n_tokens) are owed an event; at is in work since start_us */
+    uint64_t serial;     /* of tokens[0] */
     int64_t start_us;
     int64_t closed_us;   /* when it closed its socket; 0: it did not */
     const char *misdeed; /* NULL: none; for which it was killed */
@@ -54,6 +55,7 @@ struct lane_pool {
     bool has_layers;
     unsigned n_stillborn;
     uint32_t next_number;
+    uint64_t next_serial;
     struct lane *lanes;
     uint8_t *packet;
 };
@@ -182,17 +184,29 @@ static enum status spawn(struct lane_pool *p, struct lane *l, struct error *e)
     return STATUS_OK;
 }
 
+/* A lane that spoke without being asked, or hung up, gets a unit only where there is no other; the next look deals with it. */
+static bool is_quiet(const struct lane *l)
+{
+    struct pollfd fd = {.fd = l->ours.socket_fd, .events = POLLIN};
+
+    return poll(&fd, 1, 0) == 0;
+}
+
 static struct lane *choose(struct lane_pool *p)
 {
-    struct lane *none = NULL;
+    struct lane *none = NULL, *loud = NULL;
 
     for (unsigned i = 0; i < p->settings.n_lanes; i++) {
-        if (p->lanes[i].state == LANE_IDLE)
-            return &p->lanes[i];
-        if (p->lanes[i].state == LANE_NONE)
-            none = &p->lanes[i];
+        struct lane *l = &p->lanes[i];
+
+        if (l->state == LANE_IDLE && is_quiet(l))
+            return l;
+        if (l->state == LANE_IDLE)
+            loud = l;
+        if (l->state == LANE_NONE)
+            none = l;
     }
-    return none;
+    return none ? none : loud;
 }
 
 static void close_all(const int *fds, size_t n)
@@ -201,8 +215,8 @@ static void close_all(const int *fds, size_t n)
         close(fds[i]);
 }
 
-/* As lane_pool_start_batch. */
-static enum status start(struct lane_pool *p, const struct lane_job *job, const uint64_t *tokens, const int *video_fds,
+/* As lane_pool_start_batch. The job's serial is set here. */
+static enum status start(struct lane_pool *p, struct lane_job *job, const uint64_t *tokens, const int *video_fds,
                          int64_t now_us, struct error *e)
 {
     size_t n = job->n_units;
@@ -216,6 +230,8 @@ static enum status start(struct lane_pool *p, const struct lane_job *job, const 
         return s != STATUS_OK ? s : error_set(e, STATUS_BUG, "a unit was started without a free lane");
     }
     /* A lane that died in the meantime cannot take it; its death is the unit's failed attempt, as for any other. */
+    job->serial = l->serial = p->next_serial;
+    p->next_serial += n;
     s = passing_send(l->ours.socket_fd, job, sizeof(*job), video_fds, n);
     close_all(video_fds, n);
     l->state = LANE_BUSY;
@@ -232,7 +248,7 @@ static enum status start(struct lane_pool *p, const struct lane_job *job, const 
 
 enum status lane_pool_start(struct lane_pool *p, uint64_t token, int video_fd, int64_t now_us, struct error *e)
 {
-    const struct lane_job job = {.work = p->settings.work, .n_units = 1};
+    struct lane_job job = {.work = p->settings.work, .n_units = 1};
 
     return start(p, &job, &token, &video_fd, now_us, e);
 }
@@ -240,7 +256,7 @@ enum status lane_pool_start(struct lane_pool *p, uint64_t token, int video_fd, i
 enum status lane_pool_start_batch(struct lane_pool *p, const uint64_t *tokens, const int *video_fds, size_t n,
                                   int64_t now_us, struct error *e)
 {
-    const struct lane_job job = {.work = p->settings.work, .n_units = (uint32_t)n};
+    struct lane_job job = {.work = p->settings.work, .n_units = (uint32_t)n};
 
     return start(p, &job, tokens, video_fds, now_us, e);
 }
@@ -248,7 +264,7 @@ enum status lane_pool_start_batch(struct lane_pool *p, const uint64_t *tokens, c
 enum status lane_pool_start_segment(struct lane_pool *p, uint64_t token, int video_fd, uint32_t segment,
                                     uint32_t n_segments, int64_t now_us, struct error *e)
 {
-    const struct lane_job job = {.work = p->settings.work, .n_units = 1, .segment = segment, .n_segments = n_segments};
+    struct lane_job job = {.work = p->settings.work, .n_units = 1, .segment = segment, .n_segments = n_segments};
 
     return start(p, &job, &token, &video_fd, now_us, e);
 }
@@ -349,9 +365,26 @@ static void distrust(struct lane_pool *p, struct lane *l)
     let_go(l);
 }
 
+/* What is wrong with a packet; NULL: nothing, *ret_result is the caller's. */
+static const char *read_answer(struct lane_pool *p, const struct lane *l, enum status received, size_t len,
+                               struct result *ret_result)
+{
+    if (l->state != LANE_BUSY)
+        return "spoke without being asked";
+    if (!l->greeted)
+        return "did not greet";
+    if (received != STATUS_OK || result_unpack(p->packet, len, ret_result) != STATUS_OK)
+        return "gave an answer that cannot be read";
+    if (ret_result->size_bytes == l->serial + l->at)
+        return NULL;
+    result_clear(ret_result);
+    return "answered for another video";
+}
+
 static enum status from_lane(struct lane_pool *p, struct lane *l, int64_t now_us, struct lane_pool_event *ret_event)
 {
     for (;;) {
+        struct result result = {0};
         size_t len;
         enum status s = passing_receive(l->ours.socket_fd, p->packet, WIRE_MAX_BYTES, &len, NULL);
 
@@ -368,15 +401,13 @@ static enum status from_lane(struct lane_pool *p, struct lane *l, int64_t now_us
             if (l->greeted)
                 continue;
         }
-        *ret_event = (struct lane_pool_event){.kind = LANE_POOL_RESULT, .token = l->tokens[l->at]};
-        if (s != STATUS_OK || l->state != LANE_BUSY || result_unpack(p->packet, len, &ret_event->result) != STATUS_OK) {
-            l->misdeed = l->state != LANE_BUSY ? "spoke without being asked"
-                         : l->greeted          ? "gave an answer that cannot be read"
-                                               : "did not greet";
+        l->misdeed = read_answer(p, l, s, len, &result);
+        if (l->misdeed) {
             distrust(p, l);
             return STATUS_AGAIN;
         }
-        ret_event->wall_us = now_us - l->start_us;
+        *ret_event = (struct lane_pool_event){
+            .kind = LANE_POOL_RESULT, .token = l->tokens[l->at], .wall_us = now_us - l->start_us, .result = result};
         l->n_units++;
         if (++l->at < l->n_tokens) {
             l->start_us = now_us;
@@ -469,7 +500,7 @@ static void watch_clock(struct lane_pool *p, int64_t now_us)
         if (l->state == LANE_BUSY && now_us - l->start_us >= p->settings.timeout_us) {
             l->timed_out = true;
             kill_lane(p, l);
-        } else if (l->closed_us > 0 && !l->misdeed && now_us - l->closed_us >= DYING_US) {
+        } else if (l->state == LANE_ENDING && l->closed_us > 0 && !l->misdeed && now_us - l->closed_us >= DYING_US) {
             l->misdeed = "closed its socket and lived on";
             kill_lane(p, l);
         } else if (l->kill_owed) {

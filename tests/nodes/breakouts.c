@@ -131,7 +131,7 @@ static int write_kept_file(const struct breakout_world *w)
 static int write_closed_descriptor(const struct breakout_world *w)
 {
     (void)w;
-    return got(write(w->kept_fd + 2, "x", 1) == 1, 1);
+    return got(write(w->agents_fd, "x", 1) == 1, 1);
 }
 
 static struct sockaddr_in loopback(int port)
@@ -343,7 +343,7 @@ static int take_memory(const struct breakout_world *w)
 static int take_heap(const struct breakout_world *w)
 {
     (void)w;
-    return got(sbrk(256 << 20) != (void *)-1, 1);
+    return got(sbrk(512 << 20) != (void *)-1, 1);
 }
 
 static int lock_memory(const struct breakout_world *w)
@@ -432,7 +432,7 @@ const struct breakout breakouts[] = {
     {"run code that it made", "oooookk", run_new_code, KEPT_NOTHING},
     {"make memory executable", "oooookk", make_memory_executable, KEPT_NOTHING},
     {"take 512 MiB", "oeooooe", take_memory, KEPT_NOTHING},
-    {"take 256 MiB of heap", "oeooooe", take_heap, KEPT_NOTHING},
+    {"take 512 MiB of heap", "oeooooe", take_heap, KEPT_NOTHING},
     {"lock memory", "oeoookk", lock_memory, KEPT_NOTHING},
     {"take 200 descriptors", "oeoookk", take_descriptors, KEPT_FILE},
     {"lift a limit", "oeoookk", lift_limit, KEPT_NOTHING},

@@ -12,6 +12,7 @@ struct breakout_world {
     int tcp_port, udp_port;
     pid_t neighbour; /* a process of the same user that may be traced */
     int kept_fd;     /* the descriptor that the sandbox leaves open */
+    int agents_fd;   /* open in the agent */
 };
 
 enum breakout_kept { KEPT_NOTHING, KEPT_FOLDER, KEPT_FILE, KEPT_PROGRAM };

@@ -102,6 +102,7 @@ static void make_world(void)
     door.sun_path[0] = '\0';
     listening(SOCK_STREAM, &door, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len));
     world.kept_fd = KEEP_FD;
+    world.agents_fd = KEEP_FD + 2;
     world.neighbour = fork();
     if (world.neighbour == 0) {
         default_signals();
@@ -159,7 +160,7 @@ static int status_of(const struct breakout *b, unsigned layers, uint64_t memory_
 
         default_signals();
         dup2(open_kept(b->kept), KEEP_FD);
-        dup2(STDERR_FILENO, KEEP_FD + 2);
+        dup2(STDERR_FILENO, world.agents_fd);
         become_user();
         if (sandbox_enter(&settings) != layers)
             _exit(LACKING);
