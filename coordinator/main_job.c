@@ -30,8 +30,8 @@ struct job_clock {
 
 /* The first byte of every message between ranks: whom it is for. */
 enum addressee { FOR_COORDINATOR = 'C', FOR_AGENT = 'A' };
-/* Or what it is: a rank's tally, before its BYE. */
-enum { TALLY_LETTER = 'T' };
+/* Or what it is: a rank's tally behind a byte with the layers of its lanes' sandbox, before its BYE. */
+enum { TALLY_LETTER = 'T', TALLY_LETTER_BYTES = 2 + RECORD_TALLY_BYTES };
 
 struct job {
     const struct job_settings *settings;
@@ -45,7 +45,8 @@ struct job {
     bool released;  /* the coordinator said BYE: every rank is well */
     bool abandoned; /* the coordinator fell silent, or a rank is lost */
     bool drained;
-    unsigned sandbox_layers;
+    unsigned sandbox_layers;        /* of this rank's lanes; 0: none greeted yet */
+    unsigned others_sandbox_layers; /* rank 0: that every other rank's lanes have, of those that said so */
     int64_t heard_us;
     struct job_clock clock;
     struct record_tally pending, tally; /* appended since the last flush; flushed */
@@ -82,12 +83,18 @@ static enum status send_to(struct channel *channel, enum addressee whom, unsigne
     return s;
 }
 
+/* 0: of no lane, so unknown. */
+static unsigned both_have(unsigned layers, unsigned others)
+{
+    return layers == 0 || others == 0 ? layers | others : layers & others;
+}
+
 /* Rank 0 reads its own. */
 static void send_tally(struct job *j)
 {
-    uint8_t letter[1 + RECORD_TALLY_BYTES] = {TALLY_LETTER};
+    uint8_t letter[TALLY_LETTER_BYTES] = {TALLY_LETTER, (uint8_t)j->sandbox_layers};
 
-    record_tally_pack(&j->tally, letter + 1);
+    record_tally_pack(&j->tally, letter + 2);
     channel_send(j->channel, 0, letter, sizeof(letter));
 }
 
@@ -184,10 +191,11 @@ static void deliver(struct job *j, const uint8_t *letter, size_t len, unsigned f
 {
     struct message m;
 
-    if (len == 1 + RECORD_TALLY_BYTES && letter[0] == TALLY_LETTER && j->dispatch) {
+    if (len == TALLY_LETTER_BYTES && letter[0] == TALLY_LETTER && j->dispatch) {
         struct record_tally t;
 
-        record_tally_unpack(letter + 1, &t);
+        j->others_sandbox_layers = both_have(j->others_sandbox_layers, letter[1]);
+        record_tally_unpack(letter + 2, &t);
         record_tally_merge(&j->others, &t);
         j->n_tallies++;
         return;
@@ -233,7 +241,7 @@ static void step_agent(struct job *j, int64_t now)
     struct error e = {0};
     enum status s = agent_step(j->agent, now, &e);
 
-    j->sandbox_layers |= agent_sandbox_layers(j->agent);
+    j->sandbox_layers = agent_sandbox_layers(j->agent);
     if (s == STATUS_OK)
         return;
     if (s == STATUS_TIMEOUT)
@@ -454,7 +462,7 @@ enum status job_run(const struct job_settings *settings, struct channel *channel
     loop(&j);
     end.drained = j.drained;
     end.trouble = j.trouble;
-    end.sandbox_layers = j.sandbox_layers;
+    end.sandbox_layers = both_have(j.sandbox_layers, j.others_sandbox_layers);
     end.orderly = j.released;
     if (j.dispatch) {
         end.orderly = dispatch_all_left_orderly(j.dispatch);

@@ -158,7 +158,7 @@ static enum status open_whole(const struct start *x, unsigned n_ranks, const str
 static enum status note_execution(const struct start *x, struct whole *w, const struct job_end *end, unsigned n_ranks,
                                   const struct reduction *after, struct error *e)
 {
-    char host[128] = "?", cpu[128], sandbox[128], how[ERROR_TEXT_BYTES + 16] = "complete";
+    char host[128] = "?", cpu[128], sandbox[128] = "no lane was needed", how[ERROR_TEXT_BYTES + 16] = "complete";
     const char *job = getenv("SLURM_JOB_ID");
     struct timespec real, now;
     struct run_execution execution = {
@@ -176,7 +176,8 @@ static enum status note_execution(const struct start *x, struct whole *w, const 
 
     gethostname(host, sizeof(host) - 1);
     machine_cpu_name(cpu, sizeof(cpu));
-    sandbox_describe(end->sandbox_layers, sandbox, sizeof(sandbox));
+    if (end->sandbox_layers != 0)
+        sandbox_describe(end->sandbox_layers, sandbox, sizeof(sandbox));
     clock_gettime(CLOCK_REALTIME, &real);
     clock_gettime(CLOCK_MONOTONIC, &now);
     execution.wall_s = (double)(now.tv_sec - x->began.tv_sec) + (double)(now.tv_nsec - x->began.tv_nsec) / 1e9;

@@ -255,6 +255,14 @@ static bool read_packet(struct decoder *d)
             refused++;
             continue;
         }
+        /* It would decode, to noise, and the noise would have a score. */
+        if (d->packet->stream_index == d->media.stream->index &&
+            av_packet_get_side_data(d->packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL)) {
+            snprintf(d->words.last, sizeof(d->words.last), "the video is encrypted");
+            av_packet_unref(d->packet);
+            d->n_errors++;
+            return false;
+        }
         if (d->packet->stream_index == d->media.stream->index && d->packet->size > 0) {
             note_packet(d, d->packet);
             return true;

@@ -46,13 +46,14 @@ static enum status work(const struct lane_settings *settings, const struct lane_
     return error_set(e, STATUS_BUG, "a job of kind %u for a lane that cannot do it", job->work);
 }
 
-static enum status answer(int socket_fd, struct result *r, struct error *e)
+static enum status answer(int socket_fd, struct result *r, uint64_t serial, struct error *e)
 {
     uint8_t *packed = NULL;
     size_t len = 0;
-    /* A lane does not know the video's name; the agent sets it. */
+    /* A lane does not know the video's name and size; the agent sets them. */
     enum status s = result_set_path(r, "-");
 
+    r->size_bytes = serial;
     if (s == STATUS_OK)
         s = result_pack(r, &packed, &len);
     if (s == STATUS_OK)
@@ -80,7 +81,7 @@ static enum status serve(const struct lane_settings *settings, struct error *e)
             s = work(settings, &job, i, fds[i], &result, e);
             close(fds[i]);
             if (s == STATUS_OK)
-                s = answer(settings->socket_fd, &result, e);
+                s = answer(settings->socket_fd, &result, job.serial + i, e);
             result_clear(&result);
             if (s != STATUS_OK)
                 return s;

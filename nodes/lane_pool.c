@@ -1,22 +1,25 @@
 #include "nodes/lane_pool.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "nodes/lane_fds.h"
+#include "nodes/last_words.h"
 #include "nodes/passing.h"
 #include "nodes/sandbox.h"
+#include "shard/log.h"
 #include "shard/wire.h"
 
 /* Lanes that die one after the other without ever greeting: the machine cannot run lanes. */
 enum { MAX_STILLBORN = 5 };
+
+/* A lane that closes its socket is about to die. One that does not is killed. */
+static const int64_t DYING_US = 1000000;
 
 enum lane_state {
     LANE_NONE = 0, /* no process */
@@ -33,22 +36,26 @@ struct lane {
     bool timed_out, killed;
     bool kill_owed;  /* the zygote had no room for the order */
     uint32_t number; /* of the process; never used twice */
-    int fd;
-    struct lane_notes *notes;
+    struct lane_fds ours;
     unsigned n_units;
     uint64_t tokens[LANE_MAX_BATCH];
     size_t at, n_tokens; /* tokens[at..n_tokens) are owed an event; at is in work since start_us */
+    uint64_t serial;     /* of tokens[0] */
     int64_t start_us;
-    bool died; /* as death says; what it said before is still being read */
+    int64_t closed_us;   /* when it closed its socket; 0: it did not */
+    const char *misdeed; /* NULL: none; for which it was killed */
+    bool died;           /* as death says; what it said before is still being read */
     struct zygote_event death;
 };
 
 struct lane_pool {
     struct lane_pool_settings settings;
     struct zygote *zygote;
-    unsigned sandbox_layers;
+    unsigned sandbox_layers; /* that every lane so far had */
+    bool has_layers;
     unsigned n_stillborn;
     uint32_t next_number;
+    uint64_t next_serial;
     struct lane *lanes;
     uint8_t *packet;
 };
@@ -71,7 +78,8 @@ enum status lane_pool_open(const struct lane_pool_settings *settings, struct zyg
         return error_no_memory(e);
     }
     for (unsigned i = 0; i < settings->n_lanes; i++)
-        p->lanes[i].fd = -1;
+        p->lanes[i].ours = (struct lane_fds){.socket_fd = -1, .words_fd = -1};
+    lane_fds_make_room(settings->n_lanes);
     p->zygote = *z;
     *z = NULL;
     *ret_p = p;
@@ -84,20 +92,20 @@ static void kill_lane(struct lane_pool *p, struct lane *l)
     l->kill_owed = zygote_kill(p->zygote, l->number) == STATUS_AGAIN;
 }
 
-/* Closes our ends; the process, if there is one, ends when it sees that. */
+/* Closes our end; the process, if there is one, ends when it sees that. */
 static void let_go(struct lane *l)
 {
-    if (l->fd >= 0)
-        close(l->fd);
-    l->fd = -1;
+    if (l->ours.socket_fd >= 0)
+        close(l->ours.socket_fd);
+    l->ours.socket_fd = -1;
 }
+
+static const struct lane no_lane = {.ours = {.socket_fd = -1, .words_fd = -1}};
 
 static void forget(struct lane *l)
 {
-    let_go(l);
-    if (l->notes)
-        munmap(l->notes, sizeof(*l->notes));
-    *l = (struct lane){.fd = -1};
+    lane_fds_close(&l->ours);
+    *l = no_lane;
 }
 
 void lane_pool_close(struct lane_pool **p)
@@ -159,55 +167,55 @@ unsigned lane_pool_sandbox_layers(const struct lane_pool *p)
 
 static enum status spawn(struct lane_pool *p, struct lane *l, struct error *e)
 {
-    int pair[2] = {-1, -1};
-    int notes_fd = memfd_create("fakesift-notes", MFD_CLOEXEC);
-    void *page = MAP_FAILED;
-    enum status s = STATUS_OK;
+    struct zygote_lane_fds theirs;
+    struct lane_fds ours;
+    enum status s = lane_fds_open(&ours, &theirs, e);
 
-    if (notes_fd < 0 || ftruncate(notes_fd, sizeof(struct lane_notes)) != 0) {
-        s = error_set_errno(e, errno, "memfd for a lane's notes");
-        goto end;
-    }
-    page = mmap(NULL, sizeof(struct lane_notes), PROT_READ, MAP_SHARED, notes_fd, 0);
-    if (page == MAP_FAILED || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-        s = error_set_errno(e, errno, "socketpair for a lane");
-        goto end;
-    }
-    s = zygote_spawn(p->zygote, p->next_number, pair[1], notes_fd);
+    if (s != STATUS_OK)
+        return s;
+    s = zygote_spawn(p->zygote, p->next_number, &theirs);
+    lane_fds_close_theirs(&theirs);
     if (s != STATUS_OK) {
+        lane_fds_close(&ours);
         error_set(e, s, s == STATUS_AGAIN ? "the zygote takes no order" : "the zygote died");
-        goto end;
+        return s;
     }
-    *l = (struct lane){.state = LANE_IDLE, .number = p->next_number++, .fd = pair[0], .notes = page};
-    fcntl(l->fd, F_SETFL, O_NONBLOCK);
-    pair[0] = -1;
-    page = MAP_FAILED;
-end:
-    if (page != MAP_FAILED)
-        munmap(page, sizeof(struct lane_notes));
-    for (unsigned i = 0; i < 2; i++) {
-        if (pair[i] >= 0)
-            close(pair[i]);
-    }
-    if (notes_fd >= 0)
-        close(notes_fd);
-    return s;
+    *l = (struct lane){.state = LANE_IDLE, .number = p->next_number++, .ours = ours};
+    return STATUS_OK;
+}
+
+/* A lane that spoke without being asked, or hung up, gets a unit only where there is no other; the next look deals with it. */
+static bool is_quiet(const struct lane *l)
+{
+    struct pollfd fd = {.fd = l->ours.socket_fd, .events = POLLIN};
+
+    return poll(&fd, 1, 0) == 0;
 }
 
 static struct lane *choose(struct lane_pool *p)
 {
-    struct lane *none = NULL;
+    struct lane *none = NULL, *loud = NULL;
 
     for (unsigned i = 0; i < p->settings.n_lanes; i++) {
-        if (p->lanes[i].state == LANE_IDLE)
-            return &p->lanes[i];
-        if (p->lanes[i].state == LANE_NONE)
-            none = &p->lanes[i];
+        struct lane *l = &p->lanes[i];
+
+        if (l->state == LANE_IDLE && is_quiet(l))
+            return l;
+        if (l->state == LANE_IDLE)
+            loud = l;
+        if (l->state == LANE_NONE)
+            none = l;
     }
-    return none;
+    return none ? none : loud;
 }
 
-/* As lane_pool_start_batch; job says what all have in common. */
+static void close_all(const struct lane_video *videos, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        close(videos[i].fd);
+}
+
+/* As lane_pool_start_batch; job says what all have in common, its serial and windows are set here. */
 static enum status start(struct lane_pool *p, struct lane_job *job, const uint64_t *tokens,
                          const struct lane_video *videos, int64_t now_us, struct error *e)
 {
@@ -219,8 +227,7 @@ static enum status start(struct lane_pool *p, struct lane_job *job, const uint64
     if (l && l->state == LANE_NONE)
         s = spawn(p, l, e);
     if (!l || s != STATUS_OK || n < 1 || n > LANE_MAX_BATCH) {
-        for (size_t i = 0; i < n; i++)
-            close(videos[i].fd);
+        close_all(videos, n);
         return s != STATUS_OK ? s : error_set(e, STATUS_BUG, "a unit was started without a free lane");
     }
     for (size_t i = 0; i < n; i++) {
@@ -228,9 +235,10 @@ static enum status start(struct lane_pool *p, struct lane_job *job, const uint64
         job->windows[i] = videos[i].window;
     }
     /* A lane that died in the meantime cannot take it; its death is the unit's failed attempt, as for any other. */
-    s = passing_send(l->fd, job, sizeof(*job), fds, n);
-    for (size_t i = 0; i < n; i++)
-        close(fds[i]);
+    job->serial = l->serial = p->next_serial;
+    p->next_serial += n;
+    s = passing_send(l->ours.socket_fd, job, sizeof(*job), fds, n);
+    close_all(videos, n);
     l->state = LANE_BUSY;
     l->has_unit = true;
     memcpy(l->tokens, tokens, n * sizeof(*tokens));
@@ -289,8 +297,8 @@ size_t lane_pool_poll_set(const struct lane_pool *p, struct pollfd *fds, size_t 
         fds[n++] = (struct pollfd){.fd = zygote_fd(p->zygote), .events = POLLIN};
     for (unsigned i = 0; i < p->settings.n_lanes && n < room; i++) {
         /* An ending lane is not read any more; its death comes from the zygote. */
-        if (p->lanes[i].fd >= 0 && p->lanes[i].state != LANE_ENDING)
-            fds[n++] = (struct pollfd){.fd = p->lanes[i].fd, .events = POLLIN};
+        if (p->lanes[i].ours.socket_fd >= 0 && p->lanes[i].state != LANE_ENDING)
+            fds[n++] = (struct pollfd){.fd = p->lanes[i].ours.socket_fd, .events = POLLIN};
     }
     return n;
 }
@@ -298,10 +306,10 @@ size_t lane_pool_poll_set(const struct lane_pool *p, struct pollfd *fds, size_t 
 /* The notes come from a process that may have been taken over: printable text of bounded length, nothing else. */
 static void quote_notes(const struct lane *l, char *ret_text, size_t room)
 {
-    char stage[sizeof(l->notes->stage)], message[sizeof(l->notes->message)];
+    char stage[sizeof(l->ours.notes->stage)], message[sizeof(l->ours.notes->message)];
 
-    memcpy(stage, l->notes->stage, sizeof(stage));
-    memcpy(message, l->notes->message, sizeof(message));
+    memcpy(stage, l->ours.notes->stage, sizeof(stage));
+    memcpy(message, l->ours.notes->message, sizeof(message));
     stage[sizeof(stage) - 1] = message[sizeof(message) - 1] = '\0';
     snprintf(ret_text, room, "%s%s%s%.190s", stage[0] ? " during " : "", stage, message[0] ? ": " : "", message);
 }
@@ -320,6 +328,8 @@ static void describe_death(const struct lane_pool *p, const struct lane *l, cons
         result_set_message(&made, "no answer within %.3g s%s", (double)p->settings.timeout_us / 1e6, notes);
     } else if (l->killed) {
         result_set_message(&made, "given up at a drain");
+    } else if (l->misdeed) {
+        result_set_message(&made, "its lane %s%s", l->misdeed, notes);
     } else if (death->text[0]) {
         result_set_message(&made, "%.200s", death->text);
     } else if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGSYS) {
@@ -333,6 +343,20 @@ static void describe_death(const struct lane_pool *p, const struct lane *l, cons
     memcpy(event->message, made.message, sizeof(event->message));
 }
 
+/* What one lane lacks, the pool lacks. */
+static void note_layers(struct lane_pool *p, unsigned layers)
+{
+    char text[128];
+
+    if (p->has_layers && (p->sandbox_layers & ~layers) == 0)
+        return;
+    p->sandbox_layers = p->has_layers ? p->sandbox_layers & layers : layers;
+    p->has_layers = true;
+    sandbox_describe(p->sandbox_layers, text, sizeof(text));
+    log_write(p->sandbox_layers == SANDBOX_ALL ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "sandbox of the lanes: %s", text);
+}
+
+/* Its first message, sent before it saw any video, and so believed. */
 static void greet(struct lane_pool *p, struct lane *l, size_t len)
 {
     struct lane_greeting greeting;
@@ -340,7 +364,7 @@ static void greet(struct lane_pool *p, struct lane *l, size_t len)
     memcpy(&greeting, p->packet, len < sizeof(greeting) ? len : sizeof(greeting));
     if (len == sizeof(greeting) && greeting.magic == LANE_GREETING_MAGIC) {
         l->greeted = true;
-        p->sandbox_layers = greeting.sandbox_layers;
+        note_layers(p, greeting.sandbox_layers);
     }
 }
 
@@ -351,17 +375,35 @@ static void distrust(struct lane_pool *p, struct lane *l)
     let_go(l);
 }
 
+/* What is wrong with a packet; NULL: nothing, *ret_result is the caller's. */
+static const char *read_answer(struct lane_pool *p, const struct lane *l, enum status received, size_t len,
+                               struct result *ret_result)
+{
+    if (l->state != LANE_BUSY)
+        return "spoke without being asked";
+    if (!l->greeted)
+        return "did not greet";
+    if (received != STATUS_OK || result_unpack(p->packet, len, ret_result) != STATUS_OK)
+        return "gave an answer that cannot be read";
+    if (ret_result->size_bytes == l->serial + l->at)
+        return NULL;
+    result_clear(ret_result);
+    return "answered for another video";
+}
+
 static enum status from_lane(struct lane_pool *p, struct lane *l, int64_t now_us, struct lane_pool_event *ret_event)
 {
     for (;;) {
+        struct result result = {0};
         size_t len;
-        enum status s = passing_receive(l->fd, p->packet, WIRE_MAX_BYTES, &len, NULL);
+        enum status s = passing_receive(l->ours.socket_fd, p->packet, WIRE_MAX_BYTES, &len, NULL);
 
         if (s == STATUS_AGAIN)
             return s;
         if (s == STATUS_END) {
             let_go(l);
             l->state = LANE_ENDING;
+            l->closed_us = now_us > 0 ? now_us : 1;
             return STATUS_AGAIN;
         }
         if (s == STATUS_OK && !l->greeted) {
@@ -369,12 +411,13 @@ static enum status from_lane(struct lane_pool *p, struct lane *l, int64_t now_us
             if (l->greeted)
                 continue;
         }
-        *ret_event = (struct lane_pool_event){.kind = LANE_POOL_RESULT, .token = l->tokens[l->at]};
-        if (s != STATUS_OK || l->state != LANE_BUSY || result_unpack(p->packet, len, &ret_event->result) != STATUS_OK) {
+        l->misdeed = read_answer(p, l, s, len, &result);
+        if (l->misdeed) {
             distrust(p, l);
             return STATUS_AGAIN;
         }
-        ret_event->wall_us = now_us - l->start_us;
+        *ret_event = (struct lane_pool_event){
+            .kind = LANE_POOL_RESULT, .token = l->tokens[l->at], .wall_us = now_us - l->start_us, .result = result};
         l->n_units++;
         if (++l->at < l->n_tokens) {
             l->start_us = now_us;
@@ -401,7 +444,7 @@ static enum status lane_died(struct lane_pool *p, const struct zygote_event *dea
     if (!l)
         return STATUS_AGAIN;
     /* It may have answered since its socket was last read; what it said counts. */
-    if (l->fd >= 0 && l->state != LANE_ENDING)
+    if (l->ours.socket_fd >= 0 && l->state != LANE_ENDING)
         s = from_lane(p, l, now_us, ret_event);
     if (s == STATUS_OK) {
         if (!l->died)
@@ -411,9 +454,10 @@ static enum status lane_died(struct lane_pool *p, const struct zygote_event *dea
     }
     if (!l->greeted && WIFEXITED(death->wait_status) && WEXITSTATUS(death->wait_status) == LANE_EXIT_SANDBOX)
         return error_set(e, STATUS_UNSUPPORTED, "--require-sandbox: the sandbox has here: %.*s",
-                         (int)sizeof(l->notes->message), l->notes->message);
+                         (int)sizeof(l->ours.notes->message), l->ours.notes->message);
     if (!l->killed)
         p->n_stillborn = l->greeted ? 0 : p->n_stillborn + 1;
+    last_words_log(l->ours.words_fd, l->number);
     if (l->has_unit) {
         bool begun = l->greeted || l->timed_out || l->killed;
 
@@ -466,6 +510,9 @@ static void watch_clock(struct lane_pool *p, int64_t now_us)
         if (l->state == LANE_BUSY && now_us - l->start_us >= p->settings.timeout_us) {
             l->timed_out = true;
             kill_lane(p, l);
+        } else if (l->state == LANE_ENDING && l->closed_us > 0 && !l->misdeed && now_us - l->closed_us >= DYING_US) {
+            l->misdeed = "closed its socket and lived on";
+            kill_lane(p, l);
         } else if (l->kill_owed) {
             kill_lane(p, l);
         }
@@ -497,7 +544,7 @@ enum status lane_pool_next(struct lane_pool *p, int64_t now_us, struct lane_pool
     for (unsigned i = 0; i < p->settings.n_lanes; i++) {
         struct lane *l = &p->lanes[i];
 
-        if (l->fd < 0 || l->state == LANE_ENDING)
+        if (l->ours.socket_fd < 0 || l->state == LANE_ENDING)
             continue;
         s = from_lane(p, l, now_us, ret_event);
         if (s != STATUS_AGAIN)

@@ -53,7 +53,7 @@ unsigned lane_pool_free(const struct lane_pool *p);
 unsigned lane_pool_busy(const struct lane_pool *p);
 /* Of those that are busy, the ones whose lane has surely begun to live: they may have to do with what breaks a pool. */
 unsigned lane_pool_begun(const struct lane_pool *p);
-/* The layers of the lanes' sandbox (nodes/sandbox.h), 0 before the first lane greeted. */
+/* The layers that the sandbox of every lane so far had (nodes/sandbox.h), 0 before the first lane greeted; also logged. */
 unsigned lane_pool_sandbox_layers(const struct lane_pool *p);
 
 /* What a lane is given of a video. */

@@ -569,6 +569,12 @@ enum status media_open(int fd, const struct window *window, unsigned max_side_px
     status = open_stream(&m, max_side_px, ret_facts, ret_outcome, &words, e);
 end:
     media_listen(before);
+    /* A header that claims thousands of millions of things; an honest one needs megabytes. */
+    if (status == STATUS_NO_MEMORY && m.io) {
+        *ret_outcome = OUTCOME_DECODE_ERROR;
+        error_set(e, STATUS_CORRUPT, "the container claims more than a lane has memory for");
+        status = STATUS_CORRUPT;
+    }
     if (status == STATUS_OK) {
         *ret_outcome = OUTCOME_UNDECIDED;
         *ret_m = m;

@@ -110,7 +110,7 @@ static void be_lane(struct nursery *n, const int fds[PASSING_MAX_FDS])
         .scorer = n->scorer,
     };
 
-    if (page == MAP_FAILED)
+    if (page == MAP_FAILED || dup2(fds[2], STDERR_FILENO) < 0)
         _exit(LANE_EXIT_INTERNAL);
     _exit(lane_main(&lane));
 }
@@ -183,7 +183,7 @@ static enum status obey(struct nursery *n)
         return STATUS_BUG;
     if (order.kind == ORDER_KILL) {
         kill_lane(n, order.lane);
-    } else if (fds[0] >= 0 && fds[1] >= 0 && spawn(n, order.lane, fds) != STATUS_OK) {
+    } else if (fds[0] >= 0 && fds[1] >= 0 && fds[2] >= 0 && spawn(n, order.lane, fds) != STATUS_OK) {
         /* As if it had died at birth: the agent decides what that costs. */
         struct zygote_event event = {
             .kind = ZYGOTE_LANE_DIED, .lane = order.lane, .wait_status = LANE_EXIT_INTERNAL << 8};
@@ -374,11 +374,11 @@ bool zygote_has_room(const struct zygote *z)
     return poll(&fd, 1, 0) == 1 && (fd.revents & (POLLOUT | POLLHUP | POLLERR));
 }
 
-enum status zygote_spawn(struct zygote *z, uint32_t lane, int socket_fd, int notes_fd)
+enum status zygote_spawn(struct zygote *z, uint32_t lane, const struct zygote_lane_fds *fds)
 {
-    const int fds[2] = {socket_fd, notes_fd};
+    const int in_order[3] = {fds->socket_fd, fds->notes_fd, fds->stderr_fd};
 
-    return order(z, ORDER_SPAWN, lane, fds, 2);
+    return order(z, ORDER_SPAWN, lane, in_order, 3);
 }
 
 enum status zygote_kill(struct zygote *z, uint32_t lane)

@@ -2,8 +2,8 @@
  * journal, no corpus.
  *
  * agent (rank) --fork, before MPI_Init--> zygote --fork on demand--> lanes
- * The agent and the zygote share a SOCK_SEQPACKET socket. agent -> zygote: spawn a lane (with its socket and its notes
- * page attached), kill a lane. zygote -> agent: ready or failed, lane died (with its wait status).
+ * The agent and the zygote share a SOCK_SEQPACKET socket. agent -> zygote: spawn a lane (with its socket, its notes
+ * page and its standard error attached), kill a lane. zygote -> agent: ready or failed, lane died (with its wait status).
  * Every child dies with its parent. One thread owns the agent's end. */
 #ifndef FAKESIFT_NODES_ZYGOTE_H
 #define FAKESIFT_NODES_ZYGOTE_H
@@ -61,9 +61,12 @@ enum status zygote_next_event(struct zygote *z, struct zygote_event *ret_event);
 
 /* Whether an order would be taken now; a zygote that is busy forking may have a full socket for a while. */
 bool zygote_has_room(const struct zygote *z);
-/* socket_fd and notes_fd are passed on and stay the caller's to close. STATUS_END: the zygote is dead. STATUS_AGAIN: it
- * takes no order now. */
-enum status zygote_spawn(struct zygote *z, uint32_t lane, int socket_fd, int notes_fd);
+struct zygote_lane_fds {
+    int socket_fd, notes_fd, stderr_fd;
+};
+/* The descriptors are passed on and stay the caller's to close. STATUS_END: the zygote is dead. STATUS_AGAIN: it takes no
+ * order now. */
+enum status zygote_spawn(struct zygote *z, uint32_t lane, const struct zygote_lane_fds *fds);
 enum status zygote_kill(struct zygote *z, uint32_t lane);
 
 #endif
