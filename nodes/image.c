@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "nodes/vectors.h"
+
 enum {
     WINDOW_COLUMNS = 1024, /* of vertically summed source pixels, on the stack */
     WARP_UNITS = 1 << 16,  /* positions in a source pixel that image_warp tells apart when averaging */
@@ -90,6 +92,13 @@ static uint64_t axis_total(const struct axis *a)
     return (uint64_t)(a->average ? a->step : a->units_per_px);
 }
 
+VECTORS_AVX2_TOO static void add_weighted(uint32_t *restrict sums, const uint8_t *restrict row, size_t n,
+                                          uint32_t weight)
+{
+    for (size_t i = 0; i < n; i++)
+        sums[i] += weight * row[i];
+}
+
 /* sums[3 * i + c] = weighted sum over the span's rows of column first_column + i. */
 static void sum_rows(const struct image *in, const struct axis *vertical, const struct span *rows,
                      unsigned first_column, unsigned n_columns, uint32_t *sums)
@@ -101,8 +110,7 @@ static void sum_rows(const struct image *in, const struct axis *vertical, const 
         const uint8_t *row = in->rgb_hwc_u8 + y * in->stride_bytes + 3 * (size_t)first_column;
         uint32_t weight = span_weight(vertical, rows, y);
 
-        for (size_t i = 0; i < n; i++)
-            sums[i] += weight * row[i];
+        add_weighted(sums, row, n, weight);
     }
 }
 

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "nodes/vectors.h"
+
 enum {
     CHUNK_PX = 256,   /* of an output row */
     WINDOW_PX = 2048, /* source columns behind a chunk of a scaled row, summed at once */
@@ -34,8 +36,8 @@ static uint8_t to_byte(int32_t v)
 }
 
 /* y of 0..255; u and v with CHROMA_BITS of fraction, 128 in the middle. */
-static void to_rgb(const struct yuv_matrix *m, const uint8_t *restrict y, const int16_t *restrict u,
-                   const int16_t *restrict v, unsigned n, uint8_t *restrict rgb)
+VECTORS_AVX2_TOO static void to_rgb(const struct yuv_matrix *m, const uint8_t *restrict y, const int16_t *restrict u,
+                                    const int16_t *restrict v, unsigned n, uint8_t *restrict rgb)
 {
     uint8_t r[CHUNK_PX], g[CHUNK_PX], b[CHUNK_PX];
     const struct yuv_matrix k = *m;
@@ -60,16 +62,27 @@ static unsigned chroma_px(unsigned side_px, unsigned shift)
     return (side_px + shift) >> shift;
 }
 
+/* Sample i of at[1..] to the pixels 2 i and 2 i + 1: three quarters of it, a quarter of its neighbour on that side. */
+VECTORS_AVX2_TOO static void spread_pairs(const int16_t *restrict at, unsigned n, int16_t *restrict out)
+{
+    for (unsigned i = 0; i < n / 2; i++) {
+        out[2 * i] = (int16_t)(3 * at[i + 1] + at[i]);
+        out[2 * i + 1] = (int16_t)(3 * at[i + 1] + at[i + 2]);
+    }
+    if (n % 2 == 1)
+        out[n - 1] = (int16_t)(3 * at[n / 2 + 1] + at[n / 2]);
+}
+
 /* The chroma samples behind the pixels x0..x0 + n - 1 of row y, at the pixels' places. */
-static void chroma_row(const struct yuv_picture *p, unsigned plane, unsigned y, unsigned x0, unsigned n,
-                       int16_t *restrict out)
+VECTORS_AVX2_TOO static void chroma_row(const struct yuv_picture *p, unsigned plane, unsigned y, unsigned x0,
+                                        unsigned n, int16_t *restrict out)
 {
     unsigned width = chroma_px(p->width_px, p->shift_x);
     unsigned row = y >> p->shift_y, beside = row;
     unsigned first = x0 >> p->shift_x, last = (x0 + n - 1) >> p->shift_x, before = first > 0 ? first - 1 : 0;
     unsigned after = last + 1 < width ? last + 1 : last, count = after - before + 1;
     const uint8_t *near, *far;
-    int16_t mixed[CHUNK_PX + 2];
+    int16_t mixed[CHUNK_PX + 4];
 
     /* An odd row lies on its chroma row, an even one between that and the one above. */
     if (p->shift_y && y % 2 == 0 && row > 0)
@@ -83,14 +96,18 @@ static void chroma_row(const struct yuv_picture *p, unsigned plane, unsigned y, 
             out[i] = (int16_t)(4 * mixed[first - before + i]);
         return;
     }
-    for (unsigned i = 0; i < n; i++) {
-        unsigned x = x0 + i, at = (x >> 1) - before, other;
-
-        if (x & 1)
-            other = (x >> 1) + 1 <= after ? at + 1 : at;
-        else
-            other = at > 0 ? at - 1 : at;
-        out[i] = (int16_t)(3 * mixed[at] + mixed[other]);
+    /* mixed[] begins one sample before the first one, unless that is the plane's first. */
+    if (first == before) {
+        memmove(mixed + 1, mixed, count * sizeof(*mixed));
+        count++;
+    }
+    if (last == after)
+        mixed[count] = mixed[count - 1];
+    if (x0 % 2 == 1) {
+        out[0] = (int16_t)(3 * mixed[1] + mixed[2]);
+        spread_pairs(mixed + 1, n - 1, out + 1);
+    } else {
+        spread_pairs(mixed, n, out);
     }
 }
 
@@ -165,8 +182,8 @@ static struct reach reach_of(const struct axis *a, unsigned output)
 }
 
 /* sums[i] = the rows' weighted sum in column first + i. */
-static void sum_rows(const uint8_t *plane, ptrdiff_t stride, const struct axis *vertical, const struct reach *rows,
-                     unsigned first, unsigned n, uint32_t *restrict sums)
+VECTORS_AVX2_TOO static void sum_rows(const uint8_t *plane, ptrdiff_t stride, const struct axis *vertical,
+                                      const struct reach *rows, unsigned first, unsigned n, uint32_t *restrict sums)
 {
     memset(sums, 0, n * sizeof(*sums));
     for (unsigned k = 0; k < rows->n; k++) {
