@@ -8,7 +8,12 @@ struct plan_work main_plan_work(const struct card *card, const struct zygote *z)
         .reads_video = card->input != INPUT_LANDMARKS,
         .clips = card->sampling.clips,
         .frames = card->sampling.frames,
+        .sampling = card->sampling.mode == SAMPLING_ALL        ? PLAN_ALL
+                    : card->sampling.mode == SAMPLING_KEYFRAME ? PLAN_KEYFRAME
+                                                               : PLAN_UNIFORM,
         .stride_s = card->sampling.stride_s,
+        .stride_frames = card->sampling.stride_frames,
+        .overlap = card->sampling.overlap,
         .clip_s = speed.clip_s,
         .face_s = speed.face_s,
     };

@@ -26,7 +26,7 @@
 #include "shard/text.h"
 
 /* Raised whenever the same file and detector may give another score than before. */
-#define PROTOCOL_VERSION "2"
+#define PROTOCOL_VERSION "3"
 
 enum { MAX_LOSSES = 4 }; /* of one unit, before it is given up */
 

@@ -92,6 +92,12 @@ static enum status check_rules(const struct fields_reader *r, struct card *c)
         c->sampling.clips = 1; /* a block is what a clip is elsewhere */
     if (c->sampling.min_frames > c->sampling.frames)
         return broken(r, "sampling.min_frames", "more than sampling.frames");
+    if (r->of == CARD_OF_LANDMARKS && c->sampling.mode != SAMPLING_UNIFORM)
+        return broken(r, "sampling.mode", "landmarks have no video to choose frames of");
+    if (c->sampling.stride_s > 0 && c->sampling.stride_frames > 0)
+        return broken(r, "sampling.stride_frames", "one stride is wanted, in seconds or in frames");
+    if (c->sampling.mode == SAMPLING_ALL && c->sampling.clips != 1)
+        return broken(r, "sampling.clips", "not with mode \"all\": the video's length says how many");
     if (o->fake_index >= o->classes)
         return error_set(r->e, STATUS_INVALID, "%s: output.fake_index: %u is not below output.classes, %u", r->path,
                          o->fake_index, o->classes);

@@ -32,17 +32,20 @@ enum card_kind { CARD_DETECTOR = 1, CARD_FACE_DETECTOR };
  * (one frame a line, 2 * points numbers). */
 enum input_kind { INPUT_FACES = 1, INPUT_FRAMES, INPUT_LANDMARKS };
 
-enum sampling_mode { SAMPLING_UNIFORM = 1 };
+enum sampling_mode { SAMPLING_UNIFORM = 1, SAMPLING_KEYFRAME, SAMPLING_ALL };
 
-/* uniform: `clips` clips of `frames` frames each. stride_s > 0: frames of a clip are stride_s seconds apart
- * and the clips' starts are spread evenly over the video; stride_s == 0: clips * frames time stamps spread
- * evenly. */
+/* uniform: `clips` clips of `frames` frames each. With a stride: frames of a clip are that far apart and the
+ * clips' starts are spread evenly over the video; without: clips * frames time stamps spread evenly.
+ * keyframe: clips begin at key frames. all: clips overlap and cover the video, as many as it takes.
+ * keyframe and all without a stride go from frame to frame. nodes/sampler.h has the rules. */
 struct card_sampling {
     enum sampling_mode mode;
-    unsigned clips;      /* 1..CARD_MAX_CLIPS, default 1 */
-    unsigned frames;     /* 1..CARD_MAX_FRAMES; landmarks: length of a block */
-    double stride_s;     /* 0..60, default 0 */
-    unsigned min_frames; /* fewer frames with the face: too_short; default 1 */
+    unsigned clips;         /* 1..CARD_MAX_CLIPS, default 1; all: 1 */
+    unsigned frames;        /* 1..CARD_MAX_FRAMES; landmarks: length of a block */
+    double stride_s;        /* 0..60, default 0 */
+    unsigned stride_frames; /* 0..3600, default 0: of the video's mean rate; not both strides */
+    double overlap;         /* all: share of a clip that the next one has too; 0..0.9, default 0.5 */
+    unsigned min_frames;    /* fewer frames with the face: too_short; default 1 */
 };
 
 enum face_architecture { FACE_NONE = 0, FACE_MTCNN, FACE_YUNET };

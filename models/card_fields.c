@@ -7,7 +7,8 @@
 static const struct choice kinds[] = {{"detector", CARD_DETECTOR}, {"face_detector", CARD_FACE_DETECTOR}, {0}};
 static const struct choice inputs[] = {
     {"faces", INPUT_FACES}, {"frames", INPUT_FRAMES}, {"landmarks", INPUT_LANDMARKS}, {0}};
-static const struct choice modes[] = {{"uniform", SAMPLING_UNIFORM}, {0}};
+static const struct choice modes[] = {
+    {"uniform", SAMPLING_UNIFORM}, {"keyframe", SAMPLING_KEYFRAME}, {"all", SAMPLING_ALL}, {0}};
 static const struct choice alignments[] = {{"box", CROP_BOX}, {"similarity", CROP_SIMILARITY}, {0}};
 static const struct choice layouts[] = {
     {"nchw", TENSOR_NCHW}, {"nhwc", TENSOR_NHWC}, {"ntchw", TENSOR_NTCHW}, {"ncthw", TENSOR_NCTHW}, {0}};
@@ -32,6 +33,8 @@ static const struct field sampling_fields[] = {
     {"frames", FIELD_COUNT, CARD_OF_DETECTOR, CARD_OF_DETECTOR, AT(card_sampling, frames), RANGE(1,
      CARD_MAX_FRAMES, 0)},
     {"stride_s", FIELD_NUMBER, CARD_OF_PICTURES, 0, AT(card_sampling, stride_s), RANGE(0, 60, 0)},
+    {"stride_frames", FIELD_COUNT, CARD_OF_PICTURES, 0, AT(card_sampling, stride_frames), RANGE(0, 3600, 0)},
+    {"overlap", FIELD_NUMBER, CARD_OF_PICTURES, 0, AT(card_sampling, overlap), RANGE(0, 0.9, 0.5)},
     {"min_frames", FIELD_COUNT, CARD_OF_DETECTOR, 0, AT(card_sampling, min_frames), RANGE(1, CARD_MAX_FRAMES, 1)},
     {0}};
 

@@ -94,6 +94,12 @@ static void print_card(const struct card *c, FILE *out)
                 c->sampling.clips == 1 ? "" : "s", c->sampling.frames);
     if (c->sampling.stride_s > 0)
         fprintf(out, ", %g s apart", c->sampling.stride_s);
+    if (c->sampling.stride_frames > 0)
+        fprintf(out, ", %u frames apart", c->sampling.stride_frames);
+    if (c->sampling.mode == SAMPLING_KEYFRAME)
+        fprintf(out, ", from key frames");
+    if (c->sampling.mode == SAMPLING_ALL)
+        fprintf(out, ", and as many more as cover the video");
     if (c->input == INPUT_FACES)
         fprintf(out, ", found by %s, cropped %s x %g to %u x %u", c->face.detector,
                 c->crop.alignment == CROP_SIMILARITY ? "aligned" : "by box", c->crop.margin, c->crop.width_px,

@@ -1,5 +1,5 @@
 /* Longer than other files: libav has one door, and packets, frames and pictures all pass through it. In
- * order: time stamps, packets, frames, seeking, pictures, the interface. */
+ * order: time stamps, packets, frames, seeking, key frames, the interface. */
 #include "nodes/decoder.h"
 
 #include <iconv.h>
@@ -15,8 +15,8 @@
 #include <libavutil/cpu.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
-#include <libswscale/swscale.h>
 
+#include "nodes/decoder_picture.h"
 #include "nodes/key_frame.h"
 #include "nodes/media.h"
 
@@ -29,13 +29,10 @@ enum {
     MIN_JUMP_STEPS = 5,     /* frames; less is a muxer's slip */
     SEEK_MIN_GAIN_US = 60 * 1000,
     SEEK_BLIND_GAIN_US = 2 * 1000 * 1000, /* when the index does not yet reach as far */
-    SEEK_ATTEMPTS = 3,
-    TURN_TILE_PX = 32,
-};
-
-/* What the scaler was made for. */
-struct conversion {
-    int width, height, format, space, range;
+    SEEK_ATTEMPTS = 4,
+    MAX_KEPT = 300,
+    MAX_KEPT_BYTES = 192 << 20,
+    MAX_SCANNED_KEYS = 512, /* whose exact times are read; of more the index's are taken */
 };
 
 static enum bitstream bitstream_of(enum AVCodecID id)
@@ -63,6 +60,13 @@ static enum bitstream bitstream_of(enum AVCodecID id)
     }
 }
 
+/* A frame that was given out: the answer to any wanted time from from_us to its own. */
+struct kept {
+    AVFrame *frame;
+    bool is_set;
+    int64_t from_us, pts_us;
+};
+
 /* Time stamps: ts is in the stream's time base, us in microseconds from the first frame.
  *
  * Why a seek cannot change a frame: it is only taken where the packet that it lands on (a) is one after which
@@ -85,27 +89,28 @@ struct decoder {
     bool packet_waits; /* read, not yet taken by the codec */
     bool draining;
     bool ended;
-    AVFrame *decoded, *current;
+    AVFrame *decoded;
+    struct kept kept[MAX_KEPT + 1]; /* answers, in a ring; those without a frame are empty */
+    unsigned n_room, newest, shown;
 
     bool has_origin;
     int64_t origin_ts, last_ts;
-    int64_t n_frames; /* decoded since the start; the clock of a stream without time stamps */
-    bool has_current;
-    int64_t current_us, wanted_us;
+    int64_t n_frames;  /* decoded since the start; the clock of a stream without time stamps */
+    int64_t wanted_us; /* latest since decoding began where it did: what nobody needs before it may be lost */
+    int64_t *key_us;   /* NULL until asked for */
+    size_t n_keys;
 
     bool may_skip; /* the codec drops the frames that no other needs, and only those */
     bool may_seek, index_is_known;
     int64_t jump_ts;        /* added to the time stamps of packets */
     int64_t position_ts;    /* of the last packet read, as the index counts */
     int64_t reorder_ts;     /* most that a packet was shown after it was to be decoded */
+    int64_t key_delay_ts;   /* the same of the last key frame */
     int64_t drop_before_ts; /* frames that a key frame leads with, after a seek; INT64_MIN when none */
 
-    struct conversion converted_from;
-    struct SwsContext *sws;
-    unsigned stored_width_px, stored_height_px; /* square pixels, before turning; fixed by the first frame */
-    size_t stride_bytes;
-    uint8_t *rgb, *turned; /* turned is NULL when the picture is stored upright */
-    bool is_converted;     /* rgb holds current */
+    struct picture *picture;
+    bool lazy;
+    struct image image; /* of kept[shown]; width 0: not made */
 };
 
 const char *decoder_version(void)
@@ -197,7 +202,7 @@ static void reset_position(struct decoder *d)
     av_frame_unref(d->decoded);
     d->packet_waits = d->draining = d->ended = false;
     d->last_ts = d->drop_before_ts = d->position_ts = INT64_MIN;
-    d->n_frames = d->jump_ts = 0;
+    d->n_frames = d->jump_ts = d->wanted_us = 0;
 }
 
 /* Opens the file anew and stands before its first packet. */
@@ -233,8 +238,12 @@ static void note_packet(struct decoder *d, AVPacket *p)
     at = is_time(p->dts) ? p->dts : p->pts;
     if (is_time(at) && at > d->position_ts)
         d->position_ts = at;
-    if (is_time(p->pts) && is_time(p->dts) && p->pts - p->dts > d->reorder_ts)
+    if (!is_time(p->pts) || !is_time(p->dts))
+        return;
+    if (p->pts - p->dts > d->reorder_ts)
         d->reorder_ts = p->pts - p->dts;
+    if (p->flags & AV_PKT_FLAG_KEY)
+        d->key_delay_ts = p->pts - p->dts;
 }
 
 /* The next packet of the stream into d->packet; false at the end of what can be read. */
@@ -358,6 +367,18 @@ static bool next_frame(struct decoder *d, int64_t *ret_ts)
     return false;
 }
 
+/* What to ask the index for, which counts as packets are decoded: the key frame at or before wanted_us is shown as much later
+ * as the ones before it were, or at the most as any packet. */
+static int64_t seek_target(struct decoder *d, int64_t wanted_us)
+{
+    int64_t wanted_ts = to_ts(d, wanted_us);
+    const AVIndexEntry *key = avformat_index_get_entry_from_timestamp(d->media.stream, wanted_ts, AVSEEK_FLAG_BACKWARD);
+
+    if (key && is_time(key->timestamp) && key->timestamp + d->key_delay_ts <= wanted_ts)
+        return wanted_ts;
+    return wanted_ts - d->reorder_ts;
+}
+
 /* Whether a seek to the key frame at or before target_ts would pass over what would otherwise be decoded. */
 static bool seek_pays(struct decoder *d, int64_t target_ts, int64_t wanted_us)
 {
@@ -366,6 +387,10 @@ static bool seek_pays(struct decoder *d, int64_t target_ts, int64_t wanted_us)
 
     if (d->position_ts == INT64_MIN)
         return false;
+    for (size_t i = d->n_keys; i-- > 0;) {
+        if (d->key_us[i] <= wanted_us + TOLERANCE_US)
+            return d->key_us[i] - to_us(d, d->position_ts) > SEEK_MIN_GAIN_US;
+    }
     last = n > 0 ? avformat_index_get_entry(d->media.stream, n - 1) : NULL;
     if ((!d->index_is_known || d->media.index_grows) && (!last || last->timestamp < target_ts)) {
         /* Matroska reads its index at the first seek, fragmented MP4 a fragment's when it gets there. */
@@ -375,17 +400,15 @@ static bool seek_pays(struct decoder *d, int64_t target_ts, int64_t wanted_us)
     return key && is_time(key->timestamp) && to_us(d, key->timestamp) - to_us(d, d->position_ts) > SEEK_MIN_GAIN_US;
 }
 
-/* Moves to a clean key frame at or before wanted_us when that saves work. After a failure decoding stands at
+/* Moves to a clean key frame at or before wanted_us; back: also where that is behind. After a failure decoding stands at
  * the start of the file, with no more seeks. */
-static enum status seek_toward(struct decoder *d, int64_t wanted_us, struct error *e)
+static enum status seek_to(struct decoder *d, int64_t wanted_us, bool back, struct error *e)
 {
-    int64_t target = to_ts(d, wanted_us) - d->reorder_ts, before = d->position_ts;
+    int64_t target = seek_target(d, wanted_us), before = d->position_ts, slack_us = 3 * TOLERANCE_US;
     struct video_facts facts;
     enum outcome outcome;
 
-    if (!d->may_seek || !seek_pays(d, target, wanted_us))
-        return STATUS_OK;
-    for (unsigned attempt = 0; attempt < SEEK_ATTEMPTS; attempt++) {
+    for (unsigned attempt = 0; d->may_seek && attempt < SEEK_ATTEMPTS; attempt++) {
         const AVCodecParameters *par = d->media.stream->codecpar;
 
         reset_position(d);
@@ -397,147 +420,164 @@ static enum status seek_toward(struct decoder *d, int64_t wanted_us, struct erro
             !key_frame_is_clean(d->bitstream, par->extradata, (size_t)par->extradata_size, d->packet->data,
                                 (size_t)d->packet->size))
             break;
-        if (to_us(d, d->packet->pts) <= wanted_us + TOLERANCE_US) {
+        /* A frame of the same time may come before a picture that stands alone; only the first of them counts. */
+        if (to_us(d, d->packet->pts) <= wanted_us + TOLERANCE_US - (d->bitstream == BITSTREAM_INTRA ? slack_us : 0)) {
             d->packet_waits = true;
             d->drop_before_ts = d->packet->pts;
-            d->may_seek = d->position_ts > before; /* an index that does not help once will not help again */
+            /* An index that does not help once will not help again. */
+            d->may_seek = back || attempt > 0 || d->position_ts > before;
             return STATUS_OK;
         }
-        target -= d->packet->pts - to_ts(d, wanted_us) + 1;
+        target = (target < to_ts(d, wanted_us) - d->reorder_ts ? target : to_ts(d, wanted_us) - d->reorder_ts) -
+                 (attempt > 0 ? d->packet->pts - to_ts(d, wanted_us) + 1 : 0);
     }
     d->may_seek = false;
     return restart(d, &facts, &outcome, e);
 }
 
-/* Matrix and range of a frame; where it does not say, BT.709 for high definition and BT.601 below, as players
- * do. */
-static struct conversion conversion_of(const AVFrame *f)
+static enum status add_key(struct decoder *d, int64_t at_us, size_t *room, struct error *e)
 {
-    struct conversion c = {f->width, f->height, f->format, SWS_CS_ITU601, f->color_range == AVCOL_RANGE_JPEG};
-
-    switch (f->colorspace) {
-    case AVCOL_SPC_BT709:
-        c.space = SWS_CS_ITU709;
-        break;
-    case AVCOL_SPC_FCC:
-        c.space = SWS_CS_FCC;
-        break;
-    case AVCOL_SPC_SMPTE240M:
-        c.space = SWS_CS_SMPTE240M;
-        break;
-    case AVCOL_SPC_BT2020_NCL:
-    case AVCOL_SPC_BT2020_CL:
-        c.space = SWS_CS_BT2020;
-        break;
-    case AVCOL_SPC_BT470BG:
-    case AVCOL_SPC_SMPTE170M:
-        break;
-    default:
-        c.space = f->width >= 1280 || f->height > 576 ? SWS_CS_ITU709 : SWS_CS_ITU601;
-    }
-    switch (f->format) {
-    case AV_PIX_FMT_YUVJ420P:
-    case AV_PIX_FMT_YUVJ422P:
-    case AV_PIX_FMT_YUVJ444P:
-    case AV_PIX_FMT_YUVJ440P:
-    case AV_PIX_FMT_YUVJ411P:
-        c.range = 1;
-        break;
-    default:
-        break;
-    }
-    return c;
-}
-
-static bool same_conversion(const struct conversion *a, const struct conversion *b)
-{
-    return a->width == b->width && a->height == b->height && a->format == b->format && a->space == b->space &&
-           a->range == b->range;
-}
-
-static bool conversion_open(struct decoder *d, const struct conversion *c)
-{
-    /* The same bytes on every machine; chroma interpolated both ways. */
-    const int flags = SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT;
-
-    sws_freeContext(d->sws);
-    d->sws = sws_getContext(c->width, c->height, (enum AVPixelFormat)c->format, (int)d->stored_width_px,
-                            (int)d->stored_height_px, AV_PIX_FMT_RGB24, flags, NULL, NULL, NULL);
-    if (!d->sws)
-        return false;
-    /* Fails for sources that are RGB already, which need none. */
-    (void)sws_setColorspaceDetails(d->sws, sws_getCoefficients(c->space), c->range, sws_getCoefficients(SWS_CS_DEFAULT),
-                                   1, 0, 1 << 16, 1 << 16);
-    d->converted_from = *c;
-    return true;
-}
-
-/* rgb, as stored, into turned, as shown; by tiles, since one of the two is walked across its rows. */
-static void turn(const struct decoder *d)
-{
-    const struct media_orientation *o = &d->media.orientation;
-    size_t width = d->facts.width_px, height = d->facts.height_px;
-    ptrdiff_t step_x = o->mirror_x ? -3 : 3, step_y = (ptrdiff_t)d->stride_bytes;
-    const uint8_t *origin = d->rgb;
-
-    if (o->mirror_x)
-        origin += 3 * ((size_t)d->stored_width_px - 1);
-    if (o->mirror_y) {
-        origin += ((size_t)d->stored_height_px - 1) * d->stride_bytes;
-        step_y = -step_y;
-    }
-    if (o->swap_axes) {
-        ptrdiff_t swapped = step_x;
-
-        step_x = step_y;
-        step_y = swapped;
-    }
-    for (size_t y0 = 0; y0 < height; y0 += TURN_TILE_PX) {
-        for (size_t x0 = 0; x0 < width; x0 += TURN_TILE_PX) {
-            size_t y1 = y0 + TURN_TILE_PX < height ? y0 + TURN_TILE_PX : height;
-            size_t x1 = x0 + TURN_TILE_PX < width ? x0 + TURN_TILE_PX : width;
-
-            for (size_t y = y0; y < y1; y++) {
-                uint8_t *to = d->turned + 3 * (y * width + x0);
-                const uint8_t *from = origin + (ptrdiff_t)y * step_y + (ptrdiff_t)x0 * step_x;
-
-                for (size_t x = x0; x < x1; x++, to += 3, from += step_x) {
-                    to[0] = from[0];
-                    to[1] = from[1];
-                    to[2] = from[2];
-                }
-            }
-        }
-    }
-}
-
-static enum status convert_current(struct decoder *d, struct error *e)
-{
-    struct conversion c = conversion_of(d->current);
-    uint8_t *planes[4] = {d->rgb};
-    int strides[4] = {(int)d->stride_bytes};
-
-    if (d->is_converted)
+    /* A key frame before the first frame that came out is not shown. */
+    if (at_us < 0 || (d->n_keys > 0 && at_us <= d->key_us[d->n_keys - 1]))
         return STATUS_OK;
-    if ((!d->sws || !same_conversion(&c, &d->converted_from)) && !conversion_open(d, &c))
-        return error_set(e, STATUS_CORRUPT, "no conversion from pixel format %s, %d x %d",
-                         av_get_pix_fmt_name((enum AVPixelFormat)c.format), c.width, c.height);
-    if (sws_scale(d->sws, (const uint8_t *const *)d->current->data, d->current->linesize, 0, c.height, planes,
-                  strides) <= 0)
-        return error_set(e, STATUS_CORRUPT, "the frame cannot be converted to RGB");
-    if (d->turned)
-        turn(d);
-    d->is_converted = true;
+    if (d->n_keys == *room) {
+        int64_t *bigger = realloc(d->key_us, (*room * 2 + 64) * sizeof(*bigger));
+
+        if (!bigger)
+            return error_no_memory(e);
+        d->key_us = bigger;
+        *room = *room * 2 + 64;
+    }
+    d->key_us[d->n_keys++] = at_us;
+    return STATUS_OK;
+}
+
+/* The next key packet's time into *ret_us; false at the end. by_index: that of the index' entries from *entry on. */
+static bool next_key(struct decoder *scan, bool by_index, int *entry, int64_t *ret_us)
+{
+    const AVPacket *p = scan->packet;
+
+    for (;;) {
+        bool is_key;
+        int64_t ts;
+
+        if (by_index) {
+            const AVIndexEntry *at = avformat_index_get_entry(scan->media.stream, *entry);
+
+            if (!at)
+                return false;
+            ++*entry;
+            if (!(at->flags & AVINDEX_KEYFRAME) || !is_time(at->timestamp))
+                continue;
+            if (av_seek_frame(scan->media.format, scan->media.stream->index, at->timestamp, AVSEEK_FLAG_BACKWARD) < 0)
+                return false;
+        }
+        if (!read_packet(scan))
+            return false;
+        ts = is_time(p->pts) ? p->pts : p->dts;
+        is_key = p->flags & AV_PKT_FLAG_KEY && is_time(ts);
+        av_packet_unref(scan->packet);
+        if (!is_key)
+            continue;
+        *ret_us = to_us(scan, ts);
+        return true;
+    }
+}
+
+/* The times of the packets that the container calls key frames: by the index' places, or by reading all. */
+static enum status scan_key_frames(struct decoder *d, bool by_index, struct error *e)
+{
+    struct decoder *scan = calloc(1, sizeof(*scan));
+    struct video_facts facts;
+    enum outcome outcome;
+    size_t room = 0;
+    int64_t at_us;
+    int entry = 0;
+    enum status s;
+
+    if (!scan)
+        return error_no_memory(e);
+    scan->facts = d->facts;
+    scan->origin_ts = d->origin_ts;
+    scan->packet = av_packet_alloc();
+    s = scan->packet ? media_open(d->fd, d->max_side_px, &scan->media, &facts, &outcome, e) : error_no_memory(e);
+    if (s == STATUS_OK)
+        reset_position(scan);
+    while (s == STATUS_OK && next_key(scan, by_index, &entry, &at_us))
+        s = add_key(d, at_us, &room, e);
+    av_packet_free(&scan->packet);
+    media_close(&scan->media);
+    free(scan);
+    return s;
+}
+
+/* From a long index: its times count as decoding does, so they are moved by what the first one is off. */
+static enum status take_index_keys(struct decoder *d, int n_entries, struct error *e)
+{
+    int64_t shift = 0;
+    bool first = true;
+
+    d->key_us = calloc((size_t)n_entries + 1, sizeof(*d->key_us));
+    if (!d->key_us)
+        return error_no_memory(e);
+    for (int i = 0; i < n_entries; i++) {
+        const AVIndexEntry *entry = avformat_index_get_entry(d->media.stream, i);
+        int64_t at_us;
+
+        if (!(entry->flags & AVINDEX_KEYFRAME) || !is_time(entry->timestamp))
+            continue;
+        if (first)
+            shift = to_us(d, entry->timestamp) < 0 ? -to_us(d, entry->timestamp) : 0;
+        first = false;
+        at_us = to_us(d, entry->timestamp) + shift;
+        if (at_us >= 0 && (d->n_keys == 0 || at_us > d->key_us[d->n_keys - 1]))
+            d->key_us[d->n_keys++] = at_us;
+    }
+    return STATUS_OK;
+}
+
+static enum status find_key_frames(struct decoder *d, struct error *e)
+{
+    int n_entries = avformat_index_get_entries_count(d->media.stream), n_keys = 0;
+
+    for (int i = 0; i < n_entries; i++)
+        n_keys += (avformat_index_get_entry(d->media.stream, i)->flags & AVINDEX_KEYFRAME) != 0;
+    if (!d->media.has_times) { /* nothing says when a packet is shown */
+        d->key_us = calloc(1, sizeof(*d->key_us));
+        d->n_keys = d->key_us ? 1 : 0;
+        return d->key_us ? STATUS_OK : error_no_memory(e);
+    }
+    if (!d->media.index_is_whole)
+        return scan_key_frames(d, false, e);
+    return n_keys > MAX_SCANNED_KEYS ? take_index_keys(d, n_entries, e) : scan_key_frames(d, true, e);
+}
+
+enum status decoder_key_frames(struct decoder *d, const int64_t **ret_us, size_t *ret_n, struct error *e)
+{
+    struct media_words *before = media_listen(NULL); /* what damage does to frames is met when they are decoded */
+    enum status s = d->key_us ? STATUS_OK : find_key_frames(d, e);
+
+    media_listen(before);
+    if (s != STATUS_OK) {
+        free(d->key_us);
+        d->key_us = NULL;
+        d->n_keys = 0;
+        return s;
+    }
+    *ret_us = d->key_us;
+    *ret_n = d->n_keys;
     return STATUS_OK;
 }
 
 /* Fixes size and orientation by the first frame and makes the room for pictures. */
 static enum status adopt_first_frame(struct decoder *d, enum outcome *ret_outcome, struct error *e)
 {
-    const AVFrame *f = d->current;
+    const AVFrame *f = d->kept[0].frame;
     const char *name = av_get_pix_fmt_name((enum AVPixelFormat)f->format);
-    AVRational sar = av_guess_sample_aspect_ratio(d->media.format, d->media.stream, d->current);
+    AVRational sar = av_guess_sample_aspect_ratio(d->media.format, d->media.stream, d->kept[0].frame);
     const AVFrameSideData *matrix = av_frame_get_side_data(f, AV_FRAME_DATA_DISPLAYMATRIX);
+    struct picture_shape shape;
+    enum status status;
 
     if (!d->media.has_orientation && matrix && matrix->size >= 9 * sizeof(int32_t)) {
         int32_t values[9];
@@ -545,26 +585,20 @@ static enum status adopt_first_frame(struct decoder *d, enum outcome *ret_outcom
         memcpy(values, matrix->data, sizeof(values));
         d->media.orientation = media_orientation_from_matrix(values, &d->facts.rotation_deg);
     }
-    d->stored_width_px = media_square_width((unsigned)f->width, sar.num, sar.den);
-    d->stored_height_px = (unsigned)f->height;
-    if (d->stored_width_px == 0 || d->stored_width_px > d->max_side_px || d->stored_height_px > d->max_side_px) {
+    shape.orientation = d->media.orientation;
+    shape.stored_width_px = media_square_width((unsigned)f->width, sar.num, sar.den);
+    shape.stored_height_px = (unsigned)f->height;
+    if (shape.stored_width_px == 0 || shape.stored_width_px > d->max_side_px ||
+        shape.stored_height_px > d->max_side_px) {
         *ret_outcome = OUTCOME_UNSUPPORTED;
-        return error_set(e, STATUS_UNSUPPORTED, "frames of %u x %u, more than %u pixels a side", d->stored_width_px,
-                         d->stored_height_px, d->max_side_px);
+        return error_set(e, STATUS_UNSUPPORTED, "frames of %u x %u, more than %u pixels a side", shape.stored_width_px,
+                         shape.stored_height_px, d->max_side_px);
     }
-    d->facts.width_px = d->media.orientation.swap_axes ? d->stored_height_px : d->stored_width_px;
-    d->facts.height_px = d->media.orientation.swap_axes ? d->stored_width_px : d->stored_height_px;
+    d->facts.width_px = shape.orientation.swap_axes ? shape.stored_height_px : shape.stored_width_px;
+    d->facts.height_px = shape.orientation.swap_axes ? shape.stored_width_px : shape.stored_height_px;
     snprintf(d->facts.pixel_format, sizeof(d->facts.pixel_format), "%s", name ? name : "");
-    d->stride_bytes = ((size_t)d->stored_width_px * 3 + 63) / 64 * 64;
-    /* The scaler's vector code may write a little beyond a row's end. */
-    d->rgb = av_mallocz(d->stride_bytes * d->stored_height_px + 256);
-    if (d->media.orientation.swap_axes || d->media.orientation.mirror_x || d->media.orientation.mirror_y)
-        d->turned = av_malloc((size_t)d->stored_width_px * d->stored_height_px * 3);
-    if (!d->rgb ||
-        ((d->media.orientation.swap_axes || d->media.orientation.mirror_x || d->media.orientation.mirror_y) &&
-         !d->turned))
-        return error_no_memory(e);
-    return convert_current(d, e);
+    status = picture_open(&shape, &d->picture, e);
+    return status == STATUS_OK ? picture_show(d->picture, f, true, &d->image, e) : status;
 }
 
 static enum status settle_duration(struct decoder *d, struct error *e)
@@ -607,9 +641,10 @@ static enum status decode_first_frame(struct decoder *d, enum outcome *ret_outco
     *ret_outcome = OUTCOME_DECODE_ERROR;
     if (!next_frame(d, &ts))
         return report_no_frame(d, ret_outcome, e);
-    av_frame_move_ref(d->current, d->decoded);
+    av_frame_move_ref(d->kept[0].frame, d->decoded);
+    d->kept[0].is_set = true;
     d->origin_ts = ts;
-    d->has_origin = d->has_current = true;
+    d->has_origin = true;
     d->may_seek = d->media.can_seek;
     status = adopt_first_frame(d, ret_outcome, e);
     if (status == STATUS_OK)
@@ -641,8 +676,10 @@ enum status decoder_open(int fd, const struct decoder_settings *settings, struct
     }
     d->packet = av_packet_alloc();
     d->decoded = av_frame_alloc();
-    d->current = av_frame_alloc();
-    status = d->packet && d->decoded && d->current ? decode_first_frame(d, &outcome, e) : error_no_memory(e);
+    d->kept[0].frame = av_frame_alloc();
+    d->n_room = 1;
+    d->lazy = settings && settings->lazy_pixels;
+    status = d->packet && d->decoded && d->kept[0].frame ? decode_first_frame(d, &outcome, e) : error_no_memory(e);
 end:
     media_listen(before);
     if (ret_facts)
@@ -665,11 +702,11 @@ void decoder_close(struct decoder **d)
     avcodec_free_context(&p->codec);
     av_packet_free(&p->packet);
     av_frame_free(&p->decoded);
-    av_frame_free(&p->current);
+    for (unsigned i = 0; i < p->n_room; i++)
+        av_frame_free(&p->kept[i].frame);
     media_close(&p->media);
-    sws_freeContext(p->sws);
-    av_free(p->rgb);
-    av_free(p->turned);
+    picture_close(&p->picture);
+    free(p->key_us);
     free(p);
     *d = NULL;
 }
@@ -692,27 +729,75 @@ static enum status report_end(const struct decoder *d, int64_t wanted_us, struct
     return media_error(e, STATUS_CORRUPT, 0, &d->words, what);
 }
 
+enum status decoder_keep(struct decoder *d, unsigned n_frames, struct error *e)
+{
+    const AVFrame *f = d->kept[d->newest].frame;
+    int bytes = av_image_get_buffer_size((enum AVPixelFormat)f->format, f->width, f->height, 1);
+    unsigned most = bytes > 0 ? (unsigned)(MAX_KEPT_BYTES / bytes) : 0;
+
+    n_frames = n_frames < most ? n_frames : most;
+    n_frames = n_frames < MAX_KEPT ? n_frames : MAX_KEPT;
+    while (d->n_room < n_frames + 1) {
+        d->kept[d->n_room].frame = av_frame_alloc();
+        if (!d->kept[d->n_room].frame)
+            return error_no_memory(e);
+        d->n_room++;
+    }
+    return STATUS_OK;
+}
+
+static void keep_decoded(struct decoder *d, int64_t wanted_us, int64_t pts_us)
+{
+    struct kept *k;
+
+    d->newest = (d->newest + 1) % d->n_room;
+    k = &d->kept[d->newest];
+    av_frame_unref(k->frame);
+    av_frame_move_ref(k->frame, d->decoded);
+    k->is_set = true;
+    k->from_us = wanted_us;
+    k->pts_us = pts_us;
+    d->shown = d->newest;
+    d->image.width_px = 0;
+}
+
+static bool find_kept(struct decoder *d, int64_t wanted_us)
+{
+    for (unsigned i = 0; i < d->n_room; i++) {
+        const struct kept *k = &d->kept[i];
+
+        if (!k->is_set || wanted_us < k->from_us || wanted_us > k->pts_us + TOLERANCE_US)
+            continue;
+        if (d->shown != i)
+            d->image.width_px = 0;
+        d->shown = i;
+        return true;
+    }
+    return false;
+}
+
 static enum status advance_to(struct decoder *d, int64_t wanted_us, struct error *e)
 {
-    enum status status;
+    enum status status = STATUS_OK;
 
-    if (d->has_current && d->current_us + TOLERANCE_US >= wanted_us)
+    if (find_kept(d, wanted_us))
         return STATUS_OK;
-    status = d->ended ? STATUS_OK : seek_toward(d, wanted_us, e);
+    if (wanted_us < d->wanted_us)
+        status = seek_to(d, wanted_us, true, e);
+    else if (!d->ended && d->may_seek && seek_pays(d, seek_target(d, wanted_us), wanted_us))
+        status = seek_to(d, wanted_us, false, e);
     if (status != STATUS_OK) {
         d->ended = true;
         return status == STATUS_NO_MEMORY ? status : STATUS_CORRUPT;
     }
+    d->wanted_us = wanted_us;
     for (;;) {
         int64_t ts;
 
         if (!next_frame(d, &ts))
             return report_end(d, wanted_us, e);
         if (to_us(d, ts) + TOLERANCE_US >= wanted_us) {
-            av_frame_unref(d->current);
-            av_frame_move_ref(d->current, d->decoded);
-            d->current_us = to_us(d, ts);
-            d->is_converted = false;
+            keep_decoded(d, wanted_us, to_us(d, ts));
             return STATUS_OK;
         }
         av_frame_unref(d->decoded);
@@ -721,25 +806,16 @@ static enum status advance_to(struct decoder *d, int64_t wanted_us, struct error
 
 enum status decoder_frame_at(struct decoder *d, int64_t wanted_us, struct decoder_frame *ret_frame, struct error *e)
 {
-    struct media_words *before;
-    enum status status;
+    struct media_words *before = media_listen(&d->words);
+    enum status status = advance_to(d, wanted_us > 0 ? wanted_us : 0, e);
 
-    if (wanted_us < d->wanted_us)
-        return error_set(e, STATUS_INVALID, "frame at %lld us after one at %lld us: times must not go back",
-                         (long long)wanted_us, (long long)d->wanted_us);
-    before = media_listen(&d->words);
-    d->wanted_us = wanted_us;
-    status = advance_to(d, wanted_us, e);
-    if (status == STATUS_OK)
-        status = convert_current(d, e);
+    if (status == STATUS_OK && (d->image.width_px == 0 || (d->image.source && !d->lazy)))
+        status = picture_show(d->picture, d->kept[d->shown].frame, d->lazy, &d->image, e);
     media_listen(before);
     if (status != STATUS_OK)
         return status;
-    ret_frame->image.rgb_hwc_u8 = d->turned ? d->turned : d->rgb;
-    ret_frame->image.width_px = d->facts.width_px;
-    ret_frame->image.height_px = d->facts.height_px;
-    ret_frame->image.stride_bytes = d->turned ? (size_t)d->facts.width_px * 3 : d->stride_bytes;
-    ret_frame->pts_us = d->current_us;
+    ret_frame->image = d->image;
+    ret_frame->pts_us = d->kept[d->shown].pts_us;
     return STATUS_OK;
 }
 

@@ -28,6 +28,7 @@ const char *decoder_version(void);
 struct decoder_settings {
     unsigned max_side_px; /* larger frames are refused as unsupported, 64..16384; default (0) 8192 */
     struct window window; /* default: the whole file */
+    bool lazy_pixels;     /* images may have a source: pixels are made where they are needed; default no */
 };
 
 struct decoder_frame {
@@ -45,13 +46,21 @@ void decoder_close(struct decoder **d); /* NULL-safe; sets *d = NULL */
 
 const struct video_facts *decoder_facts(const struct decoder *d);
 
-/* The first frame whose time is at or after wanted_us (less a microsecond for rounding); calls must not go
- * back in time (STATUS_INVALID; the same time again gives the same frame). Seeks when a later key frame makes
- * that cheaper; the frame is the one that a full decode gives. Frames with the same time stamp count as one,
+/* The first frame whose time is at or after wanted_us (less a microsecond for rounding). Times may go back: the last
+ * frame, and those that decoder_keep asks for, are there at once, others are decoded anew. Seeks when a later key frame
+ * makes that cheaper; the frame is the one that a full decode gives, with the same bytes. Frames with the same time stamp count as one,
  * the first. STATUS_END: no such frame; so ends every video, also for a time within the last frame's own
  * duration, which is part of facts' duration_us. STATUS_CORRUPT: the file was cut or damaged, and nothing
  * more can be decoded although its container promises it (the error has the decoder's words). */
 enum status decoder_frame_at(struct decoder *d, int64_t wanted_us, struct decoder_frame *ret_frame, struct error *e);
+
+/* Holds the last n_frames frames that were given out besides the newest, so that their wanted times can be asked for
+ * again without decoding; fewer where they would take more than 192 MiB. For plans whose clips share frames. */
+enum status decoder_keep(struct decoder *d, unsigned n_frames, struct error *e);
+
+/* The times of the packets that the container calls key frames, ascending, from the first frame on: exact where they are
+ * read (an mp4's up to 512 key frames; every packet of other containers), else as the index has them. Raw streams have no times: one, 0. *ret_us is the decoder's. */
+enum status decoder_key_frames(struct decoder *d, const int64_t **ret_us, size_t *ret_n, struct error *e);
 
 /* Packets or frames that the decoder refused or concealed so far, and its last words about them ("" when
  * none). */

@@ -130,8 +130,11 @@ enum status face_finder_run(struct face_finder *f, const struct image *frame, st
     }
     if (f->search_rgb) {
         image_resize(frame, f->search_rgb, f->search.width_px, f->search.height_px);
-        picture =
-            (struct image){f->search_rgb, f->search.width_px, f->search.height_px, (size_t)f->search.width_px * 3};
+        picture = (struct image){f->search_rgb, f->search.width_px, f->search.height_px, (size_t)f->search.width_px * 3,
+                                 NULL};
+    } else {
+        image_need_all(frame);
+        picture.source = NULL;
     }
     status = f->mtcnn ? mtcnn_run(f->mtcnn, &picture, f->found, &n_found, e)
                       : yunet_run(f->yunet, &picture, f->found, &n_found, e);

@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "nodes/vectors.h"
+
 enum {
     WINDOW_COLUMNS = 1024, /* of vertically summed source pixels, on the stack */
     WARP_UNITS = 1 << 16,  /* positions in a source pixel that image_warp tells apart when averaging */
@@ -90,6 +92,13 @@ static uint64_t axis_total(const struct axis *a)
     return (uint64_t)(a->average ? a->step : a->units_per_px);
 }
 
+VECTORS_AVX2_TOO static void add_weighted(uint32_t *restrict sums, const uint8_t *restrict row, size_t n,
+                                          uint32_t weight)
+{
+    for (size_t i = 0; i < n; i++)
+        sums[i] += weight * row[i];
+}
+
 /* sums[3 * i + c] = weighted sum over the span's rows of column first_column + i. */
 static void sum_rows(const struct image *in, const struct axis *vertical, const struct span *rows,
                      unsigned first_column, unsigned n_columns, uint32_t *sums)
@@ -101,8 +110,7 @@ static void sum_rows(const struct image *in, const struct axis *vertical, const 
         const uint8_t *row = in->rgb_hwc_u8 + y * in->stride_bytes + 3 * (size_t)first_column;
         uint32_t weight = span_weight(vertical, rows, y);
 
-        for (size_t i = 0; i < n; i++)
-            sums[i] += weight * row[i];
+        add_weighted(sums, row, n, weight);
     }
 }
 
@@ -148,6 +156,25 @@ static void scale_separable(const struct image *in, const struct axis *horizonta
     }
 }
 
+void image_need(const struct image *in, int64_t x0, int64_t y0, int64_t x1, int64_t y1)
+{
+    int64_t width = in->width_px, height = in->height_px;
+
+    if (!in->source)
+        return;
+    x0 = x0 < 0 ? 0 : x0;
+    y0 = y0 < 0 ? 0 : y0;
+    x1 = x1 > width ? width : x1;
+    y1 = y1 > height ? height : y1;
+    if (x0 < x1 && y0 < y1)
+        in->source->fill(in->source, (unsigned)x0, (unsigned)y0, (unsigned)x1, (unsigned)y1);
+}
+
+void image_need_all(const struct image *in)
+{
+    image_need(in, 0, 0, in->width_px, in->height_px);
+}
+
 static struct axis resize_axis(unsigned in_px, unsigned out_px)
 {
     if (out_px <= in_px)
@@ -170,6 +197,10 @@ void image_resize(const struct image *in, uint8_t *out_rgb, unsigned out_width_p
         memset(out_rgb, 0, 3 * (size_t)out_width_px * out_height_px);
         return;
     }
+    if (in->source && (in->width_px != out_width_px || in->height_px != out_height_px) &&
+        in->source->scale(in->source, out_rgb, out_width_px, out_height_px))
+        return;
+    image_need_all(in);
     if (in->width_px == out_width_px && in->height_px == out_height_px) {
         for (unsigned y = 0; y < out_height_px; y++)
             memcpy(out_rgb + 3 * (size_t)out_width_px * y, in->rgb_hwc_u8 + y * in->stride_bytes,
@@ -261,6 +292,30 @@ static void warp_sampled(const struct image *in, const double m[6], uint8_t *out
     }
 }
 
+/* Every source pixel that the warp can touch: the output's corners, and a little more for what is mixed. */
+static void need_warped(const struct image *in, const double m[6], unsigned out_width, unsigned out_height)
+{
+    const double most = 1e6, beside = 2;
+    double low[2] = {most, most}, high[2] = {-most, -most};
+
+    for (unsigned corner = 0; in->source && corner < 4; corner++) {
+        double u = corner & 1 ? out_width : 0, v = corner & 2 ? out_height : 0;
+
+        for (unsigned axis = 0; axis < 2; axis++) {
+            double at = m[3 * axis] * u + m[3 * axis + 1] * v + m[3 * axis + 2];
+
+            if (!(fabs(at) < most)) {
+                image_need_all(in);
+                return;
+            }
+            low[axis] = fmin(low[axis], at);
+            high[axis] = fmax(high[axis], at);
+        }
+    }
+    image_need(in, (int64_t)floor(low[0] - beside), (int64_t)floor(low[1] - beside), (int64_t)ceil(high[0] + beside),
+               (int64_t)ceil(high[1] + beside));
+}
+
 void image_warp(const struct image *in, const struct image_transform *t, uint8_t *out_rgb, unsigned out_width_px,
                 unsigned out_height_px)
 {
@@ -274,6 +329,7 @@ void image_warp(const struct image *in, const struct image_transform *t, uint8_t
         memset(out_rgb, 0, 3 * (size_t)out_width_px * out_height_px);
         return;
     }
+    need_warped(in, m, out_width_px, out_height_px);
     if (m[1] == 0 && m[3] == 0 && m[0] > 2 && m[4] > 2 && m[0] <= WARP_MAX_SPAN && m[4] <= WARP_MAX_SPAN) {
         struct axis horizontal = {.start = to_fixed(m[2], -far, far, WARP_UNITS),
                                   .step = to_fixed(m[0], 0, far, WARP_UNITS),

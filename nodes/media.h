@@ -46,6 +46,7 @@ struct media {
     bool has_times;            /* the container stores time stamps; false for raw streams */
     bool can_seek;             /* a seek lands on the packet that the index says, with true time stamps */
     bool index_grows;          /* as the file is read */
+    bool index_is_whole;       /* from the start: every packet is in it */
     bool whole_frames;         /* a packet holds both fields of an interlaced frame */
     bool duration_is_absolute; /* counted from time stamp 0, not from the first frame */
     struct media_orientation orientation;

@@ -225,7 +225,7 @@ static enum status propose_level(struct mtcnn *m, const struct level *l, const s
 
     if (l->width_px != picture->width_px || l->height_px != picture->height_px) {
         image_resize(picture, m->level_rgb, l->width_px, l->height_px);
-        scaled = (struct image){m->level_rgb, l->width_px, l->height_px, (size_t)l->width_px * 3};
+        scaled = (struct image){m->level_rgb, l->width_px, l->height_px, (size_t)l->width_px * 3, NULL};
     }
     fill_planes(m->value_of, &scaled, session_input(l->session, 0));
     status = session_run(l->session, e);
@@ -317,7 +317,7 @@ static void fill_row(struct mtcnn *m, const struct stage *st, const struct image
 {
     struct face_crop_box whole = {(int)box->x0, (int)box->y0, (unsigned)(box->x1 - box->x0),
                                   (unsigned)(box->y1 - box->y0)};
-    struct image crop = {m->crop_rgb, st->side_px, st->side_px, (size_t)st->side_px * 3};
+    struct image crop = {m->crop_rgb, st->side_px, st->side_px, (size_t)st->side_px * 3, NULL};
     size_t row_values = (size_t)3 * st->side_px * st->side_px;
 
     face_crop_area(picture, &whole, m->crop_sums, m->crop_rgb, st->side_px);

@@ -452,6 +452,7 @@ static void fill_facts(struct media *m, struct video_facts *facts)
         m->has_orientation = true;
     }
     m->index_grows = strcmp(facts->container, "mov") == 0 && m->stream->nb_frames == 0;
+    m->index_is_whole = strcmp(facts->container, "mov") == 0 && !m->index_grows;
     facts->width_px = media_square_width(par->width > 0 ? (unsigned)par->width : 0, sar.num, sar.den);
     facts->height_px = par->height > 0 ? (uint32_t)par->height : 0;
     if (m->orientation.swap_axes) {

@@ -374,14 +374,35 @@ static int by_clip_and_number(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
+static enum status make_plan(const struct card_sampling *sampling, struct decoder *decoder,
+                             struct sample_plan *ret_plan, struct error *e)
+{
+    const struct video_facts *facts = decoder_facts(decoder);
+    struct sample_video video = {
+        .duration_us = last_frame_us(facts), .fps_num = facts->fps_num, .fps_den = facts->fps_den};
+    enum status s = STATUS_OK;
+
+    if (sampling_wants_key_frames(sampling))
+        s = decoder_key_frames(decoder, &video.key_us, &video.n_keys, e);
+    if (s != STATUS_OK)
+        return s;
+    s = sample_plan_make(sampling, &video, ret_plan);
+    if (s != STATUS_OK)
+        return error_set(e, s, "the sampling plan: %s", status_name(s));
+    s = decoder_keep(decoder, ret_plan->n_shared, e);
+    if (s != STATUS_OK)
+        sample_plan_clear(ret_plan);
+    return s;
+}
+
 static enum status run_clips(struct work *w, struct decoder *decoder, struct error *e)
 {
     struct segment *g = w->segment;
     struct sample_plan plan = {0};
-    enum status st = sample_plan_make(&w->scorer->card->sampling, last_frame_us(decoder_facts(decoder)), &plan);
+    enum status st = make_plan(&w->scorer->card->sampling, decoder, &plan, e);
 
     if (st != STATUS_OK)
-        return error_set(e, st, "the sampling plan: %s", status_name(st));
+        return st;
     segment_range(plan.n_clips, g->index, g->count, &g->first_clip, &g->n_clips);
     w->result->n_frames_wanted = g->n_clips * plan.n_frames;
     g->clip_frames = calloc(g->n_clips + 1, sizeof(*g->clip_frames));
@@ -397,7 +418,7 @@ static enum status run_clips(struct work *w, struct decoder *decoder, struct err
 
 static enum status score_video(struct work *w, int fd, const struct window *window, struct error *e)
 {
-    const struct decoder_settings settings = {.window = *window};
+    const struct decoder_settings settings = {.window = *window, .lazy_pixels = true};
     struct result *r = w->result;
     struct decoder *decoder = NULL;
     struct error open_error = {0};

@@ -80,14 +80,39 @@ static double frames_for_gap(double gap, double key_frames)
     return gap < key_frames ? gap - gap * gap / (2 * key_frames) : key_frames / 2;
 }
 
+/* From a wanted frame to the next one of its clip; 0: spread over the video. */
+static double stride_frames(const struct plan_work *work, const struct stream *s)
+{
+    if (work->stride_s > 0)
+        return work->stride_s * s->fps;
+    return work->stride_frames > 0 || work->sampling == PLAN_UNIFORM ? work->stride_frames : 1;
+}
+
+static double clips_of(const struct plan_work *work, const struct stream *s)
+{
+    enum { MOST = 512 }; /* nodes/sampler.h */
+    double stride = stride_frames(work, s), hop, beyond;
+
+    if (work->sampling != PLAN_ALL)
+        return work->clips;
+    hop = stride * fmax(1, nearbyint(work->frames * (1 - work->overlap)));
+    beyond = s->n_frames - stride * work->frames;
+    return beyond > 0 ? fmin(MOST, 1 + ceil(beyond / hop)) : 1;
+}
+
 static double frames_to_decode(const struct plan_work *work, const struct stream *s, double key_frame_s)
 {
     double key_frames = fmax(1, (key_frame_s > 0 ? key_frame_s : DEFAULT_KEY_FRAME_S) * s->fps);
-    double wanted = (double)work->clips * work->frames, within, clips, gap;
+    double wanted = (double)work->clips * work->frames, within = stride_frames(work, s) * work->frames, clips, gap;
 
-    if (!(work->stride_s > 0))
+    if (work->sampling == PLAN_ALL)
+        return s->n_frames;
+    if (!(within > 0))
         return fmin(s->n_frames, fmax(wanted, 1) * frames_for_gap(s->n_frames / fmax(wanted, 1), key_frames));
-    within = work->stride_s * s->fps * work->frames;
+    if (work->sampling == PLAN_KEYFRAME) {
+        clips = fmax(1, fmin(work->clips, ceil(s->n_frames / fmax(within, key_frames))));
+        return fmin(s->n_frames, clips * within);
+    }
     clips = fmax(1, fmin(work->clips, floor(s->n_frames / fmax(within, 1))));
     gap = fmax(0, s->n_frames / clips - within);
     return fmin(s->n_frames, clips * (within + frames_for_gap(gap, key_frames)));
@@ -97,11 +122,13 @@ double plan_cost(const struct plan_work *work, const struct video_facts *facts, 
 {
     const struct codec_cost *codec = &codecs[facts ? codec_index(facts->codec) : 0];
     struct stream s = stream_of(facts, size_bytes);
-    double wanted = fmin((double)work->clips * work->frames, s.n_frames), n_clips = work->clips, decoded, decode_ns;
+    double n_clips = clips_of(work, &s), wanted = n_clips * work->frames, decoded, decode_ns;
 
     if (!work->reads_video) /* about 8 bytes a number, 136 numbers a frame */
         return OPEN_S + (double)size_bytes * 50e-9 +
                (double)size_bytes / (1088.0 * fmax(work->frames, 1)) * work->clip_s;
+    if (work->sampling != PLAN_ALL) /* whose clips share frames */
+        wanted = fmin(wanted, s.n_frames);
     if (work->frames > 0)
         n_clips = fmin(n_clips, ceil(wanted / work->frames));
     decoded = frames_to_decode(work, &s, key_frame_s);
@@ -113,7 +140,7 @@ double plan_cost(const struct plan_work *work, const struct video_facts *facts, 
 unsigned plan_segments(const struct plan_work *work, double cost_s, double bound_s)
 {
     double n;
-    unsigned most = work->clips < SEGMENT_MAX_COUNT ? work->clips : SEGMENT_MAX_COUNT;
+    unsigned most = work->sampling != PLAN_ALL && work->clips < SEGMENT_MAX_COUNT ? work->clips : SEGMENT_MAX_COUNT;
 
     if (!(bound_s > 0) || !(cost_s > bound_s) || !work->reads_video || most < 2)
         return 1;

@@ -25,9 +25,12 @@
 struct plan_work {
     bool reads_video; /* false: small text files, whose cost is their size; never cut */
     unsigned clips, frames;
+    enum plan_sampling { PLAN_UNIFORM = 0, PLAN_KEYFRAME, PLAN_ALL } sampling; /* as nodes/sampler.h */
     double stride_s;
-    double clip_s; /* the networks' time for one clip */
-    double face_s; /* the face search's time for one frame, 0 without one */
+    unsigned stride_frames;
+    double overlap; /* all */
+    double clip_s;  /* the networks' time for one clip */
+    double face_s;  /* the face search's time for one frame, 0 without one */
 };
 
 enum { PLAN_N_CLASSES = 53 }; /* codecs x sizes, and one for what is not known */

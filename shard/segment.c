@@ -69,7 +69,7 @@ bool segment_valid(const struct result *r)
     const struct segment *s = r->segment;
 
     if (s->count < 2 || s->count > SEGMENT_MAX_COUNT || s->index >= s->count || s->state < SEGMENT_CLEAN ||
-        s->state > SEGMENT_FAILED || s->n_clips > SEGMENT_MAX_COUNT || s->first_clip > SEGMENT_MAX_COUNT ||
+        s->state > SEGMENT_FAILED || s->n_clips > SEGMENT_MAX_CLIPS || s->first_clip > SEGMENT_MAX_CLIPS ||
         s->n_tracks > SEGMENT_MAX_TRACKS || (s->n_tracks > 0 && !s->tracks) || (s->n_clips > 0 && !s->clip_frames))
         return false;
     /* What is not to be joined carries no more than its name. */

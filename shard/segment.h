@@ -21,7 +21,8 @@
 #include "shard/status.h"
 
 enum {
-    SEGMENT_MAX_COUNT = 64,   /* segments of a video: no more than a card's clips */
+    SEGMENT_MAX_COUNT = 64,   /* segments of a video */
+    SEGMENT_MAX_CLIPS = 512,  /* of a video's sampling plan */
     SEGMENT_MAX_TRACKS = 1024 /* in a segment's record, over its clips */
 };
 

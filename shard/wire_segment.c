@@ -81,7 +81,7 @@ static bool sizes_fit(const Fakesift__Wire__Segment *w)
     size_t n = w->n_track_clip;
 
     return n <= SEGMENT_MAX_TRACKS && w->n_track_number == n && w->n_track_first_frame == n && w->n_track_missed == n &&
-           w->n_track_boxes == BOX_FLOATS * n && w->n_clip_frames <= SEGMENT_MAX_COUNT && w->state <= SEGMENT_FAILED &&
+           w->n_track_boxes == BOX_FLOATS * n && w->n_clip_frames <= SEGMENT_MAX_CLIPS && w->state <= SEGMENT_FAILED &&
            w->clips_rule <= AGGREGATE_SHARE && w->tracks_rule <= AGGREGATE_SHARE;
 }
 

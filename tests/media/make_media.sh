@@ -82,6 +82,36 @@ make theora.ogv -c:v libtheora -g 12 -q:v 5
 make moving.gif -pix_fmt pal8
 make moving.apng -f apng -plays 0
 
+make vp9_hidden.webm -c:v libvpx-vp9 -deadline good -cpu-used 5 -g 48 -auto-alt-ref 1 -lag-in-frames 16 -b:v 200k
+make prores.mov -c:v prores_ks -profile:v 2
+make prores_alpha.mov -vf format=yuva444p10le -c:v prores_ks -profile:v 4444
+make h422.mp4 $x264 -pix_fmt yuv422p
+make hevc_444_10.mkv -c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=24 -pix_fmt yuv444p10le
+make moving.webp -c:v libwebp_anim -frames:v 5 -loop 0
+
+# Colours far from the edges of what RGB can show.
+make soft.mp4 -vf 'eq=saturation=0.3:contrast=0.6' $x264
+make soft_422.mp4 -vf 'eq=saturation=0.3:contrast=0.6' $x264 -pix_fmt yuv422p
+make soft_full.avi -vf 'eq=saturation=0.3:contrast=0.6' -c:v mjpeg -q:v 5 -pix_fmt yuvj420p
+run -i soft.mp4 -c copy -metadata:s:v rotate=90 soft_90.mp4
+
+# Two programmes one after the other, the second one's times from 0 again.
+run -ss 2 -i h264.mp4 -t 1.5 -c copy second.ts
+cat h264.ts second.ts >joined.ts
+rm second.ts
+# Two frames in a row have one time.
+run -i mjpeg.mov -c copy -bsf:v 'setts=ts=floor(N/2)*1024' repeated.mkv
+
+# Light beyond a standard screen's: a ramp of sixteen greys.
+ramp='nullsrc=size=256x64:rate=25:duration=0.5,format=gray10le,geq=lum=1023*floor(X/16)/15'
+hdr() { # name, transfer
+    run -f lavfi -i "$ramp" -vf 'scale=out_range=tv,format=yuv420p10le' -c:v libx265 -preset ultrafast -x265-params \
+        "log-level=none:lossless=1:colorprim=bt2020:transfer=$2:colormatrix=bt2020nc" -color_primaries bt2020 \
+        -color_trc "$2" -colorspace bt2020nc -color_range tv "$1"
+}
+hdr hdr_pq.mp4 smpte2084
+hdr hdr_hlg.mkv arib-std-b67
+
 # Times that are not evenly spaced.
 vary='select=not(mod(n\,5))+not(mod(n\,7))+lt(n\,20)'
 make vfr.mp4 -vf "$vary" -vsync vfr $x264
@@ -133,7 +163,7 @@ head -c $((size / 2)) h264.mkv >half.mkv
 
 for f in *.*; do
     case $f in
-    *.times | *.rgb | *.png | empty.* | text.* | playlist.* | concat.* | no_moov.* | half.* | sound.* | cover.*) ;;
+    *.times | *.rgb | *.png | *.webp | empty.* | text.* | playlist.* | concat.* | no_moov.* | half.* | sound.* | cover.*) ;;
     *) ffprobe -v quiet -threads 1 -select_streams v -show_entries frame=best_effort_timestamp_time -of csv=p=0 \
         "$f" | tr -d ',' | grep . >"$f.times" || true ;;
     esac

@@ -182,7 +182,7 @@ int main(int argc, char **argv)
         }
     }
     job.rgb = malloc(3 * (size_t)width * height);
-    job.frame = (struct image){job.rgb, width, height, 3 * (size_t)width};
+    job.frame = (struct image){job.rgb, width, height, 3 * (size_t)width, NULL};
     status = job.rgb ? open_job(&job, argv[1], &e) : error_no_memory(&e);
     if (status == STATUS_OK)
         status = run_frames(&job, &e);

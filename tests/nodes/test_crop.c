@@ -145,7 +145,7 @@ Test(crop, pixels_come_from_the_face_and_are_black_outside_the_frame)
     struct card_crop crop = {.alignment = CROP_BOX, .margin = 1, .square = true, .width_px = 8, .height_px = 8};
     struct face face = {.x0 = -4, .y0 = 12, .x1 = 4, .y1 = 20}; /* over the lower left corner */
     uint8_t frame[SIDE * SIDE * 3], got[8 * 8 * 3];
-    struct image image = {frame, SIDE, SIDE, 3 * SIDE};
+    struct image image = {frame, SIDE, SIDE, 3 * SIDE, NULL};
 
     paint(frame);
     memset(got, 0x77, sizeof(got));

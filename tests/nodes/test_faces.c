@@ -77,7 +77,7 @@ static void blank(struct bench *b, unsigned width, unsigned height)
 {
     free(b->rgb);
     b->rgb = calloc((size_t)width * height, 3);
-    b->frame = (struct image){b->rgb, width, height, (size_t)width * 3};
+    b->frame = (struct image){b->rgb, width, height, (size_t)width * 3, NULL};
 }
 
 static void paint(struct bench *b, float x0, float y0, float side)
@@ -610,7 +610,7 @@ Test(face_crop, area_average_is_that_of_the_plain_reference_at_awkward_boxes)
         {-50, -40, 130, 129}, {36, 28, 1, 2}, {-10, 3, 5, 5}, {37, 0, 10, 10}, {-100, 10, 101, 3}, {2, -64, 9, 65}};
     uint8_t rgb[STRIDE * HEIGHT], got[SIDE * SIDE * 3 + 2], want[SIDE * SIDE * 3];
     uint32_t sums[3 * WIDTH + 1], random = 3;
-    struct image in = {rgb, WIDTH, HEIGHT, STRIDE};
+    struct image in = {rgb, WIDTH, HEIGHT, STRIDE, NULL};
 
     for (size_t i = 0; i < sizeof(rgb); i++) {
         random = random * 1664525u + 1013904223u;

@@ -27,7 +27,7 @@ static struct picture picture_make(unsigned width, unsigned height, uint32_t see
         for (unsigned x = 0; x < 3 * width; x++)
             p.bytes[y * stride + x] = (uint8_t)next_random(&seed);
     }
-    p.image = (struct image){p.bytes, width, height, stride};
+    p.image = (struct image){p.bytes, width, height, stride, NULL};
     return p;
 }
 

@@ -2,15 +2,25 @@
 
 #include <criterion/criterion.h>
 
+static const int64_t keys_us[] = {0, 1000000, 1100000, 2000000, 4000000, 9900000};
+
+static struct sample_plan plan_with(const struct card_sampling *s, int64_t duration_us)
+{
+    const struct sample_video v = {
+        .duration_us = duration_us, .fps_num = 25, .fps_den = 1, .key_us = keys_us, .n_keys = 6};
+    struct sample_plan p = {0};
+
+    cr_assert_eq(sample_plan_make(s, &v, &p), STATUS_OK);
+    cr_assert_eq(p.n_frames, s->frames);
+    return p;
+}
+
 static struct sample_plan plan_of(unsigned clips, unsigned frames, double stride_s, int64_t duration_us)
 {
     struct card_sampling s = {
         .mode = SAMPLING_UNIFORM, .clips = clips, .frames = frames, .stride_s = stride_s, .min_frames = 1};
-    struct sample_plan p = {0};
 
-    cr_assert_eq(sample_plan_make(&s, duration_us, &p), STATUS_OK);
-    cr_assert_eq(p.n_frames, frames);
-    return p;
+    return plan_with(&s, duration_us);
 }
 
 Test(sampler, spreads_frames_at_the_middles_of_equal_parts)
@@ -100,12 +110,93 @@ Test(sampler, refuses_settings_and_durations_out_of_range)
         {{.mode = SAMPLING_UNIFORM, .clips = 1, .frames = 1}, 0},
         {{.mode = SAMPLING_UNIFORM, .clips = 1, .frames = 1}, -5},
         {{.mode = (enum sampling_mode)9, .clips = 1, .frames = 1}, 1},
+        {{.mode = SAMPLING_UNIFORM, .clips = 1, .frames = 1, .stride_frames = 3601}, 1},
+        {{.mode = SAMPLING_UNIFORM, .clips = 1, .frames = 1, .stride_frames = 1, .stride_s = 1}, 1},
+        {{.mode = SAMPLING_ALL, .clips = 1, .frames = 1, .overlap = 1}, 1},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct sample_video v = {.duration_us = cases[i].duration_us};
         struct sample_plan p = {.n_clips = 77};
 
-        cr_assert_eq(sample_plan_make(&cases[i].s, cases[i].duration_us, &p), STATUS_INVALID, "case %zu", i);
+        cr_assert_eq(sample_plan_make(&cases[i].s, &v, &p), STATUS_INVALID, "case %zu", i);
         cr_assert_eq(p.n_clips, 77);
     }
+}
+
+Test(sampler, a_stride_in_frames_asks_half_a_frame_early_from_a_whole_one)
+{
+    const struct card_sampling s = {.mode = SAMPLING_UNIFORM, .clips = 2, .frames = 4, .stride_frames = 3};
+    struct sample_plan p = plan_with(&s, 9990000);
+
+    /* The middle of the first half less half of 0.48 s is 2.2575 s, which is nearest to frame 56. */
+    for (unsigned i = 0; i < 4; i++)
+        cr_assert_eq(p.wanted_us[i], 2240000 + 120000 * (int64_t)i - 20000, "%lld", (long long)p.wanted_us[i]);
+    sample_plan_clear(&p);
+}
+
+Test(sampler, keyframe_clips_begin_at_key_frames_that_leave_room)
+{
+    struct card_sampling s = {.mode = SAMPLING_KEYFRAME, .clips = 64, .frames = 10};
+    struct sample_plan p = plan_with(&s, 9990000);
+    static const int64_t starts_us[] = {0, 1000000, 2000000, 4000000}; /* 1.1 s overlaps, 9.9 s does not fit */
+
+    cr_assert_eq(p.n_clips, 4);
+    for (unsigned c = 0; c < 4; c++) {
+        cr_assert_eq(p.wanted_us[10 * c], starts_us[c]);
+        for (unsigned i = 1; i < 10; i++)
+            cr_assert_eq(p.wanted_us[10 * c + i], starts_us[c] + 40000 * (int64_t)i - 20000);
+    }
+    sample_plan_clear(&p);
+    s.clips = 2;
+    p = plan_with(&s, 9990000);
+    cr_assert_eq(p.n_clips, 2);
+    cr_assert_eq(p.wanted_us[0], 1000000);
+    cr_assert_eq(p.wanted_us[10], 4000000);
+    sample_plan_clear(&p);
+    s.frames = 300;
+    p = plan_with(&s, 1000000); /* longer than the video */
+    cr_assert_eq(p.n_clips, 1);
+    cr_assert_eq(p.wanted_us[0], 0);
+    sample_plan_clear(&p);
+}
+
+Test(sampler, all_covers_every_frame_and_shares_times_to_the_microsecond)
+{
+    static const double overlaps[] = {0, 0.25, 0.5, 0.75, 0.9};
+
+    for (unsigned k = 0; k < 5; k++) {
+        for (unsigned n_frames = 1; n_frames < 200; n_frames += 7) {
+            const struct card_sampling s = {.mode = SAMPLING_ALL, .clips = 1, .frames = 16, .overlap = overlaps[k]};
+            const struct sample_video v = {
+                .duration_us = n_frames * INT64_C(1001000) / 30 + 1, .fps_num = 30000, .fps_den = 1001};
+            bool seen[256] = {0};
+            struct sample_plan p;
+
+            cr_assert_eq(sample_plan_make(&s, &v, &p), STATUS_OK);
+            cr_assert_eq(p.n_shared, 16 - (unsigned)(16 * (1 - overlaps[k]) + 0.5));
+            for (size_t i = 0; i < (size_t)p.n_clips * 16; i++) {
+                int64_t frame = (p.wanted_us[i] * 30 + 1000999) / 1001000;
+
+                if (frame < 256)
+                    seen[frame] = true;
+            }
+            for (unsigned f = 0; f <= n_frames; f++)
+                cr_assert(seen[f], "overlap %g: frame %u of %u", overlaps[k], f, n_frames);
+            for (unsigned c = 1; c < p.n_clips; c++)
+                cr_assert_arr_eq(p.wanted_us + 16 * c, p.wanted_us + 16 * c - p.n_shared, p.n_shared * sizeof(int64_t));
+            sample_plan_clear(&p);
+        }
+    }
+}
+
+Test(sampler, all_of_a_long_video_keeps_to_the_most_clips)
+{
+    const struct card_sampling s = {.mode = SAMPLING_ALL, .clips = 1, .frames = 8, .overlap = 0.5};
+    struct sample_plan p = plan_with(&s, INT64_C(4) * 3600 * 1000000);
+
+    cr_assert(p.n_clips > SAMPLE_MAX_CLIPS / 2 && p.n_clips <= SAMPLE_MAX_CLIPS, "%u", p.n_clips);
+    cr_assert_eq(p.n_shared, 0);
+    cr_assert(p.wanted_us[(size_t)p.n_clips * 8 - 1] > INT64_C(4) * 3600 * 1000000 - 60000000);
+    sample_plan_clear(&p);
 }
