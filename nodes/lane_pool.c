@@ -39,7 +39,8 @@ struct lane {
     uint64_t tokens[LANE_MAX_BATCH];
     size_t at, n_tokens; /* tokens[at..n_tokens) are owed an event; at is in work since start_us */
     int64_t start_us;
-    bool died; /* as death says; what it said before is still being read */
+    struct finds finds; /* of the unit in work */
+    bool died;          /* as death says; what it said before is still being read */
     struct zygote_event death;
 };
 
@@ -95,6 +96,7 @@ static void let_go(struct lane *l)
 static void forget(struct lane *l)
 {
     let_go(l);
+    finds_clear(&l->finds);
     if (l->notes)
         munmap(l->notes, sizeof(*l->notes));
     *l = (struct lane){.fd = -1};
@@ -363,11 +365,19 @@ static enum status from_lane(struct lane_pool *p, struct lane *l, int64_t now_us
             if (l->greeted)
                 continue;
         }
+        if (s == STATUS_OK && l->state == LANE_BUSY && p->settings.takes_finds && finds_is_packet(p->packet, len)) {
+            s = finds_take(&l->finds, p->packet, len);
+            if (s == STATUS_OK)
+                continue;
+        }
         *ret_event = (struct lane_pool_event){.kind = LANE_POOL_RESULT, .token = l->tokens[l->at]};
         if (s != STATUS_OK || l->state != LANE_BUSY || result_unpack(p->packet, len, &ret_event->result) != STATUS_OK) {
             distrust(p, l);
             return STATUS_AGAIN;
         }
+        finds_match(&l->finds, &ret_event->result);
+        ret_event->finds = l->finds;
+        l->finds = (struct finds){0};
         ret_event->wall_us = now_us - l->start_us;
         l->n_units++;
         if (++l->at < l->n_tokens) {

@@ -18,6 +18,7 @@ doors='
 \.pb-c\.h$                              => shard/wire*.c models/onnx_reader*.c coordinator/journal*.c
 ^protobuf-c/                            => shard/wire*.c models/onnx_reader*.c coordinator/journal*.c
 ^sqlite3\.h$                            => coordinator/report/*.c
+^j(peglib|error|config)\.h$               => nodes/crop_jpeg*.c
 ^seccomp\.h$                            => nodes/sandbox*.c
 ^linux/(seccomp|landlock|filter)\.h$    => nodes/sandbox*.c
 ^nettle/                                => shard/hash*.c
