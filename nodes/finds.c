@@ -11,7 +11,7 @@ enum { PACKET_MAGIC = 0x444e4946 }; /* "FIND"; no packed result begins so */
 
 /* Every packet: this, then bytes of the find from offset on. */
 struct packet {
-    uint32_t magic, kind, track, clip, number, width, height, zero;
+    uint32_t magic, kind, track, clip, number, width, height, n_dropped;
     int64_t start_us, end_us;
     uint64_t len_bytes, offset;
 };
@@ -192,6 +192,7 @@ enum status finds_send(const struct finds *f, int socket_fd)
                               .number = find->number,
                               .width = find->width,
                               .height = find->height,
+                              .n_dropped = (uint32_t)f->n_dropped,
                               .start_us = find->start_us,
                               .end_us = find->end_us,
                               .len_bytes = find->len_bytes};
@@ -263,6 +264,7 @@ enum status finds_take(struct finds *f, const uint8_t *data, size_t len_bytes)
     }
     if (!find || find->len_bytes != head.len_bytes || f->received != head.offset)
         return STATUS_CORRUPT;
+    f->n_dropped = head.n_dropped;
     memcpy(find->data + head.offset, data + sizeof(head), n);
     f->received += n;
     return STATUS_OK;
