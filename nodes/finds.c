@@ -146,6 +146,7 @@ static const struct clip_score *score_of(const struct result *r, uint32_t source
 static void drop(struct finds *f, size_t i)
 {
     f->bytes -= f->list[i].len_bytes;
+    f->n_crops -= f->list[i].kind == FIND_CROP;
     free(f->list[i].data);
     memmove(&f->list[i], &f->list[i + 1], (f->n - i - 1) * sizeof(*f->list));
     f->n--;
