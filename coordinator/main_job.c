@@ -39,6 +39,7 @@ struct job {
     struct agent *agent;            /* NULL once it has left */
     struct dispatch *dispatch;      /* rank 0 */
     struct journal_writer *journal; /* NULL before the first record */
+    struct save *save;              /* NULL: nothing is kept beside results */
     struct progress_line *progress;
     struct pollfd *fds;
     int signal_fd;
@@ -136,8 +137,10 @@ static enum status flush(void *context, struct error *e)
 {
     struct job *j = context;
 
-    enum status s = j->journal ? journal_writer_flush(j->journal, e) : STATUS_OK;
+    enum status s = save_sync(j->save, e);
 
+    if (s == STATUS_OK && j->journal)
+        s = journal_writer_flush(j->journal, e);
     if (s == STATUS_OK) {
         record_tally_merge(&j->tally, &j->pending);
         j->pending = (struct record_tally){0};
@@ -145,6 +148,13 @@ static enum status flush(void *context, struct error *e)
         j->tally_is_unsure = true;
     }
     return s;
+}
+
+static enum status keep(void *context, const struct result *r, const struct finds *finds, struct error *e)
+{
+    const struct job *j = context;
+
+    return save_keep(j->save, r, finds, e);
 }
 
 static enum status record_given_up(void *context, uint32_t unit, struct error *e)
@@ -407,7 +417,7 @@ static enum status open_agent(struct job *j, struct zygote **z, struct error *e)
         .fingerprint = j->settings->fingerprint,
         .flush_records = j->settings->flush_records,
         .silence_us = j->settings->silence_us,
-        .sink = {.append = append, .flush = flush, .context = j},
+        .sink = {.append = append, .flush = flush, .keep = j->save ? keep : NULL, .context = j},
         .mouth = {.send = tell_coordinator, .context = j},
     };
 
@@ -454,7 +464,10 @@ enum status job_run(const struct job_settings *settings, struct channel *channel
     j.fds = calloc(LANE_POOL_MAX_LANES + 2, sizeof(*j.fds));
     if (!j.fds)
         return error_no_memory(e);
-    s = open_agent(&j, z, e);
+    if (settings->saves)
+        s = save_open(settings->saves, &j.save, e);
+    if (s == STATUS_OK)
+        s = open_agent(&j, z, e);
     if (s == STATUS_OK && channel_rank(channel) == 0)
         s = open_dispatch(&j, e);
     if (s != STATUS_OK)
@@ -481,6 +494,7 @@ enum status job_run(const struct job_settings *settings, struct channel *channel
 end:
     progress_close(&j.progress);
     agent_close(&j.agent);
+    save_close(&j.save);
     dispatch_close(&j.dispatch);
     journal_writer_close(&j.journal);
     free(j.fds);

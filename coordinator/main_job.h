@@ -9,6 +9,7 @@
 
 #include "coordinator/dispatch.h"
 #include "coordinator/main_progress.h"
+#include "coordinator/main_save.h"
 #include "coordinator/run_folder.h"
 #include "coordinator/tally.h"
 #include "nodes/agent.h"
@@ -22,6 +23,7 @@ struct job_settings {
     struct lane_pool_settings lanes;
     unsigned flush_records; /* as in nodes/agent.h */
     int64_t silence_us, grace_us;
+    const struct save_settings *saves; /* beside results, lanes.takes_finds; NULL: nothing */
     /* Rank 0 only. */
     const struct run_folder *folder; /* NULL: nobody can take the run over */
     const struct manifest *manifest;

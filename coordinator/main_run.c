@@ -16,6 +16,7 @@
 #include "coordinator/main_plan.h"
 #include "coordinator/main_reduce.h"
 #include "coordinator/main_run_options.h"
+#include "coordinator/main_save.h"
 #include "coordinator/main_tail.h"
 #include "models/detector.h"
 #include "nodes/decoder.h"
@@ -39,6 +40,8 @@ struct start {
     struct run_identity identity;
     char *output; /* absolute */
     char *journal_folder, *progress_path;
+    char *crops_folder, *features_folder; /* NULL: not kept */
+    struct finds_settings finds;
     struct timespec began;
 };
 
@@ -49,6 +52,8 @@ static enum status prepare(struct start *x, struct error *e)
 
     if (s == STATUS_OK)
         s = detector_identify(x->options.detector, &x->card, x->detector_sha256, e);
+    if (s == STATUS_OK)
+        s = save_ask(&x->options, x->card, &x->finds, e);
     if (s != STATUS_OK)
         return s;
     run_identity_add(&x->identity, "protocol", PROTOCOL_VERSION);
@@ -67,10 +72,21 @@ static enum status prepare(struct start *x, struct error *e)
     x->output = file_join(here, x->options.output);
     x->journal_folder = x->output ? file_join(x->output, "journal") : NULL;
     x->progress_path = x->output ? file_join(x->output, "progress.json") : NULL;
+    if (x->finds.crops > 0)
+        x->crops_folder = x->output ? file_join(x->output, "crops") : NULL;
+    if (x->finds.features)
+        x->features_folder = file_join(here, x->options.save_features);
+    if ((x->finds.crops > 0 && !x->crops_folder) || (x->finds.features && !x->features_folder))
+        return error_no_memory(e);
     /* A landmark detector's corpus is text files. */
     if (x->card->input == INPUT_LANDMARKS && !x->options.corpus.layout.extensions)
         x->options.corpus.layout.extensions = "txt";
     return x->journal_folder && x->progress_path ? STATUS_OK : error_no_memory(e);
+}
+
+static struct save_settings saves_of(const struct start *x, unsigned rank)
+{
+    return (struct save_settings){x->crops_folder, x->features_folder, x->fingerprint, rank};
 }
 
 /* What rank 0 has besides. */
@@ -128,6 +144,7 @@ static enum status open_whole(const struct start *x, unsigned n_ranks, const str
 {
     struct whole w = {.work = main_plan_work(x->card, z)};
     struct layout_summary summary = {0};
+    const struct save_settings saves = saves_of(x, 0);
     enum status s = layout_scan(x->options.corpus.corpus, &x->options.corpus.layout, &w.manifest, &summary, e);
 
     if (s == STATUS_OK && x->options.corpus.hash)
@@ -144,6 +161,8 @@ static enum status open_whole(const struct start *x, unsigned n_ranks, const str
                       x->output, (unsigned long long)w.before.n_foreign, x->options.corpus.corpus);
     if (s == STATUS_OK)
         s = manifest_write(w.manifest, run_folder_manifest_path(w.folder), e);
+    if (s == STATUS_OK)
+        s = save_begin(&saves, e);
     if (s == STATUS_OK)
         s = fill_ledger(&w, &x->options, n_ranks, e);
     if (s != STATUS_OK) {
@@ -237,6 +256,7 @@ static int finish(const struct start *x, struct whole *w, const struct job_end *
     struct reduction after = {0};
     struct error e = {0};
     int code = EXIT_FAILED;
+    const struct save_settings saves = saves_of(x, 0);
     enum status s;
 
     /* run.json and the report are the other job's now. */
@@ -255,6 +275,8 @@ static int finish(const struct start *x, struct whole *w, const struct job_end *
     if (s == STATUS_OK)
         s = note_execution(x, w, end, n_ranks, &after, &e);
     if (s == STATUS_OK)
+        s = save_index(&saves, w->manifest, &after, &e);
+    if (s == STATUS_OK)
         s = main_write_report(w->folder, w->manifest, &after, stdout, &e);
     if (s == STATUS_OK)
         main_print_journal_remarks(&after, stdout);
@@ -272,7 +294,9 @@ static int finish(const struct start *x, struct whole *w, const struct job_end *
 static enum status work(const struct start *x, struct channel *channel, int signal_fd, struct zygote **z,
                         const struct whole *w, struct job_end *ret_end, struct error *e)
 {
+    const struct save_settings saves = saves_of(x, channel_rank(channel));
     const struct job_settings settings = {
+        .saves = &saves,
         .journal_folder = x->journal_folder,
         .fingerprint = x->fingerprint,
         .lanes =
@@ -280,6 +304,7 @@ static enum status work(const struct start *x, struct channel *channel, int sign
                 .n_lanes = (unsigned)x->options.corpus.n_lanes,
                 .work = LANE_SCORE,
                 .timeout_us = (int64_t)x->options.timeout_s * 1000000,
+                .takes_finds = x->finds.crops > 0 || x->finds.features,
             },
         .flush_records = (unsigned)x->options.flush_records,
         .silence_us = (int64_t)x->options.silence_s * 1000000,
@@ -413,6 +438,7 @@ int main_run(int argc, char **argv)
             .lane_memory_bytes = x.options.lane_memory_mib << 20,
             .lane_cpu_s = (x.options.timeout_s + 60) * LANE_POOL_UNITS,
             .require_sandbox = x.options.require_sandbox,
+            .finds = x.finds,
         };
 
         /* Before MPI_Init, so that MPI never sees a fork. */
@@ -423,6 +449,8 @@ int main_run(int argc, char **argv)
     zygote_stop(&zygote);
     card_close(&x.card);
     free(x.journal_folder);
+    free(x.crops_folder);
+    free(x.features_folder);
     free(x.progress_path);
     free(x.output);
     return code;

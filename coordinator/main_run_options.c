@@ -13,6 +13,7 @@ enum {
     DEFAULT_SEGMENT_S = 300,
     DEFAULT_LANE_MEMORY_MIB = 1536,
     DEFAULT_SILENCE_S = 30,
+    DEFAULT_CROPS = 3,
 };
 
 enum {
@@ -28,6 +29,8 @@ enum {
     OPTION_LEASE,
     OPTION_FLUSH,
     OPTION_SEGMENT,
+    OPTION_CROPS,
+    OPTION_FEATURES,
 };
 
 static const struct argp_option option_list[] = {
@@ -48,6 +51,10 @@ static const struct argp_option option_list[] = {
     {"lease", OPTION_LEASE, "SECONDS", 0,
      "A rank that holds a video for longer loses it to another (default: three timeouts and a minute)", 1},
     {"flush", OPTION_FLUSH, "N", 0, "Results that a rank may hold, for a second, before it syncs them (default 64)", 1},
+    {"save-crops", OPTION_CROPS, "N", OPTION_ARG_OPTIONAL,
+     "Keep N crops (default 3) of each face in each clip as JPEG in RUN/crops; no video is cut into parts then", 2},
+    {"save-features", OPTION_FEATURES, "DIR", 0,
+     "Keep what stands behind each clip score as .npy in DIR; no video is cut into parts then", 2},
     {"require-sandbox", OPTION_SANDBOX, NULL, 0, "Refuse to work where a layer of the sandbox is missing", 2},
     {"strict", OPTION_STRICT, NULL, 0, "Exit with 3 when a video ends without a score", 2},
     {"verbose", 'v', NULL, 0, "More log lines", 2},
@@ -115,6 +122,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case OPTION_FLUSH:
         options_number(state, "flush", arg, 1, AGENT_FLUSH_RECORDS, &o->flush_records);
         return 0;
+    case OPTION_CROPS:
+        o->save_crops = DEFAULT_CROPS;
+        if (arg)
+            options_number(state, "save-crops", arg, 1, 16, &o->save_crops);
+        return 0;
+    case OPTION_FEATURES:
+        if (arg[0] == '\0')
+            argp_error(state, "--save-features is empty");
+        o->save_features = arg;
+        return 0;
     case OPTION_SANDBOX:
         o->require_sandbox = true;
         return 0;
@@ -156,6 +173,9 @@ void main_run_parse(int argc, char **argv, struct run_options *ret_options)
         .level = LOG_LEVEL_INFO,
     };
     main_parse(&argp, argc, argv, ret_options);
+    /* A part's tracks have no numbers of the video yet. */
+    if (ret_options->save_crops > 0 || ret_options->save_features)
+        ret_options->segment_s = 0;
     if (ret_options->corpus.n_lanes == 0)
         ret_options->corpus.n_lanes = batch_lanes(ret_options->lane_memory_mib, LANE_POOL_MAX_LANES);
 }

@@ -17,6 +17,8 @@ struct run_options {
     uint64_t timeout_s, retries, grace_s, lane_memory_mib;
     uint64_t silence_s, lease_s, flush_records; /* lease_s 0: from the timeout */
     double segment_s;                           /* 0: no video is cut */
+    uint64_t save_crops;                        /* of a track in a clip; 0: none */
+    const char *save_features;                  /* folder; NULL: none */
     bool require_sandbox, strict;
     enum log_level level;
 };

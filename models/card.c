@@ -84,8 +84,8 @@ static enum status check_rules(const struct fields_reader *r, struct card *c)
     if (r->of == CARD_OF_FINDER) {
         if (c->architecture == FACE_MTCNN && c->n_face_networks != 3)
             return broken(r, "face_networks", "mtcnn takes three: P-Net, R-Net, O-Net");
-        if (c->architecture == FACE_YUNET && c->n_face_networks != 1)
-            return broken(r, "face_networks", "yunet takes one");
+        if (c->architecture != FACE_MTCNN && c->n_face_networks != 1)
+            return broken(r, "face_networks", "yunet, ultraface and blazeface take one");
         return STATUS_OK;
     }
     if (r->of == CARD_OF_LANDMARKS)
@@ -169,6 +169,11 @@ const struct card_network *card_network_at(const struct card *card, size_t index
         return &card->networks.temporal[index];
     index -= card->networks.n_temporal;
     return index < card->n_face_networks ? &card->face_networks[index] : NULL;
+}
+
+bool card_face_has_points(enum face_architecture architecture)
+{
+    return architecture == FACE_MTCNN || architecture == FACE_YUNET;
 }
 
 bool card_name_is_plain(const char *s)

@@ -48,16 +48,23 @@ struct card_sampling {
     unsigned min_frames;    /* fewer frames with the face: too_short; default 1 */
 };
 
-enum face_architecture { FACE_NONE = 0, FACE_MTCNN, FACE_YUNET };
+enum face_architecture { FACE_NONE = 0, FACE_MTCNN, FACE_YUNET, FACE_ULTRAFACE, FACE_BLAZEFACE };
+
+/* motion: a track's box is expected where its motion leads, and a face of like size whose centre lies near that joins it
+ * too. */
+enum face_following { FOLLOW_OVERLAP = 0, FOLLOW_MOTION };
 
 struct card_face {
-    char detector[64];       /* name of a face detector's card, "none" for INPUT_FRAMES */
-    unsigned min_face_px;    /* shorter side of a face in the full-size frame; default 40 */
-    unsigned max_faces;      /* a frame; default 4 */
-    double threshold;        /* least confidence, 0..1; default 0.9 */
-    unsigned search_side_px; /* frames are scaled so that the longer side is at most this; default 640 */
-    unsigned hold_frames;    /* a track survives this many sampled frames without a face; default 2 */
-    double min_overlap;      /* IoU that joins a face to a track; default 0.3 */
+    char detector[64];          /* name of a face detector's card, "none" for INPUT_FRAMES */
+    unsigned min_face_px;       /* shorter side of a face in the full-size frame; default 40 */
+    unsigned max_faces;         /* a frame; default 4 */
+    double threshold;           /* least confidence, 0..1; default 0.9 */
+    unsigned search_side_px;    /* frames are scaled so that the longer side is at most this; default 640 */
+    unsigned hold_frames;       /* a track survives this many sampled frames without a face; default 2 */
+    double min_overlap;         /* IoU that joins a face to a track; default 0.3 */
+    unsigned detect_every;      /* faces are searched in every such frame of a clip, and in its last; default 1 */
+    enum face_following follow; /* what joins a face to a track besides overlap; default FOLLOW_OVERLAP */
+    double smooth;              /* share of the box before in a smoothed box, 0..0.95; default 0: not smoothed */
 };
 
 enum crop_alignment { CROP_BOX = 0, CROP_SIMILARITY };
@@ -138,13 +145,16 @@ struct card {
     struct card_calibration calibration;
     /* CARD_FACE_DETECTOR */
     enum face_architecture architecture;
-    struct card_network face_networks[3]; /* mtcnn: P-, R-, O-Net; yunet: one */
+    struct card_network face_networks[3]; /* mtcnn: P-, R-, O-Net; the others: one */
     unsigned n_face_networks;
 };
 
 /* *ret_card is the caller's. STATUS_CORRUPT: not JSON (with the position). STATUS_INVALID: a key or value. */
 enum status card_load(const char *path, struct card **ret_card, struct error *e);
 void card_close(struct card **card); /* NULL-safe; sets *card = NULL */
+
+/* Whether the architecture gives the five landmarks that CROP_SIMILARITY needs. */
+bool card_face_has_points(enum face_architecture architecture);
 
 /* Whether s may be a card's name: a-z, 0-9, '.', '_', '-', no dot first. */
 bool card_name_is_plain(const char *s);

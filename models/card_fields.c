@@ -10,6 +10,7 @@ static const struct choice inputs[] = {
 static const struct choice modes[] = {
     {"uniform", SAMPLING_UNIFORM}, {"keyframe", SAMPLING_KEYFRAME}, {"all", SAMPLING_ALL}, {0}};
 static const struct choice alignments[] = {{"box", CROP_BOX}, {"similarity", CROP_SIMILARITY}, {0}};
+static const struct choice followings[] = {{"overlap", FOLLOW_OVERLAP}, {"motion", FOLLOW_MOTION}, {0}};
 static const struct choice layouts[] = {
     {"nchw", TENSOR_NCHW}, {"nhwc", TENSOR_NHWC}, {"ntchw", TENSOR_NTCHW}, {"ncthw", TENSOR_NCTHW}, {0}};
 static const struct choice orders[] = {{"rgb", CHANNELS_RGB}, {"bgr", CHANNELS_BGR}, {0}};
@@ -20,7 +21,8 @@ static const struct choice rules[] = {
     {"mean", AGGREGATE_MEAN}, {"mean_logit", AGGREGATE_MEAN_LOGIT}, {"max", AGGREGATE_MAX},
     {"median", AGGREGATE_MEDIAN}, {"top_k", AGGREGATE_TOP_K}, {"confident", AGGREGATE_CONFIDENT},
     {"share", AGGREGATE_SHARE}, {0}};
-static const struct choice architectures[] = {{"mtcnn", FACE_MTCNN}, {"yunet", FACE_YUNET}, {0}};
+static const struct choice architectures[] = {
+    {"mtcnn", FACE_MTCNN}, {"yunet", FACE_YUNET}, {"ultraface", FACE_ULTRAFACE}, {"blazeface", FACE_BLAZEFACE}, {0}};
 
 #define AT(type, member) .offset = offsetof(struct type, member)
 #define TEXT(type, member) AT(type, member), .size = sizeof(((struct type *)0)->member)
@@ -46,6 +48,10 @@ static const struct field face_fields[] = {
     {"search_side_px", FIELD_COUNT, CARD_OF_FACES, 0, AT(card_face, search_side_px), RANGE(64, 4096, 640)},
     {"hold_frames", FIELD_COUNT, CARD_OF_FACES, 0, AT(card_face, hold_frames), RANGE(0, CARD_MAX_FRAMES, 2)},
     {"min_overlap", FIELD_NUMBER, CARD_OF_FACES, 0, AT(card_face, min_overlap), RANGE(0, 1, 0.3)},
+    {"detect_every", FIELD_COUNT, CARD_OF_FACES, 0, AT(card_face, detect_every), RANGE(1, 32, 1), .late = true},
+    {"follow", FIELD_CHOICE, CARD_OF_FACES, 0, AT(card_face, follow), .choices = followings,
+     .fallback = FOLLOW_OVERLAP, .late = true},
+    {"smooth", FIELD_NUMBER, CARD_OF_FACES, 0, AT(card_face, smooth), RANGE(0, 0.95, 0), .late = true},
     {0}};
 
 static const struct field crop_fields[] = {

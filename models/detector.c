@@ -193,20 +193,25 @@ static enum status open_networks(const struct found *f, struct detector *d, stru
 static enum status open_face_networks(const struct found *f, struct detector *d, struct error *e)
 {
     static const struct {
-        int64_t side; /* 0 = open */
+        int64_t height, width; /* 0 = open */
         size_t outputs;
-    } mtcnn[3] = {{0, 2}, {24, 2}, {48, 3}}, yunet[3] = {{0, 12}};
-    bool is_mtcnn = f->card->architecture == FACE_MTCNN;
+    } of_architecture[][3] = {
+        [FACE_MTCNN] = {{0, 0, 2}, {24, 24, 2}, {48, 48, 3}},
+        [FACE_YUNET] = {{0, 0, 12}},
+        [FACE_ULTRAFACE] = {{240, 320, 2}},
+        [FACE_BLAZEFACE] = {{0, 0, 2}}, /* the side says which of the two it is */
+    };
 
     for (unsigned i = 0; i < f->card->n_face_networks; i++) {
-        int64_t side = is_mtcnn ? mtcnn[i].side : yunet[i].side;
-        struct wanted w = {.card_path = f->card_path, .what = "[N,3,H,W]", .rank = 4, .dims = {0, 3, side, side}};
+        int64_t height = of_architecture[f->card->architecture][i].height;
+        int64_t width = of_architecture[f->card->architecture][i].width;
+        struct wanted w = {.card_path = f->card_path, .what = "[N,3,H,W]", .rank = 4, .dims = {0, 3, height, width}};
         enum status s = open_whole(f->files[i], f->card_path, &d->face_networks[i], e);
 
         if (s == STATUS_OK)
             s = check_input(f->files[i], d->face_networks[i], &w, e);
         if (s == STATUS_OK)
-            s = check_output_count(f->files[i], d->face_networks[i], is_mtcnn ? mtcnn[i].outputs : yunet[i].outputs,
+            s = check_output_count(f->files[i], d->face_networks[i], of_architecture[f->card->architecture][i].outputs,
                                    f->card_path, e);
         if (s != STATUS_OK)
             return s;
@@ -225,6 +230,8 @@ enum status detector_open(const char *name_or_path, struct detector **ret_d, str
     s = detector_find(name_or_path, CARD_DETECTOR, &f, e);
     if (s == STATUS_OK && f.card->input == INPUT_FACES)
         s = detector_find(f.card->face.detector, CARD_FACE_DETECTOR, &face, e);
+    if (s == STATUS_OK)
+        s = found_check_pair(&f, face.card ? &face : NULL, e);
     if (s == STATUS_OK)
         s = found_hash(&f, face.card ? &face : NULL, d->sha256, e);
     if (s == STATUS_OK)

@@ -161,6 +161,17 @@ enum status detector_find(const char *name_or_path, unsigned kind, struct found 
     return STATUS_OK;
 }
 
+enum status found_check_pair(const struct found *f, const struct found *face, struct error *e)
+{
+    if (!face || f->card->crop.alignment != CROP_SIMILARITY || card_face_has_points(face->card->architecture))
+        return STATUS_OK;
+    return error_set(
+        e, STATUS_INVALID,
+        "%s: crop.alignment: \"similarity\" needs five landmarks, which %s does not give: take \"box\", or "
+        "face.detector mtcnn or yunet",
+        f->card_path, face->card->name);
+}
+
 static void hash_found(struct hasher *h, const struct found *f)
 {
     card_hash(f->card, h);
@@ -192,6 +203,8 @@ enum status detector_identify(const char *name_or_path, struct card **ret_card, 
 
     if (s == STATUS_OK && f.card->input == INPUT_FACES)
         s = detector_find(f.card->face.detector, CARD_FACE_DETECTOR, &face, e);
+    if (s == STATUS_OK)
+        s = found_check_pair(&f, face.card ? &face : NULL, e);
     if (s == STATUS_OK)
         s = found_hash(&f, face.card ? &face : NULL, ret_sha256, e);
     if (s == STATUS_OK) {

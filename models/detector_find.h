@@ -20,6 +20,9 @@ struct found {
 enum status detector_find(const char *name_or_path, unsigned kind, struct found *ret_f, struct error *e);
 void found_clear(struct found *f);
 
+/* That a detector's card and its face detector's (NULL = none) fit each other. STATUS_INVALID: names the key. */
+enum status found_check_pair(const struct found *f, const struct found *face, struct error *e);
+
 /* Of a detector and its face detector (NULL = none). */
 enum status found_hash(const struct found *f, const struct found *face, char ret_sha256[SHA256_HEX_BYTES],
                        struct error *e);

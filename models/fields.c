@@ -304,6 +304,27 @@ enum status fields_read(const struct fields_reader *r, const cJSON *object, cons
     return STATUS_OK;
 }
 
+/* Also where it has no meaning in what was read, and is zero. */
+static bool has_default(const struct field *f, const void *slot)
+{
+    unsigned u;
+    double d;
+
+    switch (f->type) {
+    case FIELD_CHOICE:
+    case FIELD_COUNT:
+        memcpy(&u, slot, sizeof(u));
+        return u == 0 || u == f->fallback;
+    case FIELD_NUMBER:
+        memcpy(&d, slot, sizeof(d));
+        return d == 0 || d == f->fallback;
+    case FIELD_BOOL:
+        return *(const bool *)slot == (f->fallback != 0);
+    default:
+        return false;
+    }
+}
+
 void fields_hash(struct hasher *h, const struct field *fields, const void *base)
 {
     for (const struct field *f = fields; f->key; f++) {
@@ -311,7 +332,7 @@ void fields_hash(struct hasher *h, const struct field *fields, const void *base)
         unsigned u;
         double d;
 
-        if (f->silent)
+        if (f->silent || (f->late && has_default(f, slot)))
             continue;
         hasher_update_text(h, f->key);
         switch (f->type) {

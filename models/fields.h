@@ -43,6 +43,8 @@ struct field {
     const struct choice *choices;
     const struct field *fields;
     bool silent; /* not hashed */
+    bool late;   /* came after cards were hashed: not hashed while it has its default, so that those keep their hash;
+                  * FIELD_CHOICE, FIELD_COUNT, FIELD_NUMBER, FIELD_BOOL */
 };
 
 struct fields_reader {

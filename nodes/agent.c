@@ -221,9 +221,9 @@ static enum status flush(struct agent *a, int64_t now_us, struct error *e)
     return STATUS_OK;
 }
 
-/* Appends the unit's result to the sink. Takes over *r and t. */
-static enum status record(struct agent *a, struct task *t, struct result *r, int64_t wall_us, int64_t now_us,
-                          struct error *e)
+/* Appends the unit's result to the sink. Takes over *r, *finds and t. */
+static enum status record(struct agent *a, struct task *t, struct result *r, struct finds *finds, int64_t wall_us,
+                          int64_t now_us, struct error *e)
 {
     enum status s = result_set_path(r, t->lease.text);
 
@@ -239,6 +239,13 @@ static enum status record(struct agent *a, struct task *t, struct result *r, int
     r->attempt = t->lease.attempt;
     r->rank = a->settings.rank;
     r->wall_us = wall_us;
+    if (a->settings.sink.keep) {
+        s = finds_encode(finds, e);
+        if (s == STATUS_OK)
+            s = a->settings.sink.keep(a->settings.sink.context, r, finds, e);
+        if (s != STATUS_OK)
+            goto error;
+    }
     s = a->settings.sink.append(a->settings.sink.context, r, e);
     if (s != STATUS_OK)
         goto error;
@@ -250,10 +257,12 @@ static enum status record(struct agent *a, struct task *t, struct result *r, int
     t->segment_state = r->segment ? r->segment->state : 0;
     put(&a->unreported, t);
     result_clear(r);
+    finds_clear(finds);
     /* Here, since many lanes may answer at once. */
     return a->unreported.n >= most_unflushed(a) ? flush(a, now_us, e) : STATUS_OK;
 error:
     result_clear(r);
+    finds_clear(finds);
     task_close(t);
     return s;
 }
@@ -262,6 +271,7 @@ static enum status record_without_lane(struct agent *a, struct task *t, enum out
                                        int64_t wall_us, int64_t now_us, struct error *e)
 {
     struct result r = {.outcome = outcome, .p_fake = NAN};
+    struct finds none = {0};
 
     result_set_message(&r, "%s", message);
     if (t->lease.n_segments > 1) {
@@ -272,7 +282,7 @@ static enum status record_without_lane(struct agent *a, struct task *t, enum out
         }
         *r.segment = (struct segment){.index = t->lease.segment, .count = t->lease.n_segments, .state = SEGMENT_FAILED};
     }
-    return record(a, t, &r, wall_us, now_us, e);
+    return record(a, t, &r, &none, wall_us, now_us, e);
 }
 
 static enum status attempt_failed(struct agent *a, struct task *t, const struct lane_pool_event *event, int64_t now_us,
@@ -384,12 +394,13 @@ static enum status take_events(struct agent *a, int64_t now_us, struct error *e)
             return error_set(e, STATUS_BUG, "a lane answered for a unit that nobody started");
         if (event.kind == LANE_POOL_RESULT && !is_of_lease(&event.result, &t->lease)) {
             result_clear(&event.result);
+            finds_clear(&event.finds);
             event.kind = LANE_POOL_FAILED;
             event.outcome = OUTCOME_CRASHED;
             snprintf(event.message, sizeof(event.message), "its lane answered for another part of a video");
         }
         if (event.kind == LANE_POOL_RESULT)
-            s = record(a, t, &event.result, event.wall_us, now_us, e);
+            s = record(a, t, &event.result, &event.finds, event.wall_us, now_us, e);
         else if (event.kind == LANE_POOL_NOT_BEGUN)
             start_again(a, t, &event);
         else

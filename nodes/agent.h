@@ -24,6 +24,9 @@ struct agent;
 struct agent_sink {
     enum status (*append)(void *context, const struct result *r, struct error *e);
     enum status (*flush)(void *context, struct error *e);
+    /* Before append: what was found beside r, its crops encoded; n is 0 where there was nothing or no lane answered. NULL: such
+     * finds are dropped. */
+    enum status (*keep)(void *context, const struct result *r, const struct finds *finds, struct error *e);
     void *context;
 };
 

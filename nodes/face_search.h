@@ -1,8 +1,7 @@
-/* face_search: what the front (faces.c) and the two architectures (mtcnn.c, yunet.c) share. Internal to
- * nodes/.
+/* face_search: what the front (faces.c) and the architectures (mtcnn.c, yunet.c, ultraface.c, blazeface.c) share.
+ * Internal to nodes/.
  *
- * frame -> faces.c: scaled to the search picture -> mtcnn_run or yunet_run: faces in the search picture's
- * pixels
+ * frame -> faces.c: scaled to the search picture -> mtcnn_run, yunet_run, ...: faces in the search picture's pixels
  *       -> faces.c: back to the frame's pixels, too small ones dropped, the best kept */
 #ifndef FAKESIFT_NODES_FACE_SEARCH_H
 #define FAKESIFT_NODES_FACE_SEARCH_H
@@ -39,6 +38,16 @@ enum status face_output_index(const struct network *n, const char *title, const 
 enum status face_output_check(const struct session *s, size_t index, const char *title, const char *name,
                               const struct tensor_shape *want, struct error *e);
 
+/* Where the search picture lies in the input of a network of one size; black is around it. */
+struct face_input {
+    unsigned width_px, height_px; /* of the input */
+    unsigned left_px, top_px;
+    float mean, deviation; /* value = (pixel - mean) / deviation */
+};
+
+/* The picture fits: left_px + its width <= width_px, and so in height. out: planes R, G, B. */
+void face_input_fill(const struct face_input *in, const struct image *picture, float *out_chw);
+
 struct mtcnn;
 
 /* networks: P-, R- and O-Net; card's name is used in errors. */
@@ -58,5 +67,26 @@ void yunet_close(struct yunet **y); /* NULL-safe; sets *y = NULL */
 enum status yunet_prepare(struct yunet *y, const struct face_search *search, struct error *e);
 enum status yunet_run(struct yunet *y, const struct image *picture, struct face_candidate *ret_list, size_t *ret_count,
                       struct error *e);
+
+/* These two take pictures of one size; the search picture is at most that. Their sessions are made when they are opened. */
+struct ultraface;
+
+enum status ultraface_open(const struct card *card, const struct network *network, struct ultraface **ret_u,
+                           struct error *e);
+void ultraface_close(struct ultraface **u); /* NULL-safe; sets *u = NULL */
+void ultraface_input_size(unsigned *ret_width_px, unsigned *ret_height_px);
+void ultraface_prepare(struct ultraface *u, const struct face_search *search);
+enum status ultraface_run(struct ultraface *u, const struct image *picture, struct face_candidate *ret_list,
+                          size_t *ret_count, struct error *e);
+
+struct blazeface;
+
+enum status blazeface_open(const struct card *card, const struct network *network, struct blazeface **ret_b,
+                           struct error *e);
+void blazeface_close(struct blazeface **b); /* NULL-safe; sets *b = NULL */
+void blazeface_input_size(const struct blazeface *b, unsigned *ret_width_px, unsigned *ret_height_px);
+void blazeface_prepare(struct blazeface *b, const struct face_search *search);
+enum status blazeface_run(struct blazeface *b, const struct image *picture, struct face_candidate *ret_list,
+                          size_t *ret_count, struct error *e);
 
 #endif

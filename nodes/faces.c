@@ -8,8 +8,10 @@
 /* prepared is false until the sessions fit frame_width_px x frame_height_px. */
 struct face_finder {
     struct card_face settings;
-    struct mtcnn *mtcnn; /* one of the two */
+    struct mtcnn *mtcnn; /* one of the four */
     struct yunet *yunet;
+    struct ultraface *ultraface;
+    struct blazeface *blazeface;
     bool prepared;
     unsigned frame_width_px, frame_height_px;
     struct face_search search;
@@ -36,6 +38,12 @@ enum status face_finder_open(const struct card *face_card, const struct network 
     case FACE_YUNET:
         status = yunet_open(face_card, networks[0], &f->yunet, e);
         break;
+    case FACE_ULTRAFACE:
+        status = ultraface_open(face_card, networks[0], &f->ultraface, e);
+        break;
+    case FACE_BLAZEFACE:
+        status = blazeface_open(face_card, networks[0], &f->blazeface, e);
+        break;
     default:
         status = error_set(e, STATUS_INVALID, "%s: not a face detector", face_card->name);
         break;
@@ -54,6 +62,8 @@ void face_finder_close(struct face_finder **f)
         return;
     mtcnn_close(&(*f)->mtcnn);
     yunet_close(&(*f)->yunet);
+    ultraface_close(&(*f)->ultraface);
+    blazeface_close(&(*f)->blazeface);
     free((*f)->search_rgb);
     free(*f);
     *f = NULL;
@@ -66,11 +76,50 @@ static unsigned scaled_side(unsigned side_px, double scale)
     return side < 1 ? 1 : (unsigned)side;
 }
 
+/* What a network of one size leaves of the frame: its share of the frame's sides, at most 1. */
+static double fitting_scale(const struct face_finder *f, const struct image *frame)
+{
+    unsigned width, height;
+
+    if (f->ultraface)
+        ultraface_input_size(&width, &height);
+    else if (f->blazeface)
+        blazeface_input_size(f->blazeface, &width, &height);
+    else
+        return 1;
+    return fmin(fmin(1, (double)width / frame->width_px), (double)height / frame->height_px);
+}
+
+static enum status prepare_architecture(struct face_finder *f, struct error *e)
+{
+    if (f->mtcnn)
+        return mtcnn_prepare(f->mtcnn, &f->search, e);
+    if (f->yunet)
+        return yunet_prepare(f->yunet, &f->search, e);
+    if (f->ultraface)
+        ultraface_prepare(f->ultraface, &f->search);
+    else
+        blazeface_prepare(f->blazeface, &f->search);
+    return STATUS_OK;
+}
+
+static enum status run_architecture(struct face_finder *f, const struct image *picture, size_t *ret_count,
+                                    struct error *e)
+{
+    if (f->mtcnn)
+        return mtcnn_run(f->mtcnn, picture, f->found, ret_count, e);
+    if (f->yunet)
+        return yunet_run(f->yunet, picture, f->found, ret_count, e);
+    if (f->ultraface)
+        return ultraface_run(f->ultraface, picture, f->found, ret_count, e);
+    return blazeface_run(f->blazeface, picture, f->found, ret_count, e);
+}
+
 /* Buffers and sessions for frames of this size. */
 static enum status prepare(struct face_finder *f, const struct image *frame, struct error *e)
 {
     unsigned longer = frame->width_px > frame->height_px ? frame->width_px : frame->height_px;
-    double scale = fmin(1, (double)f->settings.search_side_px / longer);
+    double scale = fmin(fitting_scale(f, frame), (double)f->settings.search_side_px / longer);
     enum status status;
 
     f->prepared = false;
@@ -87,7 +136,7 @@ static enum status prepare(struct face_finder *f, const struct image *frame, str
         if (!f->search_rgb)
             return error_no_memory(e);
     }
-    status = f->mtcnn ? mtcnn_prepare(f->mtcnn, &f->search, e) : yunet_prepare(f->yunet, &f->search, e);
+    status = prepare_architecture(f, e);
     if (status != STATUS_OK)
         return status;
     f->frame_width_px = frame->width_px;
@@ -136,8 +185,7 @@ enum status face_finder_run(struct face_finder *f, const struct image *frame, st
         image_need_all(frame);
         picture.source = NULL;
     }
-    status = f->mtcnn ? mtcnn_run(f->mtcnn, &picture, f->found, &n_found, e)
-                      : yunet_run(f->yunet, &picture, f->found, &n_found, e);
+    status = run_architecture(f, &picture, &n_found, e);
     if (status != STATUS_OK)
         return status;
 

@@ -1,5 +1,5 @@
-/* faces: faces in one picture, by the networks of a face detector's card (MTCNN or YuNet).
- * In: an upright RGB frame. Out: boxes with confidence and five landmarks, best first. One thread owns a
+/* faces: faces in one picture, by the networks of a face detector's card (MTCNN, YuNet, UltraFace, BlazeFace).
+ * In: an upright RGB frame. Out: boxes with confidence and, from MTCNN and YuNet, five landmarks, best first. One thread owns a
  * finder. */
 #ifndef FAKESIFT_NODES_FACES_H
 #define FAKESIFT_NODES_FACES_H
@@ -14,7 +14,8 @@ struct face {
     float x0, y0, x1, y1;
     float confidence;      /* 0..1 */
     float points_xy[5][2]; /* right eye, left eye, nose, right and left mouth corner, as seen: "right" is the
-                            * person's, so the first point is at the picture's left for an upright face */
+                            * person's, so the first point is at the picture's left for an upright face. UltraFace gives
+                            * none (zeros), BlazeFace the mouth's centre for both corners (card_face_has_points) */
 };
 
 struct face_finder;

@@ -345,6 +345,36 @@ enum status inference_patches(struct inference *i, const uint8_t *patches_hwc_u8
     return s;
 }
 
+bool inference_feature_size(const struct inference *i, unsigned *ret_rows, unsigned *ret_width)
+{
+    bool temporal = i->temporal[0] != NULL;
+
+    if (i->joint)
+        return false;
+    *ret_rows = i->card->sampling.frames;
+    *ret_width = i->card->input == INPUT_LANDMARKS ? 2 * i->card->landmark_points
+                 : temporal                        ? (unsigned)i->frame_values
+                                                   : (unsigned)(i->frame_values / i->card->output.classes);
+    return true;
+}
+
+void inference_copy_features(const struct inference *i, unsigned n_patches, float *ret_values)
+{
+    unsigned frames = i->card->sampling.frames, rows = 0, width = 0;
+
+    inference_feature_size(i, &rows, &width);
+    for (unsigned t = 0; t < rows; t++) {
+        for (unsigned k = 0; k < width; k++) {
+            size_t at = (size_t)t * width + k;
+
+            if (i->temporal[0])
+                ret_values[at] = i->features[stretched(t, frames, n_patches) * i->frame_values + k];
+            else
+                ret_values[at] = t < n_patches ? (float)i->scores[at] : NAN;
+        }
+    }
+}
+
 enum status inference_landmarks(struct inference *i, const float *points, double *ret_p_fake, struct error *e)
 {
     double p = 0;

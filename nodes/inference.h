@@ -7,6 +7,7 @@
 #ifndef FAKESIFT_NODES_INFERENCE_H
 #define FAKESIFT_NODES_INFERENCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "models/detector.h"
@@ -24,6 +25,13 @@ uint64_t inference_clip_flops(const struct inference *i);
 /* patches: n_patches (1..card's frames) tightly packed pictures of the card's crop size. */
 enum status inference_patches(struct inference *i, const uint8_t *patches_hwc_u8, unsigned n_patches,
                               double *ret_p_fake, struct error *e);
+
+/* What stands behind a clip's score, of fixed size: rows x width values. The input of the temporal networks, a row a time step
+ * (as it was stretched to the card's frames); or, without one, the frame network's P(fake) of each frame, before calibration,
+ * a row of them whose places without a frame are NaN. False: a joint network has neither. */
+bool inference_feature_size(const struct inference *i, unsigned *ret_rows, unsigned *ret_width);
+/* Of the clip that inference_patches had last, with as many patches. */
+void inference_copy_features(const struct inference *i, unsigned n_patches, float *ret_values);
 
 /* points: the card's frames x (2 * landmark_points) values. */
 enum status inference_landmarks(struct inference *i, const float *points, double *ret_p_fake, struct error *e);

@@ -80,6 +80,10 @@ static enum status serve(const struct lane_settings *settings, struct error *e)
 
             s = work(settings, &job, i, fds[i], &result, e);
             close(fds[i]);
+            /* Before the answer, so that whoever has the answer has all. */
+            if (s == STATUS_OK && job.work == LANE_SCORE &&
+                finds_send(scorer_finds(settings->scorer), settings->socket_fd) != STATUS_OK)
+                s = error_set(e, STATUS_IO, "a lane's finds cannot be sent");
             if (s == STATUS_OK)
                 s = answer(settings->socket_fd, &result, job.serial + i, e);
             result_clear(&result);

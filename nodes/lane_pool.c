@@ -42,6 +42,7 @@ struct lane {
     size_t at, n_tokens; /* tokens[at..n_tokens) are owed an event; at is in work since start_us */
     uint64_t serial;     /* of tokens[0] */
     int64_t start_us;
+    struct finds finds;  /* of the unit in work */
     int64_t closed_us;   /* when it closed its socket; 0: it did not */
     const char *misdeed; /* NULL: none; for which it was killed */
     bool died;           /* as death says; what it said before is still being read */
@@ -104,6 +105,7 @@ static const struct lane no_lane = {.ours = {.socket_fd = -1, .words_fd = -1}};
 
 static void forget(struct lane *l)
 {
+    finds_clear(&l->finds);
     lane_fds_close(&l->ours);
     *l = no_lane;
 }
@@ -411,13 +413,23 @@ static enum status from_lane(struct lane_pool *p, struct lane *l, int64_t now_us
             if (l->greeted)
                 continue;
         }
+        if (s == STATUS_OK && l->state == LANE_BUSY && p->settings.takes_finds && finds_is_packet(p->packet, len)) {
+            s = finds_take(&l->finds, p->packet, len);
+            if (s == STATUS_OK)
+                continue;
+        }
         l->misdeed = read_answer(p, l, s, len, &result);
         if (l->misdeed) {
             distrust(p, l);
             return STATUS_AGAIN;
         }
-        *ret_event = (struct lane_pool_event){
-            .kind = LANE_POOL_RESULT, .token = l->tokens[l->at], .wall_us = now_us - l->start_us, .result = result};
+        finds_match(&l->finds, &result);
+        *ret_event = (struct lane_pool_event){.kind = LANE_POOL_RESULT,
+                                              .token = l->tokens[l->at],
+                                              .wall_us = now_us - l->start_us,
+                                              .result = result,
+                                              .finds = l->finds};
+        l->finds = (struct finds){0};
         l->n_units++;
         if (++l->at < l->n_tokens) {
             l->start_us = now_us;

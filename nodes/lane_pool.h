@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nodes/finds.h"
 #include "nodes/lane.h"
 #include "nodes/zygote.h"
 #include "shard/result.h"
@@ -22,6 +23,7 @@ struct lane_pool_settings {
     unsigned n_lanes; /* 1..LANE_POOL_MAX_LANES */
     enum lane_work work;
     int64_t timeout_us; /* a unit that takes longer is killed; > 0 */
+    bool takes_finds;   /* lanes give them (struct zygote_settings); otherwise one that does is not trusted */
     unsigned n_units;   /* after which a lane is replaced; 0: LANE_POOL_UNITS */
 };
 
@@ -35,6 +37,7 @@ struct lane_pool_event {
     enum lane_pool_event_kind kind;
     uint64_t token;
     int64_t wall_us;
+    struct finds finds;   /* RESULT: what came with it, of the result's clips; the taker clears it */
     struct result result; /* RESULT: the taker clears it. Its path and timings of the agent are not set. */
     enum outcome outcome; /* FAILED */
     char message[RESULT_MESSAGE_BYTES]; /* FAILED, NOT_BEGUN */

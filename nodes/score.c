@@ -7,12 +7,14 @@
 
 #include "nodes/crop.h"
 #include "nodes/decoder.h"
+#include "nodes/face_follow.h"
 #include "nodes/faces.h"
 #include "nodes/inference.h"
 #include "nodes/landmarks.h"
 #include "nodes/sampler.h"
+#include "nodes/score_finds.h"
+#include "nodes/score_lists.h"
 #include "nodes/score_speed.h"
-#include "nodes/tracks.h"
 #include "shard/clock.h"
 #include "shard/segment.h"
 
@@ -28,13 +30,17 @@ struct slot {
     unsigned first_frame, last_frame; /* of the clip, the ones that show it */
     float first_box[4], last_box[4];
     int64_t start_us, end_us;
-    uint8_t *patches; /* card's frames * patch bytes; allocated at first use, then kept */
+    int64_t times_us[CARD_MAX_FRAMES]; /* of patches; below 0: a held one */
+    uint8_t *patches;                  /* card's frames * patch bytes; allocated at first use, then kept */
 };
 
 struct scorer {
     const struct card *card;
     struct inference *inference;
     struct face_finder *finder; /* NULL for INPUT_FRAMES and INPUT_LANDMARKS */
+    struct follower *follower;  /* as finder */
+    struct finds finds;
+    struct finds_settings keeps;
     size_t patch_bytes;
     double clip_s, face_s;
     struct slot slots[MAX_ALIVE];
@@ -48,6 +54,7 @@ struct work {
     uint32_t clip;
     size_t room_clips;
     unsigned clip_frames;    /* of the current clip, read so far */
+    unsigned at;             /* of them, the one whose patches are taken */
     struct segment *segment; /* what the clips gave besides scores; of the whole video or of a part */
     size_t room_tracks;
 };
@@ -79,6 +86,8 @@ enum status scorer_open(const struct detector *detector, struct scorer **ret_s, 
         s = face_finder_open(detector->face_card, (const struct network *const *)detector->face_networks, &card->face,
                              &x->finder, e);
     if (s == STATUS_OK && x->finder)
+        s = follower_open(&card->face, x->finder, &x->follower, e);
+    if (s == STATUS_OK && x->finder)
         s = score_speed_faces(x->finder, card, &x->face_s, e);
     if (s == STATUS_OK)
         s = score_speed_clip(x->inference, card, &x->clip_s, e);
@@ -102,6 +111,8 @@ void scorer_close(struct scorer **s)
 
     if (!x)
         return;
+    follower_close(&x->follower);
+    finds_clear(&x->finds);
     face_finder_close(&x->finder);
     inference_close(&x->inference);
     for (size_t i = 0; i < MAX_ALIVE; i++)
@@ -110,44 +121,24 @@ void scorer_close(struct scorer **s)
     *s = NULL;
 }
 
-static enum status add_clip(struct work *w, const struct clip_score *clip, struct error *e)
+void scorer_keep_finds(struct scorer *s, const struct finds_settings *settings)
 {
-    struct result *r = w->result;
+    s->keeps = *settings;
+}
 
-    if (r->n_clips == RESULT_MAX_CLIPS)
-        return error_set(e, STATUS_UNSUPPORTED, "more than %d clip scores", RESULT_MAX_CLIPS);
-    if (r->n_clips == w->room_clips) {
-        size_t room = w->room_clips ? w->room_clips * 2 : 16;
-        struct clip_score *bigger = realloc(r->clips, room * sizeof(*bigger));
-
-        if (!bigger)
-            return error_no_memory(e);
-        r->clips = bigger;
-        w->room_clips = room;
-    }
-    r->clips[r->n_clips++] = *clip;
-    return STATUS_OK;
+const struct finds *scorer_finds(const struct scorer *s)
+{
+    return &s->finds;
 }
 
 static enum status add_track(struct work *w, const struct slot *slot, struct error *e)
 {
-    struct segment *g = w->segment;
     struct clip_track t = {
         .clip = w->clip, .number = slot->track, .first_frame = slot->first_frame, .n_missed = slot->last_frame};
 
     memcpy(t.first_box, slot->first_box, sizeof(t.first_box));
     memcpy(t.last_box, slot->last_box, sizeof(t.last_box));
-    if (g->n_tracks == w->room_tracks) {
-        size_t room = w->room_tracks ? w->room_tracks * 2 : 16;
-        struct clip_track *bigger = realloc(g->tracks, room * sizeof(*bigger));
-
-        if (!bigger)
-            return error_no_memory(e);
-        g->tracks = bigger;
-        w->room_tracks = room;
-    }
-    g->tracks[g->n_tracks++] = t;
-    return STATUS_OK;
+    return score_add_track(w->segment, &w->room_tracks, &t, e);
 }
 
 /* Scores what a track has gathered in the clip and frees its slot. */
@@ -172,7 +163,15 @@ static enum status finish_slot(struct work *w, struct slot *slot, struct error *
     note_stage(w, "network");
     st = inference_patches(s->inference, slot->patches, slot->n_until_face, &clip.p_fake, e);
     w->result->network_us += clock_monotonic_us() - start;
-    return st == STATUS_OK ? add_clip(w, &clip, e) : st;
+    if (st == STATUS_OK)
+        st = score_add_clip(w->result, &w->room_clips, &clip, e);
+    if (st != STATUS_OK || w->segment->count > 1)
+        return st;
+    return score_keep_finds(&s->finds, &s->keeps, s->card, s->inference,
+                            &(struct finds_patches){(uint32_t)w->result->n_clips - 1, slot->patches,
+                                                    s->card->crop.width_px, s->card->crop.height_px, slot->n_until_face,
+                                                    slot->times_us},
+                            e);
 }
 
 static bool has_slot(const struct scorer *s, uint32_t track)
@@ -218,16 +217,17 @@ static uint8_t *next_patch(struct work *w, const struct tracked_face *face, int6
         return NULL;
     if (slot->n_patches == 0) {
         slot->start_us = pts_us;
-        slot->first_frame = w->clip_frames;
+        slot->first_frame = w->at;
         memcpy(slot->first_box, box, sizeof(box));
     }
     if (!face->held) {
         slot->end_us = pts_us;
-        slot->last_frame = w->clip_frames;
+        slot->last_frame = w->at;
         memcpy(slot->last_box, box, sizeof(box));
         slot->n_until_face = slot->n_patches + 1;
         slot->n_faces++;
     }
+    slot->times_us[slot->n_patches] = face->held ? -1 : pts_us;
     return slot->patches + s->patch_bytes * slot->n_patches++;
 }
 
@@ -249,36 +249,42 @@ static enum status finish_ended_slots(struct work *w, const struct tracked_face 
     return STATUS_OK;
 }
 
-static enum status take_faces(struct work *w, struct tracker *tracker, const struct decoder_frame *frame,
-                              struct error *e)
+/* The follower's sink: a frame with its faces, maybe some frames after it was read. */
+static enum status take_followed(void *context, const struct followed_frame *frame, struct error *e)
 {
+    struct work *w = context;
     struct scorer *s = w->scorer;
-    struct face faces[CARD_MAX_FACES];
-    struct tracked_face alive[MAX_ALIVE];
-    size_t n_faces = 0, n_alive;
-    int64_t start = clock_monotonic_us();
+    enum status st = finish_ended_slots(w, frame->faces, frame->n_faces, e);
+    bool shows_face = false;
+
+    w->at = frame->index;
+    for (size_t i = 0; st == STATUS_OK && i < frame->n_faces; i++) {
+        const struct tracked_face *face = &frame->faces[i];
+        uint8_t *patch;
+
+        shows_face = shows_face || !face->held;
+        if (face->held && !has_slot(s, face->track))
+            continue;
+        patch = next_patch(w, face, frame->pts_us);
+        if (!patch)
+            return error_no_memory(e);
+        crop_face(&s->card->crop, &face->face, &frame->image, patch);
+    }
+    w->result->n_frames_with_face += shows_face;
+    return st;
+}
+
+/* frame NULL: the clip ends. */
+static enum status take_faces(struct work *w, const struct decoder_frame *frame, struct error *e)
+{
+    const struct follower_sink sink = {.take = take_followed, .context = w};
+    struct follower *f = w->scorer->follower;
+    int64_t start = clock_monotonic_us(), network_us = w->result->network_us;
     enum status st;
 
     note_stage(w, "faces");
-    st = face_finder_run(s->finder, &frame->image, faces, s->card->face.max_faces, &n_faces, e);
-    if (st != STATUS_OK)
-        return st;
-    w->result->n_frames_with_face += n_faces > 0;
-    n_alive = tracker_push(tracker, faces, n_faces, alive);
-    w->result->face_us += clock_monotonic_us() - start;
-    st = finish_ended_slots(w, alive, n_alive, e);
-    start = clock_monotonic_us();
-    for (size_t i = 0; st == STATUS_OK && i < n_alive; i++) {
-        uint8_t *patch;
-
-        if (alive[i].held && !has_slot(s, alive[i].track))
-            continue;
-        patch = next_patch(w, &alive[i], frame->pts_us);
-        if (!patch)
-            return error_no_memory(e);
-        crop_face(&s->card->crop, &alive[i].face, &frame->image, patch);
-    }
-    w->result->face_us += clock_monotonic_us() - start;
+    st = frame ? follower_push(f, &frame->image, frame->pts_us, &sink, e) : follower_end(f, &sink, e);
+    w->result->face_us += clock_monotonic_us() - start - (w->result->network_us - network_us);
     return st;
 }
 
@@ -286,8 +292,10 @@ static enum status take_whole(struct work *w, const struct decoder_frame *frame,
 {
     struct scorer *s = w->scorer;
     const struct tracked_face whole = {0};
-    uint8_t *patch = next_patch(w, &whole, frame->pts_us);
+    uint8_t *patch;
 
+    w->at = w->clip_frames;
+    patch = next_patch(w, &whole, frame->pts_us);
     if (!patch)
         return error_no_memory(e);
     image_resize(&frame->image, patch, s->card->crop.width_px, s->card->crop.height_px);
@@ -303,8 +311,8 @@ static int64_t last_frame_us(const struct video_facts *facts)
 }
 
 /* Reads the frames of one clip. Frames that cannot be had are counted by their absence. */
-static enum status read_clip(struct work *w, struct decoder *decoder, struct tracker *tracker, const int64_t *wanted_us,
-                             unsigned n_wanted, struct error *e)
+static enum status read_clip(struct work *w, struct decoder *decoder, const int64_t *wanted_us, unsigned n_wanted,
+                             struct error *e)
 {
     struct result *r = w->result;
     int64_t last_us = -1;
@@ -336,9 +344,11 @@ static enum status read_clip(struct work *w, struct decoder *decoder, struct tra
         }
         last_us = frame.pts_us;
         r->n_frames_decoded++;
-        s = tracker ? take_faces(w, tracker, &frame, e) : take_whole(w, &frame, e);
+        s = w->scorer->follower ? take_faces(w, &frame, e) : take_whole(w, &frame, e);
         w->clip_frames++;
     }
+    if (s == STATUS_OK && w->scorer->follower)
+        s = take_faces(w, NULL, e);
     return s == STATUS_OK ? finish_ended_slots(w, NULL, 0, e) : s;
 }
 
@@ -348,20 +358,16 @@ static enum status run_clip(struct work *w, struct decoder *decoder, const int64
 {
     struct segment *g = w->segment;
     size_t n_before = g->n_tracks;
-    struct tracker *tracker = NULL;
-    enum status s;
+    enum status s = STATUS_OK;
 
-    if (w->scorer->finder) {
-        tracker = tracker_open(&w->scorer->card->face);
-        if (!tracker)
-            return error_no_memory(e);
-    }
     w->clip_frames = 0;
-    s = read_clip(w, decoder, tracker, wanted_us, n_wanted, e);
+    if (w->scorer->follower)
+        s = follower_begin(w->scorer->follower, e);
+    if (s == STATUS_OK)
+        s = read_clip(w, decoder, wanted_us, n_wanted, e);
     g->clip_frames[w->clip - g->first_clip] = w->clip_frames;
     for (size_t i = n_before; i < g->n_tracks; i++)
         g->tracks[i].n_missed = w->clip_frames - 1 - g->tracks[i].n_missed;
-    tracker_close(&tracker);
     return s;
 }
 
@@ -486,7 +492,10 @@ static enum status score_landmarks(struct work *w, int fd, const struct window *
 
         s = inference_landmarks(w->scorer->inference, rows + i * card->sampling.frames * width, &clip.p_fake, e);
         if (s == STATUS_OK)
-            s = add_clip(w, &clip, e);
+            s = score_add_clip(w->result, &w->room_clips, &clip, e);
+        if (s == STATUS_OK && w->segment->count < 2)
+            s = score_keep_points(&w->scorer->finds, &w->scorer->keeps, (uint32_t)i,
+                                  rows + i * card->sampling.frames * width, card->sampling.frames, (unsigned)width, e);
     }
     free(rows);
     if (s == STATUS_OK)
@@ -500,20 +509,6 @@ static enum status score_landmarks(struct work *w, int fd, const struct window *
     return STATUS_OK;
 }
 
-static struct segment_rule rule_of(const struct card *card)
-{
-    return (struct segment_rule){
-        .has_faces = card->input == INPUT_FACES,
-        .clips = card->aggregation.clips,
-        .tracks = card->aggregation.tracks,
-        .top_k = card->aggregation.top_k,
-        .min_frames = card->sampling.min_frames,
-        .hold_frames = card->face.hold_frames,
-        .min_face_px = card->face.min_face_px,
-        .min_overlap = card->face.min_overlap,
-    };
-}
-
 enum status scorer_run(struct scorer *s, int fd, const struct scorer_part *part, struct lane_notes *notes,
                        struct result *ret_result, struct error *e)
 {
@@ -523,11 +518,12 @@ enum status scorer_run(struct scorer *s, int fd, const struct scorer_part *part,
 
     if (!w.segment)
         return error_no_memory(e);
-    *w.segment = (struct segment){.index = part->index, .count = part->count, .rule = rule_of(s->card)};
+    *w.segment = (struct segment){.index = part->index, .count = part->count, .rule = score_rule(s->card)};
     if (notes)
         *notes = (struct lane_notes){0};
     for (size_t i = 0; i < MAX_ALIVE; i++)
         s->slots[i].used = false;
+    finds_clear(&s->finds);
     st = s->card->input == INPUT_LANDMARKS ? score_landmarks(&w, fd, &part->window, e)
                                            : score_video(&w, fd, &part->window, e);
     if (st == STATUS_UNSUPPORTED) {
@@ -545,6 +541,7 @@ enum status scorer_run(struct scorer *s, int fd, const struct scorer_part *part,
         result_clear(&result);
         return st;
     }
+    finds_settle(&s->finds, &result);
     *ret_result = result;
     return STATUS_OK;
 }

@@ -10,6 +10,7 @@
 #define FAKESIFT_NODES_SCORE_H
 
 #include "models/detector.h"
+#include "nodes/finds.h"
 #include "nodes/notes.h"
 #include "nodes/window.h"
 #include "shard/result.h"
@@ -23,6 +24,11 @@ enum status scorer_open(const struct detector *detector, struct scorer **ret_s, 
  * at scorer_open, but for networks so large that this would hold up the start; those are reckoned from their operations. */
 void scorer_speed(const struct scorer *s, double *ret_clip_s, double *ret_face_s);
 void scorer_close(struct scorer **s); /* NULL-safe; sets *s = NULL */
+
+/* From now on what is found besides scores is kept, as settings say (nodes/finds.h). */
+void scorer_keep_finds(struct scorer *s, const struct finds_settings *settings);
+/* Of the last scorer_run, settled; none of a part of a video. They stay the scorer's until the next run. */
+const struct finds *scorer_finds(const struct scorer *s);
 
 /* Which part of the video: segment index of count (shard/segment.h); 0 of 1 is the whole. */
 struct scorer_part {

@@ -21,7 +21,7 @@ enum status score_speed_faces(struct face_finder *finder, const struct card *car
         s = face_finder_run(finder, &picture, faces, CARD_MAX_FACES, &n_faces, e);
     }
     if (s == STATUS_OK)
-        *ret_s = (double)(clock_monotonic_us() - start) / 1e6 * side * side * usual_aspect;
+        *ret_s = (double)(clock_monotonic_us() - start) / 1e6 * side * side * usual_aspect / card->face.detect_every;
     return s;
 }
 

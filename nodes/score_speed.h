@@ -6,7 +6,8 @@
 #include "nodes/faces.h"
 #include "nodes/inference.h"
 
-/* One search in a frame of the size that is searched: two in a small black picture, of which the second is timed. */
+/* A frame's share of a search in a frame of the size that is searched: two in a small black picture, of which the second is
+ * timed. */
 enum status score_speed_faces(struct face_finder *finder, const struct card *card, double *ret_s, struct error *e);
 
 /* One clip through the networks; reckoned from their operations where it would take long. */

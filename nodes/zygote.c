@@ -95,7 +95,10 @@ static enum status load(struct nursery *n, struct error *e)
         return s;
     n->detector->backend = n->settings->backend;
     n->detector->precision = n->settings->precision;
-    return scorer_open(n->detector, &n->scorer, e);
+    s = scorer_open(n->detector, &n->scorer, e);
+    if (s == STATUS_OK)
+        scorer_keep_finds(n->scorer, &n->settings->finds);
+    return s;
 }
 
 static void be_lane(struct nursery *n, const int fds[PASSING_MAX_FDS])

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "models/network.h"
+#include "nodes/finds.h"
 #include "shard/status.h"
 
 struct zygote;
@@ -23,6 +24,7 @@ struct zygote_settings {
     uint64_t lane_memory_bytes;       /* beyond the zygote's own; 0: no limit */
     uint64_t lane_cpu_s;              /* CPU seconds of one lane; 0: no limit */
     bool require_sandbox;             /* a lane without every layer refuses to work */
+    struct finds_settings finds;      /* what lanes give besides results */
 };
 
 /* Of the detector on this machine, one lane; 0 where it has no such stage. */

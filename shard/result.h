@@ -44,6 +44,7 @@ struct clip_score {
     int64_t start_us, end_us; /* time stamps of the first and the last frame that was used */
     uint32_t n_frames;        /* frames of the track in the clip, held boxes included */
     double p_fake;            /* 0..1 */
+    uint32_t source;          /* in a lane: how many clip scores were found before it; neither sent nor kept */
 };
 
 struct segment; /* shard/segment.h */

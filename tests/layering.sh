@@ -18,6 +18,7 @@ doors='
 \.pb-c\.h$                              => shard/wire*.c models/onnx_reader*.c coordinator/journal*.c
 ^protobuf-c/                            => shard/wire*.c models/onnx_reader*.c coordinator/journal*.c
 ^sqlite3\.h$                            => coordinator/report/*.c
+^j(peglib|error|config)\.h$               => nodes/crop_jpeg*.c
 ^seccomp\.h$                            => nodes/sandbox*.c
 ^linux/(seccomp|landlock|filter)\.h$    => nodes/sandbox*.c
 ^nettle/                                => shard/hash*.c
@@ -66,7 +67,7 @@ may_include() {
     nodes/*) matches "$2" 'shard/*' 'models/*' 'nodes/*' ;;
     # The program's commands join the folders (docs/DECISIONS.md), through what those folders offer to others.
     coordinator/main*)
-        matches "$2" 'shard/*' 'coordinator/*' nodes/agent.h nodes/video_open.h nodes/lane_pool.h nodes/zygote.h nodes/decoder.h nodes/sandbox.h \
+        matches "$2" 'shard/*' 'coordinator/*' nodes/agent.h nodes/finds.h nodes/video_open.h nodes/lane_pool.h nodes/zygote.h nodes/decoder.h nodes/sandbox.h \
             models/detector.h models/card.h models/zoo.h models/run_npy.h models/check.h models/bench.h models/network.h
         ;;
     coordinator/*) matches "$2" 'shard/*' 'coordinator/*' ;;

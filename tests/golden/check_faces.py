@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Compares fakesift's face search with plain Python implementations on frames of the smoke corpus.
 
-    check_faces.py mtcnn|yunet RUNNER CORPUS_FOLDER [--frames N] [--verbose]
+    check_faces.py mtcnn|yunet|ultraface|blazeface|blazeface-full RUNNER CORPUS_FOLDER [--frames N] [--verbose]
 
 RUNNER is faces_of_rgb; the detectors are those installed in fakesift's cache ($FAKESIFT_CACHE and so on). Both
 sides get the same RGB pixels. The MTCNN here follows the steps of the authors' code as facenet and facenet-pytorch
-have them (rounded boxes, counting from one, cv2's INTER_AREA); networks run in PyTorch. A detection agrees when
-both sides have a box with IoU >= 0.9. Exit status: 0 at 99 % or more, 1 below, 77 where the corpus or the networks
+have them (rounded boxes, counting from one, cv2's INTER_AREA); networks run in PyTorch. UltraFace is decoded as its
+authors' box_utils.py does (priors listed first, corner boxes in shares of the picture, hard suppression), BlazeFace as
+MediaPipe's calculators do (anchors by stride, scores clipped, weighted suppression). A detection agrees when both sides
+have a box with IoU >= 0.9. Exit status: 0 at 99 % or more, 1 below, 77 where the corpus or the networks
 are absent."""
 import argparse
 import os
@@ -15,6 +17,7 @@ import sys
 
 STRIDE_OF_CLIPS = 12
 SEARCH_SIDE, MIN_FACE, THRESHOLD = 640, 40, 0.9
+BLAZEFACE_THRESHOLD = 0.6  # MediaPipe's for the full range, whose scores are lower
 
 
 def skip(why):
@@ -185,9 +188,78 @@ class Yunet:
         return [{"score": float(scores[i]), "box": list(boxes[i]), "points": points[i]} for i in nms(ends, scores, 0.3)]
 
 
+class Ultraface:
+    limit = 320, 240
+
+    def __init__(self, folder):
+        self.network = Network(os.path.join(folder, "ultraface.onnx"))
+        sides = np.array(self.limit, np.float64)
+        priors = []
+        for stride, sizes in ((8, (10, 16, 24)), (16, (32, 48)), (32, (64, 96)), (64, (128, 192, 256))):
+            columns, rows = (int(np.ceil(side / stride)) for side in self.limit)
+            for row in range(rows):
+                for column in range(columns):
+                    for size in sizes:
+                        priors.append([*((np.array([column, row]) + 0.5) / (sides / stride)), *(size / sides)])
+        self.priors = np.clip(np.array(priors), 0, 1)
+
+    def __call__(self, picture, min_face):
+        padded = np.zeros((240, 320, 3), np.float32)
+        padded[:picture.shape[0], :picture.shape[1]] = picture
+        out = self.network(torch.from_numpy(((padded - 127) / 128).transpose(2, 0, 1)[None].copy()))
+        scores, raw = out["scores"][0, :, 1].numpy(), out["boxes"][0].numpy().astype(np.float64)
+        centre = raw[:, :2] * 0.1 * self.priors[:, 2:] + self.priors[:, :2]
+        size = np.exp(raw[:, 2:] * 0.2) * self.priors[:, 2:]
+        boxes = np.hstack([centre - size / 2, centre + size / 2]) * np.array([320, 240, 320, 240])
+        good = scores > THRESHOLD
+        boxes, scores = boxes[good], scores[good]
+        ends = boxes - np.array([0, 0, 1, 1])
+        return [{"score": float(scores[i]), "box": list(boxes[i]), "points": np.zeros((5, 2))}
+                for i in nms(ends, scores, 0.3)]
+
+
+class Blazeface:
+    def __init__(self, folder):
+        self.network = Network(os.path.join(folder, "blazeface.onnx"))
+        full = folder.endswith("-full")
+        self.side = 192 if full else 128
+        self.limit = self.side, self.side
+        # SsdAnchorsCalculator with fixed sizes: layers of one stride share a grid; two anchors a layer where scales
+        # between two layers are interpolated.
+        layers = [(4, 1)] if full else [(8, 2), (16, 6)]
+        self.anchors = np.array([[(x + 0.5) * stride, (y + 0.5) * stride] for stride, each in layers
+                                 for y in range(self.side // stride) for x in range(self.side // stride)
+                                 for _ in range(each)])
+
+    def __call__(self, picture, min_face):
+        height, width = picture.shape[:2]
+        left, top = (self.side - width) // 2, (self.side - height) // 2
+        padded = np.zeros((self.side, self.side, 3), np.float32)
+        padded[top:top + height, left:left + width] = picture
+        out = self.network(torch.from_numpy((padded / 127.5 - 1).transpose(2, 0, 1)[None].copy()))
+        rows = out["boxes"][0].numpy().astype(np.float64)
+        scores = 1 / (1 + np.exp(-np.clip(out["scores"][0, :, 0].numpy().astype(np.float64), -100, 100)))
+        good = scores >= THRESHOLD
+        rows, scores, anchors = rows[good], scores[good], self.anchors[good]
+        centre = rows[:, :2] + anchors
+        points = rows[:, 4:].reshape(-1, 6, 2) + anchors[:, None]
+        values = np.concatenate([centre - rows[:, 2:4] / 2, centre + rows[:, 2:4] / 2, points.reshape(-1, 12)], 1)
+        values -= np.tile([left, top], 8)
+        order, faces = list(np.argsort(-scores, kind="stable")), []
+        while order:
+            near = [i for i in order if i == order[0] or iou(values[order[0]][:4], values[i][:4]) > 0.3]
+            blend = (values[near] * scores[near, None]).sum(0) / scores[near].sum()
+            six = blend[4:].reshape(6, 2)
+            faces.append({"score": float(scores[order[0]]), "box": list(blend[:4]), "points": six[[0, 1, 2, 3, 3]]})
+            order = [i for i in order if i not in near]
+        return faces
+
+
 def search(finder, frame):
     height, width = frame.shape[:2]
     scale = min(1.0, SEARCH_SIDE / max(width, height))
+    if hasattr(finder, "limit"):
+        scale = min(scale, finder.limit[0] / width, finder.limit[1] / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     picture = frame if size == (width, height) else cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
     back = np.array([width / size[0], height / size[1]])
@@ -224,9 +296,12 @@ def cache_folder():
     return os.environ.get("FAKESIFT_CACHE") or os.path.join(base, "fakesift")
 
 
+FINDERS = {"mtcnn": Mtcnn, "yunet": Yunet, "ultraface": Ultraface, "blazeface": Blazeface, "blazeface-full": Blazeface}
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("architecture", choices=["mtcnn", "yunet"])
+    parser.add_argument("architecture", choices=sorted(FINDERS))
     parser.add_argument("runner")
     parser.add_argument("corpus")
     parser.add_argument("--frames", type=int, default=10, help="of a clip")
@@ -240,7 +315,10 @@ def main():
     if not os.path.isdir(args.corpus):
         skip("no corpus at %s" % args.corpus)
     torch.set_num_threads(1)
-    finder = (Mtcnn if args.architecture == "mtcnn" else Yunet)(folder)
+    if args.architecture.startswith("blazeface"):
+        global THRESHOLD
+        THRESHOLD = BLAZEFACE_THRESHOLD
+    finder = FINDERS[args.architecture](folder)
     clips = sorted(os.path.join(base, name) for base, _, names in os.walk(args.corpus) for name in names)
     n_frames = n_with_face = n_ours = n_theirs = 0
     matched = []

@@ -58,9 +58,21 @@ def reshape(args, a):
     return x.reshape([x.shape[i] if v == 0 else v for i, v in enumerate(shape)])
 
 
+def pad_tensor(args, a):
+    assert a.get("mode", b"constant") == b"constant"
+    amounts = [int(v) for v in args[1]]
+    rank = len(amounts) // 2
+    return F.pad(args[0], [amounts[rank * end + axis] for axis in reversed(range(rank)) for end in (0, 1)])
+
+
 def resize(args, a):
-    assert a.get("mode", b"nearest") == b"nearest"
     x = args[0]
+    if a.get("mode", b"nearest") == b"linear":
+        how = a["coordinate_transformation_mode"]
+        assert how in (b"half_pixel", b"align_corners")
+        size = [round(x.shape[2 + i] * float(args[2][2 + i])) for i in range(2)]
+        return F.interpolate(x, size=size, mode="bilinear", align_corners=how == b"align_corners")
+    assert a.get("mode", b"nearest") == b"nearest"
     if len(args) > 3 and args[3] is not None and args[3].numel():
         size = [int(v) for v in args[3][2:]]
     else:
@@ -75,5 +87,7 @@ OPERATORS = {
     "Softmax": lambda args, a: torch.softmax(args[0], a.get("axis", -1)),
     "Flatten": lambda args, a: args[0].flatten(a.get("axis", 1)),
     "Transpose": lambda args, a: args[0].permute(a["perm"]),
+    "Pad": pad_tensor,
+    "Concat": lambda args, a: torch.cat(args, a["axis"]),
     "Add": lambda args, a: args[0] + args[1],
 }

@@ -207,3 +207,31 @@ Test(detector, folders_follow_their_variables)
     cr_assert_str_eq(folder, FAKESIFT_SOURCE_DIR "/models");
     free(folder);
 }
+
+Test(detector, alignment_by_landmarks_needs_a_face_detector_that_gives_them)
+{
+    static const char *const architectures[] = {"yunet", "ultraface", "blazeface"};
+
+    put("cache/mine/a.onnx", "abc");
+    put("cache/finder/y.onnx", "y");
+    for (unsigned i = 0; i < 3; i++) {
+        static const char finder_card[] = FINDER, mine_card[] = DETECTOR("");
+        char finder[512], mine[1024];
+        const char *at = strstr(finder_card, "yunet"), *crop = strstr(mine_card, "\"width_px\"");
+
+        snprintf(finder, sizeof(finder), "%.*s%s%s", (int)(at - finder_card), finder_card, architectures[i], at + 5);
+        snprintf(mine, sizeof(mine), "%.*s\"alignment\":\"similarity\",%s", (int)(crop - mine_card), mine_card, crop);
+        put("cache/finder/card.json", finder);
+        put("cache/mine/card.json", mine);
+        if (i == 0) {
+            char hex[SHA256_HEX_BYTES];
+
+            identify("mine", hex);
+        } else {
+            expect_error(
+                "mine", STATUS_INVALID,
+                "%s/cache/mine/card.json: crop.alignment: \"similarity\" needs five landmarks, which finder does "
+                "not give: take \"box\", or face.detector mtcnn or yunet");
+        }
+    }
+}

@@ -196,3 +196,85 @@ Test(tracks, faces_that_are_not_numbers_join_nothing)
     cr_assert_eq(tracker_track_count(t), 20);
     tracker_close(&t);
 }
+
+static const struct card_face MOTION = {.hold_frames = 2, .min_overlap = 0.3, .follow = FOLLOW_MOTION};
+
+Test(tracks, motion_follows_a_face_that_overlap_would_lose)
+{
+    const struct card_face *both[] = {&SETTINGS, &MOTION};
+
+    for (unsigned k = 0; k < 2; k++) {
+        struct tracker *t = tracker_open(both[k]);
+        struct tracked_face got[2 * CARD_MAX_FACES];
+
+        for (unsigned i = 0; i < 30; i++) {
+            /* .67 of its side a frame: an overlap of .2 */
+            struct face f = at(13.4f * (float)i, 5, 20, 0.9f);
+
+            tracker_push(t, &f, 1, got);
+        }
+        cr_assert_eq(tracker_track_count(t), k == 0 ? 30 : 1);
+        tracker_close(&t);
+    }
+}
+
+Test(tracks, motion_leads_through_short_misses)
+{
+    struct tracker *t = tracker_open(&MOTION);
+    struct tracked_face got[2 * CARD_MAX_FACES];
+
+    for (unsigned i = 0; i < 30; i++) {
+        struct face f = at(8.0f * (float)i, 5, 20, 0.9f);
+        bool missed = i > 4 && i % 3 != 0; /* two of three */
+
+        cr_assert_eq(tracker_push(t, &f, missed ? 0 : 1, got), 1, "frame %u", i);
+        cr_assert_eq(got[0].held, missed);
+    }
+    cr_assert_eq(tracker_track_count(t), 1);
+    tracker_close(&t);
+}
+
+/* Two faces cross: at their meeting each box overlaps the other's last one more than its own. */
+Test(tracks, motion_keeps_two_faces_apart_that_cross)
+{
+    struct tracker *t = tracker_open(&MOTION);
+    struct tracked_face got[2 * CARD_MAX_FACES];
+
+    for (unsigned i = 0; i < 20; i++) {
+        struct face faces[] = {at(9.0f * (float)i, 0, 20, 0.9f), at(190 - 9.0f * (float)i, 8, 20, 0.8f)};
+
+        cr_assert_eq(tracker_push(t, faces, 2, got), 2);
+        cr_assert_eq(got[0].face.x0, faces[0].x0, "the tracks were swapped in frame %u", i);
+        cr_assert_eq(got[1].face.x0, faces[1].x0);
+    }
+    cr_assert_eq(tracker_track_count(t), 2);
+    tracker_close(&t);
+}
+
+Test(tracks, motion_joins_neither_another_size_nor_a_far_face)
+{
+    struct tracker *t = tracker_open(&MOTION);
+    struct tracked_face got[2 * CARD_MAX_FACES];
+    struct face a = at(100, 100, 40, 0.9f), small = at(125, 125, 8, 0.8f), far = at(200, 100, 40, 0.7f);
+    struct face next[] = {small, far};
+
+    tracker_push(t, &a, 1, got);
+    cr_assert_eq(tracker_push(t, next, 2, got), 3);
+    cr_assert(got[0].held);
+    tracker_close(&t);
+}
+
+Test(tracks, frames_that_were_not_searched_count_as_missed)
+{
+    struct tracker *t = tracker_open(&SETTINGS);
+    struct tracked_face got[2 * CARD_MAX_FACES];
+    struct face f = at(10, 10, 20, 0.9f);
+
+    tracker_push(t, &f, 1, got);
+    cr_assert_eq(tracker_push_after(t, 2, NULL, 0, got), 1);
+    cr_assert(got[0].held);
+    cr_assert_eq(tracker_push_after(t, 1, NULL, 0, got), 0);
+    tracker_push(t, &f, 1, got);
+    cr_assert_eq(tracker_push_after(t, 3, NULL, 0, got), 0);
+    tracker_close(&t);
+}
