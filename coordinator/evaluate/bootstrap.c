@@ -158,8 +158,8 @@ struct walks {
     const double *loss; /* by position */
     double epsilon;
     size_t n;
-    double *values;   /* n a figure, or n of one */
-    enum figure only; /* FIGURE_COUNT: all */
+    double *values;      /* n a figure, or n of one */
+    enum figure_id only; /* FIGURE_COUNT: all */
 };
 
 static void figures_of_replicate(void *context, size_t replicate, void *scratch)
@@ -219,7 +219,7 @@ enum status metrics_intervals(const struct ranking *r, const uint32_t *cluster, 
         struct interval i = {.undefined = any, .low = NAN, .high = NAN};
         double *values = w.values + (size_t)k * n;
 
-        if (figure_needs_both_classes((enum figure)k) && order != DEFINED)
+        if (figure_needs_both_classes((enum figure_id)k) && order != DEFINED)
             i.undefined = order;
         if (i.undefined == DEFINED) {
             resample_percentiles(values, n, &i.low, &i.high);
@@ -235,7 +235,7 @@ enum status metrics_intervals(const struct ranking *r, const uint32_t *cluster, 
 }
 
 enum status metrics_replicates(const struct ranking *r, const uint32_t *cluster,
-                               const struct metrics_settings *settings, enum figure figure, double *ret_values,
+                               const struct metrics_settings *settings, enum figure_id figure, double *ret_values,
                                struct error *e)
 {
     struct places p = {0};

@@ -25,26 +25,26 @@ static const struct {
     [FIGURE_ACCURACY] = {"accuracy_at_0.5", false, false},
 };
 
-const char *figure_name(enum figure f)
+const char *figure_name(enum figure_id f)
 {
     return (unsigned)f < FIGURE_COUNT ? known[f].name : NULL;
 }
 
-enum figure figure_from_name(const char *name)
+enum figure_id figure_from_name(const char *name)
 {
     int f = 0;
 
     while (f < FIGURE_COUNT && strcmp(known[f].name, name) != 0)
         f++;
-    return (enum figure)f;
+    return (enum figure_id)f;
 }
 
-bool figure_lower_is_better(enum figure f)
+bool figure_lower_is_better(enum figure_id f)
 {
     return known[f].lower_is_better;
 }
 
-bool figure_needs_both_classes(enum figure f)
+bool figure_needs_both_classes(enum figure_id f)
 {
     return known[f].needs_both;
 }

@@ -108,7 +108,7 @@ struct measure metrics_tpr_at_fpr(const struct ranking *r, double max_fpr)
     return defined((double)best / (double)r->n_fake);
 }
 
-const struct measure *metrics_figure(const struct metrics *m, enum figure f)
+const struct measure *metrics_figure(const struct metrics *m, enum figure_id f)
 {
     switch (f) {
     case FIGURE_AUC:
@@ -143,7 +143,7 @@ const struct measure *metrics_figure(const struct metrics *m, enum figure f)
     return NULL;
 }
 
-static void set_figure(struct metrics *m, enum figure f, struct measure value)
+static void set_figure(struct metrics *m, enum figure_id f, struct measure value)
 {
     struct measure *all[FIGURE_COUNT] = {
         [FIGURE_AUC] = &m->auc,
@@ -179,9 +179,9 @@ enum status metrics_compute(const struct ranking *r, const uint32_t *cluster, co
     figures_walk(r, NULL, NULL, settings->log_loss_epsilon, &f);
     f.value[FIGURE_AUC] = metrics_auc(r).value; /* in whole numbers, however many items */
     for (int k = 0; k < FIGURE_COUNT; k++) {
-        enum undefined why = figure_needs_both_classes((enum figure)k) ? order : any;
+        enum undefined why = figure_needs_both_classes((enum figure_id)k) ? order : any;
 
-        set_figure(&m, (enum figure)k, why == DEFINED ? defined(f.value[k]) : undefined(why));
+        set_figure(&m, (enum figure_id)k, why == DEFINED ? defined(f.value[k]) : undefined(why));
     }
     m.n_fake_called_fake = f.n_fake_called_fake;
     m.n_real_called_fake = f.n_real_called_fake;

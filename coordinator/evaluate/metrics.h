@@ -68,7 +68,7 @@ enum {
 };
 
 /* The figures, in the order of report.json. */
-enum figure {
+enum figure_id {
     FIGURE_AUC,
     FIGURE_PAUC,
     FIGURE_AVERAGE_PRECISION,
@@ -87,12 +87,12 @@ enum figure {
 };
 
 /* Its key in report.json: "auc", "log_loss". NULL for no figure. */
-const char *figure_name(enum figure f);
+const char *figure_name(enum figure_id f);
 /* FIGURE_COUNT for an unknown name. */
-enum figure figure_from_name(const char *name);
-bool figure_lower_is_better(enum figure f);
+enum figure_id figure_from_name(const char *name);
+bool figure_lower_is_better(enum figure_id f);
 /* It says something about order; the others need one item only. */
-bool figure_needs_both_classes(enum figure f);
+bool figure_needs_both_classes(enum figure_id f);
 
 struct metrics_settings {
     double log_loss_epsilon; /* 0 < eps < 0.5; default 1e-15 */
@@ -122,7 +122,7 @@ struct metrics {
     struct interval intervals[FIGURE_COUNT]; /* by bootstrap; the AUC's is auc_bootstrap again */
 };
 
-const struct measure *metrics_figure(const struct metrics *m, enum figure f);
+const struct measure *metrics_figure(const struct metrics *m, enum figure_id f);
 
 /* All of the above. cluster: NULL, or for each item its cluster, below 2^32 - 1; indexed by the ranking's item. */
 enum status metrics_compute(const struct ranking *r, const uint32_t *cluster, const struct metrics_settings *settings,
@@ -147,7 +147,7 @@ enum status metrics_intervals(const struct ranking *r, const uint32_t *cluster, 
  * items with the same labels, clusters and seed are resampled alike, so their values may be compared one by one.
  * STATUS_INVALID: a class is missing. */
 enum status metrics_replicates(const struct ranking *r, const uint32_t *cluster,
-                               const struct metrics_settings *settings, enum figure figure, double *ret_values,
+                               const struct metrics_settings *settings, enum figure_id figure, double *ret_values,
                                struct error *e);
 
 /* A difference of two rankings of the same items (a - b), taken item by item. */
@@ -164,7 +164,7 @@ struct paired {
 enum status metrics_paired_auc(const struct ranking *a, const struct ranking *b, const uint32_t *cluster,
                                struct paired *ret_p, struct error *e);
 /* Of a mean over items: FIGURE_LOG_LOSS, FIGURE_BRIER or FIGURE_ACCURACY; the items' differences over their standard error. */
-enum status metrics_paired_mean(const struct ranking *a, const struct ranking *b, enum figure figure, double epsilon,
+enum status metrics_paired_mean(const struct ranking *a, const struct ranking *b, enum figure_id figure, double epsilon,
                                 struct paired *ret_p, struct error *e);
 
 /* The temperature T > 0 for which sigmoid(logit(p) / T) has the least log loss, p clipped to 1e-7 .. 1 - 1e-7 as a

@@ -165,7 +165,7 @@ end:
     return s;
 }
 
-static double loss_of(double p, bool is_fake, enum figure figure, double epsilon)
+static double loss_of(double p, bool is_fake, enum figure_id figure, double epsilon)
 {
     if (figure == FIGURE_LOG_LOSS)
         return figures_log_loss_of(p, is_fake, epsilon);
@@ -174,7 +174,7 @@ static double loss_of(double p, bool is_fake, enum figure figure, double epsilon
     return (p >= 0.5) == is_fake;
 }
 
-enum status metrics_paired_mean(const struct ranking *a, const struct ranking *b, enum figure figure, double epsilon,
+enum status metrics_paired_mean(const struct ranking *a, const struct ranking *b, enum figure_id figure, double epsilon,
                                 struct paired *ret_p, struct error *e)
 {
     struct sum total = {0}, squares = {0};

@@ -88,7 +88,7 @@ static double value_of(const struct golden *g, const struct computed *c, const c
         {"paired_brier_z", c->brier.undefined, c->brier.z},
     };
     const char *colon = strchr(key, ':');
-    enum figure figure = figure_from_name(colon ? colon + 1 : key);
+    enum figure_id figure = figure_from_name(colon ? colon + 1 : key);
 
     if (colon && figure < FIGURE_COUNT) {
         const struct metrics *m = strncmp(key, "cluster_", 8) == 0 ? &c->by_cluster : &c->m;
@@ -340,9 +340,9 @@ Test(metrics, intervals_are_the_same_bits_on_any_number_of_threads)
         cr_assert_eq(metrics_compute(&r, cluster, &settings, &many, &e), STATUS_OK, "%s", e.text);
         for (int k = 0; k < FIGURE_COUNT; k++) {
             cr_assert_eq(memcmp(&one.intervals[k].low, &many.intervals[k].low, sizeof(double)), 0, "%s",
-                         figure_name((enum figure)k));
+                         figure_name((enum figure_id)k));
             cr_assert_eq(memcmp(&one.intervals[k].high, &many.intervals[k].high, sizeof(double)), 0, "%s",
-                         figure_name((enum figure)k));
+                         figure_name((enum figure_id)k));
         }
     }
     ranking_close(&r);
