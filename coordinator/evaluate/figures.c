@@ -95,45 +95,75 @@ static double pointwise(const struct ranking *r, const uint8_t *times, const dou
     return n;
 }
 
-/* The ROC polygon from (0, 0) up, threshold by threshold, falling; counts are whole numbers, so sums of them are exact. */
-struct curve {
-    double n_real, n_fake;
-    double fp, tp;         /* called fake so far */
-    double twice_u;        /* of Mann and Whitney */
-    double area;           /* up to FPR pauc_max */
-    struct sum precisions; /* fakes x precision */
-    double eer, least_gap; /* eer < 0: not crossed yet */
-};
-
 static const double pauc_max = 0.1, recalls[3] = {0.1, 0.5, 0.9};
 enum { WP_WEIGHT = 100 };
+
+/* The ROC polygon from (0, 0) up, threshold by threshold, falling. All counts are whole numbers, so sums of them are exact;
+ * rates are compared by counts, since divisions would take most of the time of a bootstrap. */
+struct curve {
+    double n_real, n_fake;
+    double fp, tp;                   /* called fake so far */
+    double twice_u;                  /* of Mann and Whitney */
+    double twice_area;               /* the same up to the last threshold within pauc_max */
+    double fp_pauc, fp_1e2, fp_1e3;  /* most false alarms within FPR 0.1, 0.01, 0.001 */
+    double tp_recall[3];             /* fewest hits that reach the recalls */
+    double tp_1e2, tp_1e3;           /* most hits within them */
+    struct sum precisions;           /* fakes x precision */
+    double eer, least_gap, fp_least; /* eer < 0: not crossed yet */
+};
+
+/* The largest count with count / n <= rate, as doubles divide. */
+static double most_within(double rate, double n)
+{
+    double count = floor(rate * n) + 1;
+
+    while (count > 0 && count / n > rate)
+        count--;
+    return count;
+}
+
+/* The least count with count / n >= rate. */
+static double least_reaching(double rate, double n)
+{
+    double count = floor(rate * n) - 1;
+
+    while (count < 0 || count / n < rate)
+        count++;
+    return count;
+}
 
 static void step(struct curve *c, double fakes, double reals, struct figures *f)
 {
     double fp = c->fp + reals, tp = c->tp + fakes;
-    double x1 = c->fp / c->n_real, x2 = fp / c->n_real, y1 = c->tp / c->n_fake, y2 = tp / c->n_fake;
-    /* FNR - FPR, falling from 1 to -1; whole numbers first, so that equal rates give an exact 0. */
-    double gap_before = (c->n_fake - c->tp) * c->n_real - c->fp * c->n_fake;
+    /* FNR - FPR times both classes, falls to below 0; whole numbers, so that equal rates give an exact 0. */
     double gap = (c->n_fake - tp) * c->n_real - fp * c->n_fake;
 
+    if (fp <= c->fp_pauc) {
+        c->twice_area += reals * (2 * c->tp + fakes);
+    } else if (c->fp <= c->fp_pauc) {
+        /* The side that crosses the limit counts up to it. */
+        double width = pauc_max * c->n_real - c->fp;
+
+        c->twice_area += width * (2 * c->tp + fakes * width / reals);
+    }
     c->twice_u += reals * (2 * c->tp + fakes);
-    sum_add(&c->precisions, fakes * tp / (tp + fp));
-    if (x2 <= pauc_max)
-        c->area += (x2 - x1) * (y1 + y2) / 2;
-    else if (x1 < pauc_max)
-        c->area += (pauc_max - x1) * (y1 + (y1 + (y2 - y1) * (pauc_max - x1) / (x2 - x1))) / 2;
-    if (x2 <= 1e-2)
-        f->value[FIGURE_TPR_AT_FPR_1E2] = y2;
-    if (x2 <= 1e-3)
-        f->value[FIGURE_TPR_AT_FPR_1E3] = y2;
-    if (c->eer < 0 && gap <= 0)
-        c->eer = x1 + (x2 - x1) * (gap_before / (gap_before - gap));
+    if (fakes > 0)
+        sum_add(&c->precisions, fakes * tp / (tp + fp));
+    if (fp <= c->fp_1e2)
+        c->tp_1e2 = tp;
+    if (fp <= c->fp_1e3)
+        c->tp_1e3 = tp;
+    if (c->eer < 0 && gap <= 0) {
+        double before = (c->n_fake - c->tp) * c->n_real - c->fp * c->n_fake;
+
+        c->eer = (c->fp + reals * (before / (before - gap))) / c->n_real;
+    }
     if (fabs(gap) < c->least_gap) {
         c->least_gap = fabs(gap);
-        f->value[FIGURE_EER_ARGMIN] = x2;
+        c->fp_least = fp;
     }
     for (int k = 0; k < 3; k++) {
-        if (y1 < recalls[k] && y2 >= recalls[k])
+        if (c->tp < c->tp_recall[k] && tp >= c->tp_recall[k])
             f->value[FIGURE_LN_WP_10 + k] = log(tp / (tp + WP_WEIGHT * fp));
     }
     c->fp = fp;
@@ -142,10 +172,17 @@ static void step(struct curve *c, double fakes, double reals, struct figures *f)
 
 static void curve(const struct ranking *r, const uint8_t *times, double n_real, double n_fake, struct figures *f)
 {
-    struct curve c = {.n_real = n_real, .n_fake = n_fake, .eer = -1, .least_gap = n_real * n_fake};
+    struct curve c = {.n_real = n_real,
+                      .n_fake = n_fake,
+                      .fp_pauc = most_within(pauc_max, n_real),
+                      .fp_1e2 = most_within(1e-2, n_real),
+                      .fp_1e3 = most_within(1e-3, n_real),
+                      .eer = -1,
+                      .least_gap = n_real * n_fake};
     double least = 0.5 * pauc_max * pauc_max;
 
-    f->value[FIGURE_TPR_AT_FPR_1E2] = f->value[FIGURE_TPR_AT_FPR_1E3] = f->value[FIGURE_EER_ARGMIN] = 0;
+    for (int k = 0; k < 3; k++)
+        c.tp_recall[k] = least_reaching(recalls[k], n_fake);
     for (size_t end = r->n; end > 0;) {
         double score = r->p_fake[end - 1];
         unsigned long fakes = 0, all = 0;
@@ -162,7 +199,10 @@ static void curve(const struct ranking *r, const uint8_t *times, double n_real, 
             step(&c, (double)fakes, (double)(all - fakes), f);
     }
     f->value[FIGURE_AUC] = c.twice_u / (2 * n_real * n_fake);
-    f->value[FIGURE_PAUC] = 0.5 * (1 + (c.area - least) / (pauc_max - least));
+    f->value[FIGURE_PAUC] = 0.5 * (1 + (c.twice_area / (2 * n_real * n_fake) - least) / (pauc_max - least));
+    f->value[FIGURE_TPR_AT_FPR_1E2] = c.tp_1e2 / n_fake;
+    f->value[FIGURE_TPR_AT_FPR_1E3] = c.tp_1e3 / n_fake;
+    f->value[FIGURE_EER_ARGMIN] = c.fp_least / n_real;
     f->value[FIGURE_AVERAGE_PRECISION] = sum_value(&c.precisions) / n_fake;
     f->value[FIGURE_EER] = c.eer;
 }
