@@ -20,6 +20,8 @@ static const struct command {
     {"run", "score a corpus, alone or under mpirun; resumes by itself", main_run},
     {"status", "how far a run is", main_status},
     {"report", "write a run's report again", main_report},
+    {"compare", "two runs over the same videos, beside each other", main_compare},
+    {"eval", "rank submissions to a leaderboard, and check them", main_eval},
     {"submit", "hand a run in to Slurm", main_submit},
     {"models", "list, fetch and inspect detectors and networks", main_models},
 };

@@ -15,6 +15,7 @@ enum { BLOCK_BYTES = 64 * 1024 };
 struct csv_reader {
     struct csv_parser parser;
     int fd;
+    char delimiter;
     char *path;
     size_t line; /* of raw[next] */
     struct error failure;
@@ -125,6 +126,11 @@ static enum status read_more(struct csv_reader *r, struct error *e)
 
 enum status csv_reader_open(const char *path, struct csv_reader **ret_r, struct error *e)
 {
+    return csv_reader_open_delimited(path, ',', ret_r, e);
+}
+
+enum status csv_reader_open_delimited(const char *path, char delimiter, struct csv_reader **ret_r, struct error *e)
+{
     enum status s = STATUS_OK;
     struct stat st;
     struct csv_reader *r = calloc(1, sizeof(*r));
@@ -135,6 +141,8 @@ enum status csv_reader_open(const char *path, struct csv_reader **ret_r, struct 
     r->fd = -1;
     csv_init(&r->parser, CSV_STRICT | CSV_STRICT_FINI);
     csv_set_space_func(&r->parser, no_space);
+    csv_set_delim(&r->parser, (unsigned char)delimiter);
+    r->delimiter = delimiter;
     r->path = strdup(path);
     if (!r->path) {
         s = error_no_memory(e);
@@ -259,7 +267,7 @@ static enum status take_plain_row(struct csv_reader *r, struct error *e)
     r->data[len] = '\0';
     r->n_fields = 0;
     for (char *p = r->data; p; r->n_fields++) {
-        char *comma = memchr(p, ',', len - (size_t)(p - r->data));
+        char *comma = memchr(p, r->delimiter, len - (size_t)(p - r->data));
 
         if (r->n_fields == CSV_MAX_FIELDS)
             return STATUS_AGAIN;

@@ -29,6 +29,8 @@ struct csv_reader;
 
 /* STATUS_NOT_FOUND, STATUS_IO; STATUS_INVALID: not a regular file. *ret_r is the caller's to close. */
 enum status csv_reader_open(const char *path, struct csv_reader **ret_r, struct error *e);
+/* The same with another byte between fields; delimiter: printable ASCII, no quote. */
+enum status csv_reader_open_delimited(const char *path, char delimiter, struct csv_reader **ret_r, struct error *e);
 /* *ret_row is valid until the next call. STATUS_END after the last row. STATUS_CORRUPT: breaks RFC 4180;
  * STATUS_INVALID: past a limit; the text begins with "FILE:LINE: ". A reader that failed only gives the same
  * again. */

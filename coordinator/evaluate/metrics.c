@@ -2,12 +2,13 @@
 
 #include <math.h>
 
-#include "coordinator/evaluate/sum.h"
+#include "coordinator/evaluate/figures.h"
 
 const struct metrics_settings metrics_defaults = {
     .log_loss_epsilon = 1e-15,
     .replicates = 2000,
-    .max_draws = 200000000,
+    .max_draws = 2000000000,
+    .max_figure_draws = 200000000,
     .influence_beyond = true,
     .seed = 0x66616b6573696674,
 };
@@ -28,7 +29,7 @@ const char *undefined_reason(enum undefined why)
     case UNDEFINED_NOT_ASKED:
         return "no bootstrap was asked for";
     case UNDEFINED_TOO_MANY_ITEMS:
-        return "too many items for a bootstrap; the DeLong interval serves";
+        return "too many items for a bootstrap; for the AUC the DeLong interval serves";
     }
     return "unknown";
 }
@@ -72,28 +73,6 @@ struct measure metrics_auc(const struct ranking *r)
     return defined((double)twice_u / (2.0 * (double)r->n_real * (double)r->n_fake));
 }
 
-static struct measure average_precision(const struct ranking *r)
-{
-    enum undefined why = needs_both_classes(r);
-    struct sum sum = {0};
-    size_t fakes_called = 0;
-
-    if (why != DEFINED)
-        return undefined(why);
-    for (size_t end = r->n, first; end > 0; end = first) {
-        size_t fakes = 0;
-
-        first = end - 1;
-        while (first > 0 && r->p_fake[first - 1] == r->p_fake[first])
-            first--;
-        for (size_t k = first; k < end; k++)
-            fakes += r->is_fake[k];
-        fakes_called += fakes;
-        sum_add(&sum, (double)fakes * (double)fakes_called / (double)(r->n - first));
-    }
-    return defined(sum_value(&sum) / (double)r->n_fake);
-}
-
 /* The ROC polygon from (0, 0) up, threshold by threshold, falling. */
 struct roc_walk {
     const struct ranking *r;
@@ -116,29 +95,6 @@ static bool roc_step(struct roc_walk *w)
     return true;
 }
 
-static struct measure equal_error_rate(const struct ranking *r)
-{
-    enum undefined why = needs_both_classes(r);
-    struct roc_walk w = {.r = r, .end = r->n};
-    double n_real = (double)r->n_real, n_fake = (double)r->n_fake;
-    double fpr = 0, gap = 1; /* gap: FNR - FPR, falls from 1 to -1 */
-
-    if (why != DEFINED)
-        return undefined(why);
-    while (roc_step(&w)) {
-        double next_fpr = (double)w.false_fakes / n_real;
-        /* Integers first, so that equal rates give an exact 0. */
-        double next_gap =
-            ((double)(r->n_fake - w.true_fakes) * n_real - (double)w.false_fakes * n_fake) / (n_real * n_fake);
-
-        if (next_gap <= 0)
-            return defined(fpr + (next_fpr - fpr) * (gap / (gap - next_gap)));
-        fpr = next_fpr;
-        gap = next_gap;
-    }
-    return defined(fpr); /* not reached: the gap ends at -1 */
-}
-
 struct measure metrics_tpr_at_fpr(const struct ranking *r, double max_fpr)
 {
     enum undefined why = needs_both_classes(r);
@@ -152,79 +108,90 @@ struct measure metrics_tpr_at_fpr(const struct ranking *r, double max_fpr)
     return defined((double)best / (double)r->n_fake);
 }
 
-static double log_loss_of(double p_fake, bool is_fake, double epsilon)
+const struct measure *metrics_figure(const struct metrics *m, enum figure_id f)
 {
-    double p = p_fake;
-
-    if (p < epsilon)
-        p = epsilon;
-    if (p > 1 - epsilon)
-        p = 1 - epsilon;
-    return is_fake ? -log(p) : -log1p(-p);
+    switch (f) {
+    case FIGURE_AUC:
+        return &m->auc;
+    case FIGURE_PAUC:
+        return &m->pauc;
+    case FIGURE_AVERAGE_PRECISION:
+        return &m->average_precision;
+    case FIGURE_EER:
+        return &m->eer;
+    case FIGURE_EER_ARGMIN:
+        return &m->eer_argmin;
+    case FIGURE_TPR_AT_FPR_1E2:
+        return &m->tpr_at_fpr_1e2;
+    case FIGURE_TPR_AT_FPR_1E3:
+        return &m->tpr_at_fpr_1e3;
+    case FIGURE_LN_WP_10:
+    case FIGURE_LN_WP_50:
+    case FIGURE_LN_WP_90:
+        return &m->ln_wp[f - FIGURE_LN_WP_10];
+    case FIGURE_LOG_LOSS:
+        return &m->log_loss;
+    case FIGURE_BRIER:
+        return &m->brier;
+    case FIGURE_ECE:
+        return &m->ece;
+    case FIGURE_ACCURACY:
+        return &m->accuracy;
+    case FIGURE_COUNT:
+        break;
+    }
+    return NULL;
 }
 
-static struct measure calibration_error(const struct ranking *r)
+static void set_figure(struct metrics *m, enum figure_id f, struct measure value)
 {
-    struct sum mean_p[METRICS_ECE_BINS] = {0}, error = {0};
-    size_t n_fake[METRICS_ECE_BINS] = {0};
+    struct measure *all[FIGURE_COUNT] = {
+        [FIGURE_AUC] = &m->auc,
+        [FIGURE_PAUC] = &m->pauc,
+        [FIGURE_AVERAGE_PRECISION] = &m->average_precision,
+        [FIGURE_EER] = &m->eer,
+        [FIGURE_EER_ARGMIN] = &m->eer_argmin,
+        [FIGURE_TPR_AT_FPR_1E2] = &m->tpr_at_fpr_1e2,
+        [FIGURE_TPR_AT_FPR_1E3] = &m->tpr_at_fpr_1e3,
+        [FIGURE_LN_WP_10] = &m->ln_wp[0],
+        [FIGURE_LN_WP_50] = &m->ln_wp[1],
+        [FIGURE_LN_WP_90] = &m->ln_wp[2],
+        [FIGURE_LOG_LOSS] = &m->log_loss,
+        [FIGURE_BRIER] = &m->brier,
+        [FIGURE_ECE] = &m->ece,
+        [FIGURE_ACCURACY] = &m->accuracy,
+    };
 
-    for (size_t i = 0; i < r->n; i++) {
-        int bin = (int)(r->p_fake[i] * METRICS_ECE_BINS);
-
-        if (bin == METRICS_ECE_BINS)
-            bin--;
-        sum_add(&mean_p[bin], r->p_fake[i]);
-        n_fake[bin] += r->is_fake[i];
-    }
-    for (int bin = 0; bin < METRICS_ECE_BINS; bin++)
-        sum_add(&error, fabs((double)n_fake[bin] - sum_value(&mean_p[bin])));
-    return defined(sum_value(&error) / (double)r->n);
-}
-
-/* What needs no ranking, only one item at a time. */
-static void pointwise(const struct ranking *r, double epsilon, struct metrics *m)
-{
-    struct sum log_loss = {0}, brier = {0};
-    double n = (double)r->n;
-
-    if (r->n == 0) {
-        m->log_loss = m->brier = m->ece = m->accuracy = undefined(UNDEFINED_NO_ITEMS);
-        return;
-    }
-    for (size_t i = 0; i < r->n; i++) {
-        double off = r->p_fake[i] - r->is_fake[i];
-        bool called_fake = r->p_fake[i] >= 0.5;
-
-        sum_add(&log_loss, log_loss_of(r->p_fake[i], r->is_fake[i], epsilon));
-        sum_add(&brier, off * off);
-        m->n_fake_called_fake += called_fake && r->is_fake[i];
-        m->n_real_called_fake += called_fake && !r->is_fake[i];
-    }
-    m->log_loss = defined(sum_value(&log_loss) / n);
-    m->brier = defined(sum_value(&brier) / n);
-    m->ece = calibration_error(r);
-    m->accuracy = defined((double)(m->n_fake_called_fake + r->n_real - m->n_real_called_fake) / n);
+    *all[f] = value;
 }
 
 enum status metrics_compute(const struct ranking *r, const uint32_t *cluster, const struct metrics_settings *settings,
                             struct metrics *ret_m, struct error *e)
 {
     struct metrics m = {.n = r->n, .n_real = r->n_real, .n_fake = r->n_fake};
+    enum undefined order = needs_both_classes(r), any = r->n == 0 ? UNDEFINED_NO_ITEMS : DEFINED;
+    struct figures f;
     enum status s;
 
     if (!(settings->log_loss_epsilon > 0 && settings->log_loss_epsilon < 0.5))
         return error_set(e, STATUS_INVALID, "metrics: log loss epsilon %g is not between 0 and 0.5",
                          settings->log_loss_epsilon);
-    m.auc = metrics_auc(r);
-    m.average_precision = average_precision(r);
-    m.eer = equal_error_rate(r);
-    m.tpr_at_fpr_1e2 = metrics_tpr_at_fpr(r, 1e-2);
-    m.tpr_at_fpr_1e3 = metrics_tpr_at_fpr(r, 1e-3);
-    pointwise(r, settings->log_loss_epsilon, &m);
+    figures_walk(r, NULL, NULL, settings->log_loss_epsilon, &f);
+    f.value[FIGURE_AUC] = metrics_auc(r).value; /* in whole numbers, however many items */
+    for (int k = 0; k < FIGURE_COUNT; k++) {
+        enum undefined why = figure_needs_both_classes((enum figure_id)k) ? order : any;
+
+        set_figure(&m, (enum figure_id)k, why == DEFINED ? defined(f.value[k]) : undefined(why));
+    }
+    m.n_fake_called_fake = f.n_fake_called_fake;
+    m.n_real_called_fake = f.n_real_called_fake;
     m.auc_delong = metrics_delong(r);
-    s = metrics_bootstrap(r, cluster, settings, &m.auc_bootstrap, e);
+    s = metrics_intervals(r, cluster, settings, m.intervals, e);
+    if (s == STATUS_OK)
+        s = metrics_bootstrap(r, cluster, settings, &m.auc_bootstrap, e);
     if (s != STATUS_OK)
         return s;
+    m.intervals[FIGURE_AUC] = m.auc_bootstrap;
     *ret_m = m;
     return STATUS_OK;
 }

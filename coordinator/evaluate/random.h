@@ -21,6 +21,16 @@ static inline void random_seed(struct random *r, uint64_t seed)
     }
 }
 
+/* Stream number `stream` of a seed: any thread may draw it, without those before it. */
+static inline void random_seed_stream(struct random *r, uint64_t seed, uint64_t stream)
+{
+    uint64_t z = (stream + 1) * 0xd1342543de82ef95u;
+
+    z = (z ^ (z >> 32)) * 0xdaba0b6eb09322e3u; /* Lea's finaliser, so that neighbours share no bits */
+    z = (z ^ (z >> 32)) * 0xdaba0b6eb09322e3u;
+    random_seed(r, seed ^ z ^ (z >> 32));
+}
+
 static inline uint64_t random_rotate(uint64_t x, int k)
 {
     return (x << k) | (x >> (64 - k));

@@ -140,6 +140,33 @@ enum status ranking_subset(const struct ranking *parent, const uint8_t *keep, st
     return STATUS_OK;
 }
 
+enum status ranking_split(const struct ranking *parent, const uint32_t *part, size_t n_parts, struct ranking *ret_parts,
+                          struct error *e)
+{
+    size_t *counts = calloc(n_parts + 1, sizeof(*counts)), n_made = 0;
+    enum status s = counts ? STATUS_OK : error_no_memory(e);
+
+    for (size_t i = 0; s == STATUS_OK && i < parent->n; i++) {
+        if (part[parent->item[i]] < n_parts)
+            counts[part[parent->item[i]]]++;
+    }
+    for (; s == STATUS_OK && n_made < n_parts; n_made++) {
+        s = allocate(counts[n_made], &ret_parts[n_made], e);
+        if (s != STATUS_OK)
+            break;
+    }
+    for (size_t i = 0; s == STATUS_OK && i < parent->n; i++) {
+        uint32_t its = part[parent->item[i]];
+
+        if (its < n_parts)
+            push(&ret_parts[its], parent->p_fake[i], parent->is_fake[i], parent->item[i]);
+    }
+    for (size_t k = 0; s != STATUS_OK && k < n_made; k++)
+        ranking_close(&ret_parts[k]);
+    free(counts);
+    return s;
+}
+
 void ranking_close(struct ranking *r)
 {
     free(r->p_fake);

@@ -22,6 +22,10 @@ enum status ranking_open(const double *p_fake, const uint8_t *is_fake, size_t n,
                          struct error *e);
 /* The items i of parent with keep[i] != 0, in linear time; keep is indexed by item. */
 enum status ranking_subset(const struct ranking *parent, const uint8_t *keep, struct ranking *ret_r, struct error *e);
+/* Every item into the ranking of its part, in linear time: part[item] < n_parts, or UINT32_MAX for none. ret_parts[n_parts] are
+ * closed by the caller. */
+enum status ranking_split(const struct ranking *parent, const uint32_t *part, size_t n_parts, struct ranking *ret_parts,
+                          struct error *e);
 void ranking_close(struct ranking *r); /* NULL-safe content; zeroes *r */
 
 /* The end of the run of equal scores that begins at first. */

@@ -242,6 +242,8 @@ enum status model_finish(struct report_model *m, enum model_extent extent, struc
         s = measure_policies(m, e);
     if (s == STATUS_OK && extent == MODEL_WHOLE)
         s = groups_make(m, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = calibration_make(m, e);
     if (s == STATUS_OK)
         findings_make(m);
     return s;
@@ -253,5 +255,8 @@ void model_clear(struct report_model *m)
     ranking_close(&m->ranking);
     free(m->splits);
     free(m->families);
+    free(m->groups);
+    free(m->codecs);
+    free(m->resolutions);
     *m = (struct report_model){0};
 }

@@ -8,10 +8,12 @@
 #include <stdatomic.h>
 
 #include "coordinator/evaluate/metrics.h"
+#include "coordinator/report/clusters.h"
 #include "coordinator/report/report.h"
 
 enum {
     MODEL_MAX_GROUPS = 100, /* of splits and of families that get a row of their own */
+    MODEL_MAX_CODECS = 32,  /* that get a row of their own */
     MODEL_MAX_FINDINGS = 16,
     MODEL_BINS = 20, /* of the score distribution */
     MODEL_TOP = 20,  /* most suspicious videos, largest errors */
@@ -25,7 +27,7 @@ struct tally {
     size_t by_outcome[OUTCOME_COUNT]; /* add up to n */
 };
 
-/* The videos of one split or one family. */
+/* The videos of one split, family, group, codec or size of picture. */
 struct group {
     const char *name; /* "" = none stated */
     bool is_rest;     /* all groups beyond MODEL_MAX_GROUPS, together; name is "" */
@@ -56,6 +58,16 @@ struct dependence {
 
 enum { DEPENDENCE_ORIGINAL, DEPENDENCE_IDENTITY, DEPENDENCE_GROUP, DEPENDENCE_COUNT };
 
+/* A temperature that was fitted on one split, and what it does on the other videos. */
+struct calibration {
+    const char *why_not;              /* NULL: it could be done */
+    const char *fitted_on, *shown_on; /* names of splits; shown_on "": all videos of other splits */
+    size_t n_fitted;
+    double temperature;
+    bool is_at_bound;             /* no temperature helps; metrics.h */
+    struct metrics before, after; /* of the videos that it is shown on */
+};
+
 struct histogram {
     size_t of_label[3][MODEL_BINS]; /* by enum label; the last bin holds 1 */
 };
@@ -70,8 +82,10 @@ struct report_model {
     struct metrics video, clip;
     struct dependence dependences[DEPENDENCE_COUNT];
     struct policy policies[POLICY_COUNT];
-    struct group *splits, *families;
-    size_t n_splits, n_families;
+    struct group *splits, *families, *groups, *codecs, *resolutions;
+    size_t n_splits, n_families, n_groups, n_codecs, n_resolutions;
+    char codec_names[MODEL_MAX_CODECS][32];
+    struct calibration calibration;
     struct finding findings[MODEL_MAX_FINDINGS];
     size_t n_findings;
     struct histogram histogram;
@@ -101,18 +115,15 @@ const char *alike_original(const struct manifest_entry *entry);
 const char *alike_identity(const struct manifest_entry *entry);
 const char *alike_group(const struct manifest_entry *entry);
 
-/* groups.c: the manifest's entries by split and by family, in byte order of name. */
+/* groups.c: the manifest's entries by split, family, group and codec, in byte order of name, and by size of picture. */
 enum status groups_make(struct report_model *m, struct error *e);
 const struct metrics_settings *groups_settings(void);
 
+/* calibration.c */
+enum status calibration_make(struct report_model *m, struct error *e);
+
 /* findings.c: what a reader must know before believing the figures. */
 void findings_make(struct report_model *m);
-
-/* clusters.c: cluster[i] for each entry of the manifest: the index of one entry that stands for all that
- * depend on each other. *ret_any: some entry states an original, an identity, a group. */
-enum status clusters_by_original(const struct manifest *m, uint32_t *cluster, bool *ret_any, struct error *e);
-enum status clusters_by_identity(const struct manifest *m, uint32_t *cluster, bool *ret_any, struct error *e);
-enum status clusters_by_group(const struct manifest *m, uint32_t *cluster, bool *ret_any, struct error *e);
 
 /* The writers; path is the final one. */
 enum status scores_csv_write(const struct report_model *m, const char *path, struct error *e);

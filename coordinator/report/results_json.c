@@ -57,37 +57,27 @@ static void append_interval(struct text *t, const char *name, const struct inter
 
 static void append_metrics(struct text *t, const struct metrics *v)
 {
-    const struct {
-        const char *name;
-        const struct measure *measure;
-    } measures[] = {
-        {"auc", &v->auc},
-        {"average_precision", &v->average_precision},
-        {"eer", &v->eer},
-        {"tpr_at_fpr_0.01", &v->tpr_at_fpr_1e2},
-        {"tpr_at_fpr_0.001", &v->tpr_at_fpr_1e3},
-        {"log_loss", &v->log_loss},
-        {"brier", &v->brier},
-        {"ece_15", &v->ece},
-        {"accuracy_at_0.5", &v->accuracy},
-    };
-    size_t n_undefined = 0;
+    size_t n_written = 0;
 
     append_size(t, "n", v->n);
     text_append(t, ",", 1);
     append_size(t, "n_real", v->n_real);
     text_append(t, ",", 1);
     append_size(t, "n_fake", v->n_fake);
-    for (size_t k = 0; k < sizeof(measures) / sizeof(measures[0]); k++) {
-        text_append_format(t, ",\"%s\":", measures[k].name);
-        append_number(t, measures[k].measure->undefined ? NAN : measures[k].measure->value);
+    for (int k = 0; k < FIGURE_COUNT; k++) {
+        const struct measure *measure = metrics_figure(v, (enum figure_id)k);
+
+        text_append_format(t, ",\"%s\":", figure_name((enum figure_id)k));
+        append_number(t, measure->undefined ? NAN : measure->value);
     }
     text_append_string(t, ",\"undefined\":{");
-    for (size_t k = 0; k < sizeof(measures) / sizeof(measures[0]); k++) {
-        if (!measures[k].measure->undefined)
+    for (int k = 0; k < FIGURE_COUNT; k++) {
+        const struct measure *measure = metrics_figure(v, (enum figure_id)k);
+
+        if (!measure->undefined)
             continue;
-        text_append_string(t, n_undefined++ > 0 ? "," : "");
-        append_string(t, measures[k].name, undefined_reason(measures[k].measure->undefined));
+        text_append_string(t, n_written++ > 0 ? "," : "");
+        append_string(t, figure_name((enum figure_id)k), undefined_reason(measure->undefined));
     }
     text_append(t, "}", 1);
     if (v->n > 0) {
@@ -99,11 +89,28 @@ static void append_metrics(struct text *t, const struct metrics *v)
     }
 }
 
+/* Of every figure but the AUC, which has its own; none for figures that are undefined themselves. */
+static void append_intervals(struct text *t, const struct metrics *v)
+{
+    size_t n_written = 0;
+
+    text_append_string(t, ",\"bootstrap_95\":{");
+    for (int k = 0; k < FIGURE_COUNT; k++) {
+        if (k == FIGURE_AUC || metrics_figure(v, (enum figure_id)k)->undefined)
+            continue;
+        text_append_string(t, n_written++ > 0 ? "," : "");
+        append_interval(t, figure_name((enum figure_id)k), &v->intervals[k]);
+    }
+    text_append(t, "}", 1);
+}
+
 static void append_tally(struct text *t, const struct tally *tally)
 {
     append_size(t, "n", tally->n);
     text_append_format(t, ",\"n_decided\":%zu,\"n_scored\":%zu,", tally->n_decided, tally->n_scored);
     append_share(t, "scored_share", tally->n_scored, tally->n);
+    text_append(t, ",", 1);
+    append_share(t, "trr", tally->n_real_scored + tally->n_fake_scored, tally->n_real + tally->n_fake);
     text_append_format(t,
                        ",\"n_real\":%zu,\"n_fake\":%zu,\"n_unlabelled\":%zu,\"n_real_scored\":%zu,"
                        "\"n_fake_scored\":%zu",
@@ -139,6 +146,7 @@ static void append_groups(struct text *t, const char *key, const struct group *g
         append_interval(t, "auc_delong_95", &g->metrics.auc_delong);
         text_append(t, ",", 1);
         append_interval(t, "auc_bootstrap_95", &g->metrics.auc_bootstrap);
+        append_intervals(t, &g->metrics);
         text_append_string(t, "}}");
     }
     text_append(t, "]", 1);
@@ -161,12 +169,44 @@ static void append_levels(struct text *t, const struct report_model *m)
         text_append(t, ",", 1);
         append_interval(t, name, &m->dependences[k].auc);
     }
+    append_intervals(t, &m->video);
     /* No DeLong here: clips of one video are not independent. */
     text_append_string(t, "},\n\"clip\":{");
     append_metrics(t, &m->clip);
     text_append(t, ",", 1);
     append_interval(t, "auc_bootstrap_by_video_95", &m->clip.auc_bootstrap);
-    text_append_string(t, "},\n\"baselines\":{\"constant_0.5_log_loss\":0.6931471805599453}");
+    append_intervals(t, &m->clip);
+    text_append_string(t, "},\n\"frame\":{");
+    append_string(t, "undefined",
+                  "a run records scores of clips and of videos, not of single frames; with one frame a "
+                  "clip, clip figures are frame figures");
+    text_append_format(t, "},\n\"log_loss_epsilon\":%g", metrics_defaults.log_loss_epsilon);
+    text_append_string(t, ",\n\"baselines\":{\"constant_0.5_log_loss\":0.6931471805599453,"
+                          "\"constant_0.5_brier\":0.25,\"constant_0.5_auc\":0.5}");
+}
+
+static void append_calibration(struct text *t, const struct report_model *m)
+{
+    const struct calibration *c = &m->calibration;
+
+    text_append_string(t, ",\n\"calibration\":{");
+    if (c->why_not) {
+        append_string(t, "undefined", c->why_not);
+    } else {
+        append_string(t, "fitted_on", c->fitted_on);
+        text_append_format(t, ",\"n_fitted\":%zu,", c->n_fitted);
+        append_string(t, "shown_on", c->shown_on[0] != '\0' ? c->shown_on : "all other splits");
+        text_append_string(t, ",\"temperature\":");
+        append_number(t, c->temperature);
+        text_append_format(t, ",\"at_bound\":%s,\n\"before\":{", c->is_at_bound ? "true" : "false");
+        append_metrics(t, &c->before);
+        append_intervals(t, &c->before);
+        text_append_string(t, "},\n\"after\":{");
+        append_metrics(t, &c->after);
+        append_intervals(t, &c->after);
+        text_append(t, "}", 1);
+    }
+    text_append(t, "}", 1);
 }
 
 static void append_policies(struct text *t, const struct report_model *m)
@@ -273,6 +313,10 @@ enum status results_json_write(const struct report_model *m, const char *path, s
     append_levels(&t, m);
     append_groups(&t, "splits", m->splits, m->n_splits);
     append_groups(&t, "families", m->families, m->n_families);
+    append_groups(&t, "groups", m->groups, m->n_groups);
+    append_groups(&t, "codecs", m->codecs, m->n_codecs);
+    append_groups(&t, "resolutions", m->resolutions, m->n_resolutions);
+    append_calibration(&t, m);
     append_policies(&t, m);
     append_findings(&t, m);
     append_unscored(&t, m);
