@@ -20,6 +20,7 @@ static const struct command {
     {"run", "score a corpus, alone or under mpirun; resumes by itself", main_run},
     {"status", "how far a run is", main_status},
     {"report", "write a run's report again", main_report},
+    {"audit", "find leaks, duplicates, shortcuts and broken files in a run's corpus", main_audit},
     {"compare", "two runs over the same videos, beside each other", main_compare},
     {"eval", "rank submissions to a leaderboard, and check them", main_eval},
     {"submit", "hand a run in to Slurm", main_submit},
@@ -33,10 +34,10 @@ static void print_help(FILE *out)
           out);
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].purpose);
-    fputs(
-        "\n`fakesift COMMAND --help` lists a command's options.\n"
-        "Exit codes: 0 done, 1 usage, 2 failed, 3 done with unscored videos (--strict), 75 stopped early, resumable.\n",
-        out);
+    fputs("\n`fakesift COMMAND --help` lists a command's options.\n"
+          "Exit codes: 0 done, 1 usage, 2 failed, 3 done with unscored videos (--strict) or findings (audit "
+          "--fail-on), 75 stopped early, resumable.\n",
+          out);
 }
 
 void main_parse(const struct argp *argp, int argc, char **argv, void *context)

@@ -11,7 +11,7 @@ enum exit_code {
     EXIT_DONE = 0,
     EXIT_USAGE = 1,
     EXIT_FAILED = 2,
-    EXIT_UNSCORED = 3,   /* --strict: done, but some videos have no score */
+    EXIT_UNSCORED = 3,   /* --strict: done, but some videos have no score; audit --fail-on: done, and there is such a finding */
     EXIT_RESUMABLE = 75, /* stopped early; the same command goes on */
 };
 
@@ -19,6 +19,7 @@ int main_run(int argc, char **argv);
 int main_scan(int argc, char **argv);
 int main_status(int argc, char **argv);
 int main_report(int argc, char **argv);
+int main_audit(int argc, char **argv);
 int main_compare(int argc, char **argv);
 int main_eval(int argc, char **argv);
 int main_submit(int argc, char **argv);

@@ -19,7 +19,7 @@ static bool wins(enum outcome challenger, enum outcome holder)
     return a != b ? a : challenger < holder;
 }
 
-static bool is_of(const struct result *r, const struct manifest_entry *entry)
+bool reduce_is_of(const struct result *r, const struct manifest_entry *entry)
 {
     if (r->content && entry->content[0] != '\0')
         return strcmp(r->content, entry->content) == 0;
@@ -60,7 +60,7 @@ static enum status settle(struct sink *sink, struct result *r, uint64_t hash, st
     bool kept;
     enum status s;
 
-    if (!entry || !is_of(r, entry)) {
+    if (!entry || !reduce_is_of(r, entry)) {
         x->n_foreign++;
         return STATUS_OK;
     }

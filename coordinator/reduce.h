@@ -9,6 +9,7 @@
 #ifndef FAKESIFT_COORDINATOR_REDUCE_H
 #define FAKESIFT_COORDINATOR_REDUCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,5 +36,7 @@ struct reduction {
 enum status reduce(const char *journal_folder, const char fingerprint[SHA256_HEX_BYTES], const struct manifest *m,
                    struct reduction *ret_r, struct error *e);
 void reduction_clear(struct reduction *r);
+/* Whether a record with the entry's path is of the entry's file. */
+bool reduce_is_of(const struct result *r, const struct manifest_entry *entry);
 
 #endif

@@ -711,6 +711,11 @@ void decoder_close(struct decoder **d)
     *d = NULL;
 }
 
+void decoder_extras(const struct decoder *d, struct stream_extras *ret_x)
+{
+    media_extras(&d->media, ret_x);
+}
+
 const struct video_facts *decoder_facts(const struct decoder *d)
 {
     return &d->facts;

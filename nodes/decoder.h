@@ -45,6 +45,8 @@ enum status decoder_open(int fd, const struct decoder_settings *settings, struct
 void decoder_close(struct decoder **d); /* NULL-safe; sets *d = NULL */
 
 const struct video_facts *decoder_facts(const struct decoder *d);
+/* What the container says beyond them. */
+void decoder_extras(const struct decoder *d, struct stream_extras *ret_x);
 
 /* The first frame whose time is at or after wanted_us (less a microsecond for rounding). Times may go back: the last
  * frame, and those that decoder_keep asks for, are there at once, others are decoded anew. Seeks when a later key frame

@@ -64,6 +64,9 @@ void media_close(struct media *m); /* accepts a zeroed one; zeroes it */
  * afterwards. 0: no packet with a time. */
 int64_t media_scan_duration(struct media *m);
 
+/* What the container says beyond the facts; nodes/probe_extras.c. */
+void media_extras(const struct media *m, struct stream_extras *ret_x);
+
 /* The frame rate, 25/1 where the stream states none. */
 void media_frame_rate(const struct media *m, int *ret_num, int *ret_den);
 

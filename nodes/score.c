@@ -9,6 +9,7 @@
 #include "nodes/decoder.h"
 #include "nodes/face_follow.h"
 #include "nodes/faces.h"
+#include "nodes/fingerprint.h"
 #include "nodes/inference.h"
 #include "nodes/landmarks.h"
 #include "nodes/sampler.h"
@@ -43,6 +44,7 @@ struct scorer {
     struct finds_settings keeps;
     size_t patch_bytes;
     double clip_s, face_s;
+    struct fingerprinter *fingerprinter;
     struct slot slots[MAX_ALIVE];
 };
 
@@ -52,6 +54,7 @@ struct work {
     struct result *result;
     struct lane_notes *notes;
     uint32_t clip;
+    uint32_t n_planned; /* frames of the whole video's plan */
     size_t room_clips;
     unsigned clip_frames;    /* of the current clip, read so far */
     unsigned at;             /* of them, the one whose patches are taken */
@@ -81,6 +84,10 @@ enum status scorer_open(const struct detector *detector, struct scorer **ret_s, 
         return error_no_memory(e);
     x->card = card;
     x->patch_bytes = (size_t)card->crop.width_px * card->crop.height_px * 3;
+    if (fingerprinter_open(&x->fingerprinter) != STATUS_OK) {
+        scorer_close(&x);
+        return error_no_memory(e);
+    }
     s = inference_open(detector, &x->inference, e);
     if (s == STATUS_OK && detector->face_card)
         s = face_finder_open(detector->face_card, (const struct network *const *)detector->face_networks, &card->face,
@@ -115,6 +122,7 @@ void scorer_close(struct scorer **s)
     finds_clear(&x->finds);
     face_finder_close(&x->finder);
     inference_close(&x->inference);
+    fingerprinter_close(&x->fingerprinter);
     for (size_t i = 0; i < MAX_ALIVE; i++)
         free(x->slots[i].patches);
     free(x);
@@ -344,6 +352,8 @@ static enum status read_clip(struct work *w, struct decoder *decoder, const int6
         }
         last_us = frame.pts_us;
         r->n_frames_decoded++;
+        if (fingerprint_wants(w->clip * n_wanted + i, w->n_planned))
+            fingerprinter_take(w->scorer->fingerprinter, &frame.image, frame.pts_us, r);
         s = w->scorer->follower ? take_faces(w, &frame, e) : take_whole(w, &frame, e);
         w->clip_frames++;
     }
@@ -411,6 +421,8 @@ static enum status run_clips(struct work *w, struct decoder *decoder, struct err
         return st;
     segment_range(plan.n_clips, g->index, g->count, &g->first_clip, &g->n_clips);
     w->result->n_frames_wanted = g->n_clips * plan.n_frames;
+    w->n_planned = plan.n_clips * plan.n_frames;
+    fingerprinter_begin(w->scorer->fingerprinter);
     g->clip_frames = calloc(g->n_clips + 1, sizeof(*g->clip_frames));
     if (!g->clip_frames)
         st = error_no_memory(e);
@@ -444,6 +456,7 @@ static enum status score_video(struct work *w, int fd, const struct window *wind
         return STATUS_OK;
     }
     r->facts = *decoder_facts(decoder);
+    decoder_extras(decoder, &r->extras);
     s = run_clips(w, decoder, e);
     if (s == STATUS_OK)
         s = segment_conclude(r, w->segment, decoder_error_count(decoder), decoder_last_words(decoder), e);

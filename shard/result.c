@@ -20,6 +20,20 @@ bool video_facts_valid(const struct video_facts *f)
            (f->fps_num == 0 || f->fps_den > 0) && f->duration_us >= 0 && f->n_frames >= 0 && f->bit_rate_bps >= 0;
 }
 
+bool picture_prints_valid(const struct picture_print *prints, size_t n)
+{
+    if (n > RESULT_MAX_PRINTS)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const struct picture_print *p = &prints[i];
+
+        if (p->quality > PRINT_MAX_QUALITY || p->brightness > 255 || p->black_percent > 100 ||
+            p->sharpness > UINT16_MAX || p->change > UINT16_MAX + 1u || (i > 0 && p->pts_us <= p[-1].pts_us))
+            return false;
+    }
+    return true;
+}
+
 void result_clear(struct result *r)
 {
     free(r->path);

@@ -16,6 +16,9 @@
 enum {
     RESULT_MESSAGE_BYTES = 256,
     RESULT_MAX_CLIPS = 4096, /* clip scores in one result, over all tracks */
+    RESULT_MAX_PRINTS = 8,
+    PRINT_HASH_WORDS = 4,
+    PRINT_MAX_QUALITY = 100,
 };
 
 /* Facts of the chosen video stream, as the container and the decoder state them. 0 or "" where unknown. */
@@ -47,6 +50,28 @@ struct clip_score {
     uint32_t source;          /* in a lane: how many clip scores were found before it; neither sent nor kept */
 };
 
+/* What the container says beyond video_facts; kept in journals, for audits alone. 0 or "" where unknown. */
+struct stream_extras {
+    char audio_codec[16]; /* of the first audio stream, libavcodec's name */
+    uint32_t audio_rate_hz;
+    int64_t audio_start_us;              /* its first time stamp less the video's; 0 without audio */
+    uint32_t base_fps_num, base_fps_den; /* the rate that all time stamps fit, libavformat's r_frame_rate */
+};
+
+/* What audits compare and measure of one decoded frame; nodes/fingerprint.h says how. */
+struct picture_print {
+    int64_t pts_us;
+    uint64_t hash[PRINT_HASH_WORDS]; /* bit k of the 256 is bit k % 64 of word k / 64 */
+    uint32_t quality;                /* 0..PRINT_MAX_QUALITY: how much there is to compare */
+    uint32_t brightness;             /* mean luma, 0..255 */
+    uint32_t black_percent;          /* of the picture, 0..100 */
+    uint32_t sharpness;              /* variance of the Laplacian at 256 pixels along the longer side, at most 65535 */
+    uint32_t
+        change; /* since the print before it, mean difference in 1/256 of a level, + 1; 0: the record has none before */
+};
+
+bool picture_prints_valid(const struct picture_print *prints, size_t n);
+
 struct segment; /* shard/segment.h */
 
 struct result {
@@ -67,6 +92,10 @@ struct result {
     size_t n_clips;
     /* Owned; NULL: the result is of the whole video. Else of a part: its clips' tracks are numbered within their clip. */
     struct segment *segment;
+    struct stream_extras extras;
+    /* Of up to eight frames spread over the video, ascending by time; a part has those of the whole that fall into it. */
+    struct picture_print prints[RESULT_MAX_PRINTS];
+    uint32_t n_prints;
 
     /* Timings. */
     uint32_t attempt; /* 1-based */

@@ -358,6 +358,9 @@ static bool result_ok(const struct result *r)
         return false;
     if (r->segment && !segment_valid(r))
         return false;
+    if (!picture_prints_valid(r->prints, r->n_prints) ||
+        !memchr(r->extras.audio_codec, '\0', sizeof(r->extras.audio_codec)))
+        return false;
     return content_ok(r->content) && memchr(r->message, '\0', sizeof(r->message)) && video_facts_valid(&r->facts) &&
            clips_ok(r);
 }
@@ -409,6 +412,8 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
     enum status s;
     Fakesift__Wire__Result w = FAKESIFT__WIRE__RESULT__INIT;
     Fakesift__Wire__Facts facts = FAKESIFT__WIRE__FACTS__INIT;
+    Fakesift__Wire__Prints prints = FAKESIFT__WIRE__PRINTS__INIT;
+    struct wire_prints columns;
     void *block = NULL;
 
     if (!result_ok(r))
@@ -425,6 +430,8 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
         SET(&facts, offset_bytes, r->offset_bytes);
     if (r->content)
         SET(&facts, content, bytes_of(r->content, CONTENT_BYTES));
+    wire_prints_fill(r, &columns, &prints);
+    facts.prints = &prints;
     w.facts = &facts;
     SET(&w, n_frames_wanted, r->n_frames_wanted);
     SET(&w, n_frames_decoded, r->n_frames_decoded);
@@ -464,6 +471,8 @@ static enum status result_take(const Fakesift__Wire__Result *w, struct result *r
         if (!r->content)
             return STATUS_NO_MEMORY;
     }
+    if (w->facts->prints && wire_prints_take(w->facts->prints, r) != STATUS_OK)
+        return STATUS_CORRUPT;
     for (char *p = r->message; *p != '\0'; p++) {
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             *p = ' ';

@@ -19,4 +19,19 @@ void wire_segment_free(struct Fakesift__Wire__Result *result);
 /* *ret_s is the caller's to segment_free. Sizes are checked here, the rest by segment_valid. */
 enum status wire_segment_take(const struct Fakesift__Wire__Segment *w, struct segment **ret_s);
 
+struct Fakesift__Wire__Prints;
+
+/* The columns of a result's prints, on the packer's stack. */
+struct wire_prints {
+    int64_t pts_us[RESULT_MAX_PRINTS];
+    uint8_t hashes[RESULT_MAX_PRINTS * PRINT_HASH_WORDS * 8];
+    uint32_t quality[RESULT_MAX_PRINTS], brightness[RESULT_MAX_PRINTS], black_percent[RESULT_MAX_PRINTS];
+    uint32_t sharpness[RESULT_MAX_PRINTS], change[RESULT_MAX_PRINTS];
+};
+
+/* w points into r and columns afterwards. */
+void wire_prints_fill(const struct result *r, struct wire_prints *columns, struct Fakesift__Wire__Prints *w);
+/* Sizes are checked here, the rest by picture_prints_valid. */
+enum status wire_prints_take(const struct Fakesift__Wire__Prints *w, struct result *r);
+
 #endif
