@@ -20,6 +20,7 @@ static const struct command {
     {"run", "score a corpus, alone or under mpirun; resumes by itself", main_run},
     {"status", "how far a run is", main_status},
     {"report", "write a run's report again", main_report},
+    {"explain", "what a run saw of one video", main_explain},
     {"submit", "hand a run in to Slurm", main_submit},
     {"models", "list, fetch and inspect detectors and networks", main_models},
 };

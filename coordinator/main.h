@@ -19,6 +19,7 @@ int main_run(int argc, char **argv);
 int main_scan(int argc, char **argv);
 int main_status(int argc, char **argv);
 int main_report(int argc, char **argv);
+int main_explain(int argc, char **argv);
 int main_submit(int argc, char **argv);
 int main_models(int argc, char **argv);
 int main_bench(int argc, char **argv); /* models bench */

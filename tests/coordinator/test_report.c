@@ -222,7 +222,7 @@ Test(report, nothing_scored_is_said_and_not_nan)
     text = summary(&run);
     cr_expect(strstr(text, "5 of 5 videos decided, 0 scored (coverage 0.0 %)"), "%s", text);
     free(text);
-    text = slurp(&run, "report.html");
+    text = slurp_page(&run);
     cr_expect(!strstr(text, "nan"), "NaN on the page");
     free(text);
     run_close(&run);
@@ -262,7 +262,7 @@ Test(report, a_run_that_is_not_complete_says_how_many_are_open)
     cr_expect(strstr(text, "1 of 5 videos decided"), "%s", text);
     cr_expect(strstr(text, "4 not yet decided"), "%s", text);
     free(text);
-    text = slurp(&run, "report.html");
+    text = slurp_page(&run);
     cr_expect(strstr(text, "4 of 5 videos are not yet decided"));
     free(text);
     run_close(&run);
