@@ -72,11 +72,14 @@ static inline char *slurp(const struct run *run, const char *name)
 /* report.html without the charts' library, which is other people's code. */
 static inline char *slurp_page(const struct run *run)
 {
-    static const char begin[] = "<script id=\"charts\">", end[] = "</script>";
-    char *page = slurp(run, "report.html"), *first = strstr(page, begin), *last = first ? strstr(first, end) : NULL;
+    char *page = slurp(run, "report.html");
+    size_t len = strlen(page), from = 0, to;
 
-    if (last)
-        memmove(first, last + sizeof(end) - 1, strlen(last + sizeof(end) - 1) + 1);
+    while (from < len && strncmp(page + from, "<script id=\"charts\">", 20) != 0)
+        from++;
+    for (to = from; to < len && strncmp(page + to, "</script>", 9) != 0;)
+        to++;
+    memmove(page + from, page + to, len - to + 1);
     return page;
 }
 

@@ -72,6 +72,12 @@ Test(report, cells_that_a_spreadsheet_would_run_are_defused)
         {"\tx", "\"'\tx\","},
         {"\rx", "\"'\rx\","},
         {"'x", "\"''x\","},
+        {"\nx", "\"'\nx\","},
+        {"\xef\xbc\x9d"
+         "1",
+         "\"'\xef\xbc\x9d"
+         "1\","},
+        {"\xef\xbc\xa1.mp4", "\xef\xbc\xa1.mp4,"}, /* a full-width A */
         {"a,\"b\"\n=c", "\"a,\"\"b\"\"\n=c\","},
         {"\xff\xfe.mp4", "\xff\xfe.mp4,"},
         {"a=b", "a=b,"},

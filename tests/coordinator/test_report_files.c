@@ -166,6 +166,9 @@ Test(report_files, sqlite_holds_every_video_and_clip)
     run.results[0].n_clips = 2;
     run.results[0].clips[1] =
         (struct clip_score){.track = 1, .clip = 3, .start_us = -5, .end_us = 7, .n_frames = 9, .p_fake = 0.25};
+    run.results[0].wall_us = 1500000;
+    run.results[1].wall_us = 2500000;
+    run.results[1].network_us = 250000;
     write_all(&run);
     write_all(&run); /* over the first */
     expect_answer(&run, "PRAGMA integrity_check", "ok\n");
@@ -175,6 +178,16 @@ Test(report_files, sqlite_holds_every_video_and_clip)
     expect_answer(&run, "SELECT * FROM clip", "0|0|0|0|0|0|0.0\n0|1|3|-5|7|9|0.25\n");
     expect_answer(&run, "SELECT path, is_right FROM judged", "a.mp4|1\nb.mp4|1\nc.mp4|1\n");
     expect_answer(&run, "SELECT value FROM run WHERE key = 'n_scored'", "4\n");
+    expect_answer(&run, "SELECT * FROM track", "0|0|1|0|0|0.0|0.0|0.0|0\n0|1|1|-5|7|0.25|0.25|0.25|0\n");
+    expect_answer(&run, "SELECT outcome, n, share, n_real, n_fake FROM outcome",
+                  "no_face|1|0.2|0|1\npartial_decode|1|0.2|0|1\nscored|3|0.6|2|0\n");
+    expect_answer(&run, "SELECT sum(n), sum(n_scored), sum(n_called_fake) FROM by_family", "5|4|2\n");
+    expect_answer(&run, "SELECT sum(n), sum(n_scored), sum(n_called_fake) FROM by_split", "5|4|2\n");
+    expect_answer(&run, "SELECT sum(n), sum(n_scored), sum(n_called_fake) FROM by_stream", "5|4|2\n");
+    expect_answer(&run, "SELECT path, outcome, message FROM unscored", "d.mp4|no_face|no face in 16 frames\n");
+    expect_answer(&run, "SELECT count(*) FROM wrong", "0\n");
+    expect_answer(&run, "SELECT fake_path, real_path, is_ordered FROM pair", "c.mp4|a.mp4|1\n");
+    expect_answer(&run, "SELECT path, wall_s, network_s FROM slowest", "b.mp4|2.5|0.25\na.mp4|1.5|0.0\n");
     expect_answer(&run, "SELECT value FROM run WHERE key = 'protocol'", "{\"sampling\":\"uniform\"}\n");
     run_close(&run);
 }
