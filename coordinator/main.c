@@ -23,6 +23,7 @@ static const struct command {
     {"audit", "find leaks, duplicates, shortcuts and broken files in a run's corpus", main_audit},
     {"compare", "two runs over the same videos, beside each other", main_compare},
     {"eval", "rank submissions to a leaderboard, and check them", main_eval},
+    {"explain", "what a run saw of one video", main_explain},
     {"submit", "hand a run in to Slurm", main_submit},
     {"models", "list, fetch and inspect detectors and networks", main_models},
 };

@@ -22,6 +22,7 @@ int main_report(int argc, char **argv);
 int main_audit(int argc, char **argv);
 int main_compare(int argc, char **argv);
 int main_eval(int argc, char **argv);
+int main_explain(int argc, char **argv);
 int main_submit(int argc, char **argv);
 int main_models(int argc, char **argv);
 int main_bench(int argc, char **argv); /* models bench */

@@ -8,18 +8,6 @@
 #include "coordinator/report/embedded.h"
 #include "shard/file.h"
 
-void page_count(struct text *t, size_t n)
-{
-    char digits[24];
-    int len = snprintf(digits, sizeof(digits), "%zu", n);
-
-    for (int k = 0; k < len; k++) {
-        if (k > 0 && (len - k) % 3 == 0)
-            text_append(t, ",", 1);
-        text_append(t, &digits[k], 1);
-    }
-}
-
 void page_range(struct text *t, const struct interval *i)
 {
     if (i->undefined)
@@ -49,62 +37,19 @@ const struct interval *page_widest(const struct report_model *m, const char **re
     return widest;
 }
 
-/* The Content-Security-Policy source of an inline element: nothing else runs, should an escape ever fail. */
-static enum status append_source(struct text *t, const char *data, size_t len_bytes, struct error *e)
-{
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char hex[SHA256_HEX_BYTES];
-    uint8_t bytes[SHA256_BYTES + 1] = {0}; /* padded to a multiple of three */
-    struct hasher *h = hasher_open();
-
-    if (!h)
-        return error_no_memory(e);
-    hasher_update(h, data, len_bytes);
-    hasher_finish(h, hex);
-    hasher_close(&h);
-    for (int k = 0; k < SHA256_BYTES; k++) {
-        unsigned byte = 0;
-
-        sscanf(hex + 2 * k, "%2x", &byte);
-        bytes[k] = (uint8_t)byte;
-    }
-    text_append_string(t, "'sha256-");
-    for (int k = 0; k < SHA256_BYTES; k += 3) {
-        uint32_t three = (uint32_t)bytes[k] << 16 | (uint32_t)bytes[k + 1] << 8 | bytes[k + 2];
-
-        for (int shift = 18; shift >= 0; shift -= 6)
-            text_append(t, k + 3 > SHA256_BYTES && shift == 0 ? "=" : &alphabet[three >> shift & 63], 1);
-    }
-    text_append(t, "'", 1);
-    return STATUS_OK;
-}
-
-static enum status policy(struct text *t, const struct report_model *m, struct error *e)
-{
-    enum status s;
-
-    (void)m;
-    text_append_string(t, "default-src 'none'; base-uri 'none'; form-action 'none'; style-src ");
-    s = append_source(t, page_css, page_css_len_bytes, e);
-    text_append_string(t, "; script-src ");
-    return s == STATUS_OK ? append_source(t, page_js, page_js_len_bytes, e) : s;
-}
-
 static void title(struct text *t, const struct report_model *m)
 {
     text_append_string(t, "fakesift: ");
     text_append_html(t, m->in->detector_name ? m->in->detector_name : "");
     text_append_string(t, " on ");
-    page_count(t, m->n);
-    text_append_string(t, " videos");
+    page_n(t, m->n, "video");
 }
 
 static void headline(struct text *t, const struct report_model *m)
 {
     page_count(t, m->tally.n_scored);
     text_append_string(t, " of ");
-    page_count(t, m->n);
-    text_append_string(t, m->n == 1 ? " video" : " videos");
+    page_n(t, m->n, "video");
     text_append_string(t, m->tally.n_decided < m->n ? " scored so far by " : " scored by ");
     text_append_html(t, m->in->detector_name && m->in->detector_name[0] ? m->in->detector_name : "a detector");
 }
@@ -128,7 +73,7 @@ static void lede(struct text *t, const struct report_model *m)
     page_count(t, v->n_real);
     text_append_string(t, " real and ");
     page_count(t, v->n_fake);
-    text_append_string(t, " fake videos.");
+    text_append_string(t, v->n_fake == 1 ? " fake video." : " fake videos.");
 }
 
 static void worth(struct text *t, const struct report_model *m)
@@ -160,8 +105,8 @@ static void coverage_tile(struct text *t, const struct report_model *m)
     text_append_string(t, "<p>");
     page_count(t, m->tally.n_scored);
     text_append_string(t, " of ");
-    page_count(t, m->n);
-    text_append_string(t, " videos have a score</p></div>");
+    page_n(t, m->n, "video");
+    text_append_string(t, m->n == 1 ? " has a score</p></div>" : " have a score</p></div>");
 }
 
 /* From is a bin's edge. */
@@ -177,8 +122,8 @@ static void score_tile(struct text *t, const struct report_model *m, int from_bi
                        (double)from_bin / MODEL_BINS);
     page_count(t, n);
     text_append_string(t, "</p><p>of ");
-    page_count(t, m->tally.n_scored);
-    text_append_string(t, " scored videos</p></div>");
+    page_n(t, m->tally.n_scored, "scored video");
+    text_append_string(t, "</p></div>");
 }
 
 static void tiles(struct text *t, const struct report_model *m)
@@ -195,7 +140,6 @@ static void tiles(struct text *t, const struct report_model *m)
     }
     tile_open(t, "AUC", &v->auc, 3);
     if (!v->auc.undefined) {
-        page_whisker(t, &v->auc, i);
         if (i->undefined)
             text_append_format(t, "<p>no interval: %s</p>", undefined_reason(i->undefined));
         else
@@ -214,14 +158,14 @@ static void tiles(struct text *t, const struct report_model *m)
     if (v->n_fake > 0) {
         page_count(t, v->n_fake_called_fake);
         text_append_string(t, " of ");
-        page_count(t, v->n_fake);
-        text_append_string(t, v->n_real > 0 ? " fakes caught, " : " fakes caught");
+        page_n(t, v->n_fake, "fake");
+        text_append_string(t, v->n_real > 0 ? " caught, " : " caught");
     }
     if (v->n_real > 0) {
         page_count(t, v->n_real_called_fake);
         text_append_string(t, " of ");
-        page_count(t, v->n_real);
-        text_append_string(t, " reals accused");
+        page_n(t, v->n_real, "real");
+        text_append_string(t, " accused");
     }
     text_append_string(t, "</p>");
     text_append_string(t, "</div>");
@@ -229,8 +173,10 @@ static void tiles(struct text *t, const struct report_model *m)
 
 static void findings(struct text *t, const struct report_model *m)
 {
-    if (m->n_findings == 0)
+    if (m->n_findings == 0) {
+        text_append_string(t, "<p class=\"why\">None.</p>");
         return;
+    }
     text_append_string(t, "<ul class=\"findings\" aria-label=\"Findings\">");
     for (size_t k = 0; k < m->n_findings; k++) {
         const struct finding *f = &m->findings[k];
@@ -243,10 +189,51 @@ static void findings(struct text *t, const struct report_model *m)
     text_append_string(t, "</ul>");
 }
 
+static void no_charts(struct text *t, const struct report_model *m)
+{
+    (void)m;
+    if (!page_has_charts())
+        text_append_string(
+            t, "<p class=\"why\">This build of fakesift was made without its chart library, so the charts are left "
+               "out. The tables hold the same numbers.</p>");
+}
+
 static void charts(struct text *t, const struct report_model *m)
 {
-    page_histogram(t, m);
-    page_roc(t, m);
+    page_chart(t, m, CHART_SCORES);
+    if (m->tally.n_scored == 0)
+        text_append_string(t, "<p class=\"why\">No video has a score.</p>");
+}
+
+static void curves(struct text *t, const struct report_model *m)
+{
+    page_chart(t, m, CHART_ROC);
+    page_chart(t, m, CHART_DET);
+    page_chart(t, m, CHART_PR);
+    page_chart(t, m, CHART_RELIABILITY);
+}
+
+static void bands(struct text *t, const struct report_model *m)
+{
+    if (page_has_charts() && !m->video.auc.undefined)
+        text_append_string(
+            t, "<p class=\"about\">Bands are 95\xc2\xa0% point by point, from a Bayesian bootstrap that takes videos "
+               "as independent; where videos depend on each other, the truth is less sure. A band without width says "
+               "that nothing varied here, not that it is certain.</p>");
+}
+
+static void reliability(struct text *t, const struct report_model *m)
+{
+    if (m->video.ece.undefined)
+        return;
+    text_append_string(
+        t, "<details><summary>The reliability diagram's numbers</summary><div class=\"scroll\" tabindex=\"0\" "
+           "role=\"region\" aria-label=\"Reliability\"><table><thead><tr><th scope=\"col\" class=\"n\">P(fake)</th>"
+           "<th scope=\"col\" class=\"n\">Videos</th><th scope=\"col\" class=\"n\">Fakes</th><th scope=\"col\" "
+           "class=\"n\">Mean P(fake)</th><th scope=\"col\" class=\"n\">Share of fakes</th><th scope=\"col\" "
+           "class=\"n\">95\xc2\xa0%, Wilson</th></tr></thead><tbody>");
+    page_reliability_rows(t, m);
+    text_append_string(t, "</tbody></table></div></details>");
 }
 
 static void protocol(struct text *t, const struct report_model *m)
@@ -256,7 +243,7 @@ static void protocol(struct text *t, const struct report_model *m)
 
 static void environment(struct text *t, const struct report_model *m)
 {
-    page_json_table(t, m->in->execution_json, "Environment");
+    page_environment(t, m->in->execution_json);
 }
 
 static void reproduce(struct text *t, const struct report_model *m)
@@ -274,79 +261,62 @@ static void reproduce(struct text *t, const struct report_model *m)
                           "byte the same, whatever the number of machines.</p>");
 }
 
-static void css(struct text *t, const struct report_model *m)
+static enum status data(struct text *t, const struct report_model *m, struct error *e)
 {
-    (void)m;
-    text_append(t, page_css, page_css_len_bytes);
+    enum { CROPS_BYTES = 1 << 20 };
+    size_t first[PAGE_MAX_FIRST], n = page_first_indices(m, first);
+    enum status s;
+
+    text_append_string(t, "{");
+    s = page_chart_data(t, m, e);
+    text_append_string(t, ",");
+    if (s == STATUS_OK)
+        s = page_rows(t, m, e);
+    text_append_string(t, ",");
+    if (s == STATUS_OK)
+        s = page_crops(t, m->in, first, n, CROPS_BYTES, e);
+    text_append_string(t, "}");
+    return s;
 }
 
-static void js(struct text *t, const struct report_model *m)
-{
-    (void)m;
-    text_append(t, page_js, page_js_len_bytes);
-}
-
-static const struct {
-    const char *name;
-    void (*append)(struct text *, const struct report_model *);
-    enum status (*try_append)(struct text *, const struct report_model *, struct error *);
-} parts[] = {
-    {"policy", NULL, policy},
+static const struct page_part parts[] = {
     {"title", title, NULL},
-    {"css", css, NULL},
     {"headline", headline, NULL},
     {"lede", lede, NULL},
     {"worth", worth, NULL},
     {"tiles", tiles, NULL},
     {"findings", findings, NULL},
+    {"no_charts", no_charts, NULL},
     {"outcomes", page_outcomes, NULL},
     {"charts", charts, NULL},
+    {"curves", curves, NULL},
+    {"bands", bands, NULL},
+    {"reliability", reliability, NULL},
     {"figures", page_figures, NULL},
     {"groups", page_groups, NULL},
     {"policies", page_policies, NULL},
     {"first", page_first, NULL},
+    {"slowest", page_slowest, NULL},
     {"unscored", page_unscored, NULL},
     {"all_note", page_all_note, NULL},
     {"protocol", protocol, NULL},
     {"environment", environment, NULL},
     {"reproduce", reproduce, NULL},
-    {"data", NULL, page_data},
-    {"js", js, NULL},
+    {"policy", NULL, page_policy},
+    {"css", NULL, page_css_part},
+    {"data", NULL, data},
+    {"charts_js", NULL, page_charts_js_part},
+    {"video_js", NULL, page_video_js_part},
+    {"js", NULL, page_js_part},
 };
-
-static enum status append_part(struct text *t, const char *name, size_t len_bytes, const struct report_model *m,
-                               struct error *e)
-{
-    for (size_t k = 0; k < sizeof(parts) / sizeof(parts[0]); k++) {
-        if (strlen(parts[k].name) != len_bytes || memcmp(parts[k].name, name, len_bytes) != 0)
-            continue;
-        if (parts[k].try_append)
-            return parts[k].try_append(t, m, e);
-        parts[k].append(t, m);
-        return STATUS_OK;
-    }
-    return error_set(e, STATUS_BUG, "page.html has the unknown part {{%.*s}}", (int)len_bytes, name);
-}
 
 enum status page_write(const struct report_model *m, const char *path, struct error *e)
 {
     struct text t = {0};
-    const char *rest = page_html;
-    enum status s = STATUS_OK;
+    enum status s = page_fill(&t, page_html, parts, sizeof(parts) / sizeof(parts[0]), m, e);
 
-    while (s == STATUS_OK) {
-        const char *open = strstr(rest, "{{");
-        const char *close = open ? strstr(open, "}}") : NULL;
-
-        if (!close)
-            break;
-        text_append(&t, rest, (size_t)(open - rest));
-        s = append_part(&t, open + 2, (size_t)(close - open - 2), m, e);
-        rest = close + 2;
-    }
-    text_append_string(&t, rest);
     if (s == STATUS_OK)
-        s = t.failed ? error_no_memory(e) : file_write(path, t.data, t.len_bytes, e);
+        s = file_write(path, t.data, t.len_bytes, e);
     text_clear(&t);
     return s;
 }

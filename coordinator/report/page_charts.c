@@ -1,199 +1,289 @@
-/* The page's drawings: SVG made from the numbers, no library. Colours are classes of page.css. */
+/* The charts' places and their numbers. What they look like is said in charts/specs.js; colours are page.css's variables. */
 #include "coordinator/report/page.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
-void page_outcome_bar(struct text *t, const struct report_model *m)
-{
-    double left = 0;
-
-    if (m->n == 0)
-        return;
-    text_append_string(
-        t, "<svg class=\"share\" viewBox=\"0 0 1000 30\" preserveAspectRatio=\"none\" aria-hidden=\"true\">");
-    for (int k = 1; k <= OUTCOME_COUNT; k++) {
-        enum outcome o = k < OUTCOME_COUNT ? (enum outcome)k : OUTCOME_UNDECIDED;
-        double width = 1000.0 * (double)m->tally.by_outcome[o] / (double)m->n;
-
-        if (width > 0) {
-            text_append_format(t, "<rect class=\"o-%s\" x=\"%.2f\" width=\"%.2f\" height=\"30\"/>", outcome_name(o),
-                               left, width);
-        }
-        left += width;
-    }
-    text_append_string(t, "</svg>");
-}
-
-static const char *const label_words[] = {[LABEL_UNKNOWN] = "unlabelled", [LABEL_REAL] = "real", [LABEL_FAKE] = "fake"};
 static const char *const label_titles[] = {
     [LABEL_UNKNOWN] = "Unlabelled", [LABEL_REAL] = "Real", [LABEL_FAKE] = "Fake"};
-static const char *const label_classes[] = {[LABEL_UNKNOWN] = "none", [LABEL_REAL] = "real", [LABEL_FAKE] = "fake"};
+static const char *const label_colors[] = {
+    [LABEL_UNKNOWN] = "var(--none)", [LABEL_REAL] = "var(--real)", [LABEL_FAKE] = "var(--fake)"};
+static const enum label label_order[] = {LABEL_REAL, LABEL_FAKE, LABEL_UNKNOWN};
 
-struct panel {
-    enum label label;
-    size_t n;
+static size_t count_of(const size_t bins[MODEL_BINS])
+{
+    size_t n = 0;
+
+    for (int b = 0; b < MODEL_BINS; b++)
+        n += bins[b];
+    return n;
+}
+
+static bool has_families(const struct report_model *m)
+{
+    return m->tally.n_fake_scored > 0 && m->n_families > 0;
+}
+
+static bool is_drawn(const struct report_model *m, enum page_chart chart)
+{
+    switch (chart) {
+    case CHART_OUTCOMES:
+        return m->n > 0;
+    case CHART_SCORES:
+        return m->tally.n_scored > 0;
+    case CHART_FAMILIES:
+        return has_families(m);
+    case CHART_RELIABILITY:
+        return !m->video.ece.undefined;
+    case CHART_ROC:
+    case CHART_DET:
+    case CHART_PR:
+    case CHART_INTERVALS:
+        break;
+    }
+    return !m->video.auc.undefined;
+}
+
+static const struct {
+    const char *name, *caption;
+} charts[] = {
+    [CHART_OUTCOMES] = {"outcomes", NULL},
+    [CHART_SCORES] = {"scores",
+                      "How the scores of each label are spread over P(fake). Heights are shares of the label, so a "
+                      "rare one shows; the dashed line is 0.5."},
+    [CHART_FAMILIES] = {"families",
+                        "Left: where the scores of each family's fakes lie; the darker, the more of them. Right: the "
+                        "family's AUC against all scored reals, with DeLong's 95\xc2\xa0% interval."},
+    [CHART_ROC] =
+        {"roc",
+         "ROC: fakes caught against reals accused, for every threshold. The dot is 0.5, the dashed line guessing."},
+    [CHART_DET] = {"det", "Detection error trade-off: the same by what goes wrong, stretched where both are rare. "
+                          "Lower left is better."},
+    [CHART_PR] =
+        {"pr",
+         "Precision and recall. Precision holds for this corpus's share of fakes (the dashed line); where fakes are "
+         "rarer, it is lower."},
+    [CHART_RELIABILITY] = {"reliability",
+                           "Reliability: of the videos with a score near p, which share is fake? On the dashed line "
+                           "scores can be read as probabilities. Bars: Wilson's 95\xc2\xa0% interval."},
+    [CHART_INTERVALS] = {"intervals", NULL},
 };
 
-static size_t find_panels(const struct report_model *m, struct panel panels[3], double *ret_peak)
+void page_chart(struct text *t, const struct report_model *m, enum page_chart chart)
 {
-    static const enum label order[] = {LABEL_REAL, LABEL_FAKE, LABEL_UNKNOWN};
-    size_t n_panels = 0;
-    double peak = 0;
+    if (!is_drawn(m, chart))
+        return;
+    text_append_format(t, "<figure class=\"chart-%s\"><div class=\"chart\" data-chart=\"%s\"></div>",
+                       charts[chart].name, charts[chart].name);
+    if (charts[chart].caption)
+        text_append_format(t, "<figcaption>%s</figcaption>", charts[chart].caption);
+    text_append_string(t, "</figure>");
+}
 
+static void outcomes(struct text *t, const struct report_model *m)
+{
+    size_t left = 0, n = 0;
+
+    text_append_string(
+        t, "\"outcomes\":{\"about\":\"Outcomes as shares of the manifest; the table below has the counts.\","
+           "\"sets\":{\"outcomes\":[");
+    for (int k = 1; k <= OUTCOME_COUNT; k++) {
+        enum outcome o = k < OUTCOME_COUNT ? (enum outcome)k : OUTCOME_UNDECIDED;
+        size_t count = m->tally.by_outcome[o];
+
+        if (count == 0)
+            continue;
+        text_append_format(t, "%s{\"start\":%.6g,\"end\":%.6g,\"color\":\"var(--o-%s)\",\"tip\":\"%s: %zu\"}",
+                           n++ > 0 ? "," : "", (double)left / (double)m->n, (double)(left + count) / (double)m->n,
+                           outcome_name(o), outcome_name(o), count);
+        left += count;
+    }
+    text_append_string(t, "]}}");
+}
+
+static void scores(struct text *t, const struct report_model *m)
+{
+    size_t n = 0;
+
+    text_append_string(
+        t, ",\"scores\":{\"about\":\"Distribution of P(fake) by label, in bins of 0.05.\",\"sets\":{\"scores\":[");
     for (int k = 0; k < 3; k++) {
-        const size_t *bins = m->histogram.of_label[order[k]];
-        size_t n = 0;
+        const size_t *bins = m->histogram.of_label[label_order[k]];
+        size_t total = count_of(bins);
 
-        for (int b = 0; b < MODEL_BINS; b++)
-            n += bins[b];
-        if (n == 0)
-            continue;
-        for (int b = 0; b < MODEL_BINS; b++)
-            peak = fmax(peak, (double)bins[b] / (double)n);
-        panels[n_panels++] = (struct panel){.label = order[k], .n = n};
-    }
-    *ret_peak = peak;
-    return n_panels;
-}
-
-/* One panel a label under one another, on one axis; heights are shares of the label, so a rare class shows.
- */
-void page_histogram(struct text *t, const struct report_model *m)
-{
-    enum { WIDTH = 640, HEIGHT = 150, GAP = 28, AXIS = 24 };
-    struct panel panels[3];
-    double peak, step = (double)WIDTH / MODEL_BINS;
-    size_t n_panels = find_panels(m, panels, &peak);
-    int total = (int)n_panels * (HEIGHT + GAP);
-
-    if (n_panels == 0) {
-        text_append_string(t, "<p class=\"why\">No video has a score.</p>");
-        return;
-    }
-    text_append_format(
-        t, "<figure><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Distribution of scores by label\">", WIDTH,
-        total + AXIS);
-    for (size_t k = 0; k < n_panels; k++) {
-        const size_t *bins = m->histogram.of_label[panels[k].label];
-        int base = (int)(k + 1) * (HEIGHT + GAP);
-
-        text_append_format(t, "<text class=\"strong\" x=\"0\" y=\"%d\">%s, ", base - HEIGHT - 8,
-                           label_titles[panels[k].label]);
-        page_count(t, panels[k].n);
-        text_append_string(t, "</text>");
-        for (int b = 0; b < MODEL_BINS; b++) {
-            double height = (double)bins[b] / (double)panels[k].n / peak * HEIGHT;
-
-            if (bins[b] == 0)
-                continue;
-            text_append_format(t,
-                               "<rect class=\"bar-%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\">"
-                               "<title>%.2f to %.2f: %zu %s</title></rect>",
-                               label_classes[panels[k].label], b * step + 1, base - fmax(height, 1), step - 2,
-                               fmax(height, 1), (double)b / MODEL_BINS, (double)(b + 1) / MODEL_BINS, bins[b],
-                               label_words[panels[k].label]);
+        for (int b = 0; total > 0 && b < MODEL_BINS; b++) {
+            text_append_format(t, "%s{\"order\":%d,\"label\":\"%s, ", n++ > 0 ? "," : "", k,
+                               label_titles[label_order[k]]);
+            page_count(t, total);
+            text_append_format(
+                t, "\",\"from\":%.2f,\"to\":%.2f,\"share\":%.5g,\"color\":\"%s\",\"tip\":\"%.2f to %.2f: %zu of %zu\"}",
+                (double)b / MODEL_BINS, (double)(b + 1) / MODEL_BINS, (double)bins[b] / (double)total,
+                label_colors[label_order[k]], (double)b / MODEL_BINS, (double)(b + 1) / MODEL_BINS, bins[b], total);
         }
-        text_append_format(t, "<line class=\"axis\" x1=\"0\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", WIDTH, base, base);
-        text_append_format(t, "<line class=\"half\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", WIDTH / 2, WIDTH / 2,
-                           base - HEIGHT, base);
     }
-    for (int k = 0; k <= 4; k++) {
-        static const char *const anchors[] = {"start", "middle", "middle", "middle", "end"};
-
-        text_append_format(t, "<text x=\"%d\" y=\"%d\" text-anchor=\"%s\">%.2g</text>", k * WIDTH / 4, total + 17,
-                           anchors[k], k / 4.0);
-    }
-    text_append_string(t,
-                       "</svg><figcaption>How the scores of each label are spread over P(fake). Heights are shares of "
-                       "the label; the tallest bar is ");
-    text_append_format(t, "%.0f\xc2\xa0%%.</figcaption></figure>", 100 * peak);
+    text_append_string(t, "]}}");
 }
 
-/* The curve's corners, thinned where they are closer than a pixel. */
-static void append_curve(struct text *t, const struct ranking *r, int side)
+/* Families by their name's address, which the manifest keeps once. */
+enum { SLOTS = 4 * MODEL_MAX_GROUPS };
+struct slot {
+    const char *name;
+    size_t family;
+};
+
+static size_t slot_of(const struct slot *slots, const char *name)
 {
-    size_t false_fakes = 0, true_fakes = 0;
-    double step = 2.0 / PAGE_MAX_POINTS, last_x = 0, last_y = 0;
+    size_t at = ((uintptr_t)name >> 4) * 0x9e3779b97f4a7c15u % SLOTS;
 
-    text_append_format(t, "M0,%d", side);
-    for (size_t end = r->n; end > 0;) {
-        double x, y;
+    while (slots[at].name && slots[at].name != name)
+        at = (at + 1) % SLOTS;
+    return at;
+}
 
-        do {
-            end--;
-            true_fakes += r->is_fake[end];
-            false_fakes += !r->is_fake[end];
-        } while (end > 0 && r->p_fake[end - 1] == r->p_fake[end]);
-        x = (double)false_fakes / (double)r->n_real;
-        y = (double)true_fakes / (double)r->n_fake;
-        if (end > 0 && x - last_x < step && y - last_y < step && r->n > PAGE_MAX_POINTS)
+static void count_families(const struct report_model *m, size_t (*bins)[MODEL_BINS])
+{
+    struct slot slots[SLOTS] = {0};
+
+    for (size_t k = 0; k < m->n_families; k++) {
+        if (!m->families[k].is_rest)
+            slots[slot_of(slots, m->families[k].name)] = (struct slot){.name = m->families[k].name, .family = k};
+    }
+    for (size_t i = 0; i < m->n; i++) {
+        const struct manifest_entry *entry = manifest_entry(m->in->manifest, i);
+        const struct slot *slot;
+        double p;
+
+        if (entry->label != LABEL_FAKE || !outcome_has_score(results_outcome(m->in->results, i)))
             continue;
-        text_append_format(t, "L%.1f,%.1f", x * side, (1 - y) * side);
-        last_x = x;
-        last_y = y;
+        slot = &slots[slot_of(slots, entry->family)];
+        p = results_p_fake(m->in->results, i);
+        if (slot->name)
+            bins[slot->family][p < 1 ? (int)(p * MODEL_BINS) : MODEL_BINS - 1]++;
     }
 }
 
-void page_roc(struct text *t, const struct report_model *m)
+static void family_name(struct text *t, const struct group *g)
 {
-    enum { SIDE = 300, MARGIN = 54 };
+    page_json(t, g->name[0] != '\0' ? g->name : "family not stated");
+}
+
+static void heat_row(struct text *t, const char *name, const struct group *g, enum label label, const size_t *bins,
+                     size_t *n)
+{
+    size_t total = count_of(bins), peak = 1;
+
+    for (int b = 0; b < MODEL_BINS; b++)
+        peak = bins[b] > peak ? bins[b] : peak;
+    for (int b = 0; b < MODEL_BINS; b++) {
+        text_append_string(t, (*n)++ > 0 ? ",{\"name\":" : "{\"name\":");
+        if (g)
+            family_name(t, g);
+        else
+            page_json(t, name);
+        text_append_format(
+            t, ",\"from\":%.2f,\"to\":%.2f,\"strength\":%.4g,\"color\":\"%s\",\"tip\":\"%.2f to %.2f: %zu of %zu\"}",
+            (double)b / MODEL_BINS, (double)(b + 1) / MODEL_BINS, sqrt((double)bins[b] / (double)peak),
+            label_colors[label], (double)b / MODEL_BINS, (double)(b + 1) / MODEL_BINS, bins[b], total);
+    }
+}
+
+/* The families of most scored fakes, in the order of the table below the chart. */
+static void choose_families(const struct report_model *m, bool *is_shown)
+{
+    for (size_t k = 0; k < m->n_families; k++) {
+        size_t n_larger = 0;
+
+        for (size_t j = 0; j < m->n_families; j++)
+            n_larger += m->families[j].tally.n_fake_scored > m->families[k].tally.n_fake_scored ||
+                        (j < k && m->families[j].tally.n_fake_scored == m->families[k].tally.n_fake_scored);
+        is_shown[k] = !m->families[k].is_rest && m->families[k].tally.n_fake_scored > 0 && n_larger < PAGE_MAX_FAMILIES;
+    }
+}
+
+static enum status families(struct text *t, const struct report_model *m, struct error *e)
+{
+    size_t(*bins)[MODEL_BINS] = calloc(MODEL_MAX_GROUPS + 1, sizeof(*bins));
+    bool is_shown[MODEL_MAX_GROUPS + 1] = {false};
+    size_t n = 0;
+
+    if (!bins)
+        return error_no_memory(e);
+    count_families(m, bins);
+    choose_families(m, is_shown);
+    text_append_string(
+        t,
+        ",\"families\":{\"about\":\"Scores and AUC by family; the table below has the figures.\",\"sets\":{\"heat\":[");
+    if (m->tally.n_real_scored > 0)
+        heat_row(t, "all reals", NULL, LABEL_REAL, m->histogram.of_label[LABEL_REAL], &n);
+    for (size_t k = 0; k < m->n_families; k++) {
+        if (is_shown[k])
+            heat_row(t, NULL, &m->families[k], LABEL_FAKE, bins[k], &n);
+    }
+    text_append_string(t, "],\"auc\":[");
+    n = 0;
+    for (size_t k = 0; k < m->n_families; k++) {
+        const struct metrics *v = &m->families[k].metrics;
+
+        if (!is_shown[k] || v->auc.undefined || v->auc_delong.undefined)
+            continue;
+        text_append_string(t, n++ > 0 ? ",{\"name\":" : "{\"name\":");
+        family_name(t, &m->families[k]);
+        text_append_format(t, ",\"auc\":%.5g,\"low\":%.5g,\"high\":%.5g,\"tip\":\"AUC %.3f, %.3f to %.3f\"}",
+                           v->auc.value, v->auc_delong.low, v->auc_delong.high, v->auc.value, v->auc_delong.low,
+                           v->auc_delong.high);
+    }
+    text_append_string(t, "]}}");
+    free(bins);
+    return STATUS_OK;
+}
+
+static void interval(struct text *t, const char *name, const struct measure *auc, const struct interval *i, size_t *n)
+{
+    if (auc->undefined || i->undefined)
+        return;
+    text_append_format(t, "%s{\"name\":\"%s\",\"auc\":%.5g,\"low\":%.5g,\"high\":%.5g,\"tip\":\"%.3f, %.3f to %.3f\"}",
+                       (*n)++ > 0 ? "," : "", name, auc->value, i->low, i->high, auc->value, i->low, i->high);
+}
+
+static void intervals(struct text *t, const struct report_model *m)
+{
+    static const char *const names[] = {"bootstrap by original", "bootstrap by identity", "bootstrap by group"};
     const struct metrics *v = &m->video;
-    double x, y;
+    size_t n = 0;
 
-    if (v->auc.undefined)
-        return;
-    text_append_format(t, "<figure><svg viewBox=\"-%d -8 %d %d\" role=\"img\" aria-label=\"ROC curve, area %.3f\">",
-                       MARGIN, SIDE + MARGIN + 8, SIDE + 48, v->auc.value);
-    for (int k = 0; k <= 4; k++) {
-        int at = k * SIDE / 4;
-
-        text_append_format(t,
-                           "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"0\" y2=\"%d\"/><line class=\"grid\" x1=\"0\" "
-                           "x2=\"%d\" y1=\"%d\" y2=\"%d\"/>",
-                           at, at, SIDE, SIDE, at, at);
-        text_append_format(t,
-                           "<text x=\"%d\" y=\"%d\" text-anchor=\"%s\">%.2g</text><text x=\"-7\" y=\"%d\" "
-                           "text-anchor=\"end\">%.2g</text>",
-                           at, SIDE + 17, k == 4 ? "end" : "middle", k / 4.0, SIDE - at + 4, k / 4.0);
+    text_append_string(t, ",\"intervals\":{\"about\":\"95 % intervals of the AUC; the table below has the "
+                          "numbers.\",\"sets\":{\"intervals\":[");
+    interval(t, "DeLong", &v->auc, &v->auc_delong, &n);
+    interval(t, "bootstrap by video", &v->auc, &v->auc_bootstrap, &n);
+    for (int k = 0; k < DEPENDENCE_COUNT; k++) {
+        if (m->dependences[k].is_present)
+            interval(t, names[k], &v->auc, &m->dependences[k].auc, &n);
     }
-    text_append_format(t, "<line class=\"half\" x1=\"0\" x2=\"%d\" y1=\"%d\" y2=\"0\"/><path class=\"under\" d=\"",
-                       SIDE, SIDE);
-    append_curve(t, &m->ranking, SIDE);
-    text_append_format(t, "L%d,%dZ\"/><path class=\"roc\" d=\"", SIDE, SIDE);
-    append_curve(t, &m->ranking, SIDE);
-    x = (double)v->n_real_called_fake / (double)v->n_real * SIDE;
-    y = (1 - (double)v->n_fake_called_fake / (double)v->n_fake) * SIDE;
-    text_append_format(
-        t, "\"/><circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\"><title>threshold 0.5</title></circle>", x, y);
-    text_append_format(t, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">reals accused</text>", SIDE / 2, SIDE + 33);
-    text_append_format(
-        t, "<text transform=\"rotate(-90)\" x=\"-%d\" y=\"-42\" text-anchor=\"middle\">fakes caught</text>", SIDE / 2);
-    text_append_string(t, "</svg><figcaption>ROC: share of fakes caught against share of reals accused, for every "
-                          "threshold. The dot is 0.5; the dashed line is guessing.</figcaption></figure>");
+    if (m->clip.n > 0)
+        interval(t, "clips, by video", &m->clip.auc, &m->clip.auc_bootstrap, &n);
+    text_append_string(t, "]}}");
 }
 
-void page_whisker(struct text *t, const struct measure *auc, const struct interval *i)
+enum status page_chart_data(struct text *t, const struct report_model *m, struct error *e)
 {
-    enum { WIDTH = 200 };
+    enum status s = STATUS_OK;
 
-    if (auc->undefined)
-        return;
-    text_append_format(
-        t,
-        "<svg viewBox=\"0 0 %d 20\" aria-hidden=\"true\"><line class=\"grid\" x1=\"0\" x2=\"%d\" y1=\"10\" "
-        "y2=\"10\"/><line class=\"half\" x1=\"%d\" x2=\"%d\" y1=\"2\" y2=\"18\"/>",
-        WIDTH, WIDTH, WIDTH / 2, WIDTH / 2);
-    if (!i->undefined)
-        text_append_format(t, "<line class=\"whisker\" x1=\"%.1f\" x2=\"%.1f\" y1=\"10\" y2=\"10\"/>", i->low * WIDTH,
-                           i->high * WIDTH);
-    text_append_format(t, "<circle class=\"dot\" cx=\"%.1f\" cy=\"10\" r=\"3.5\"/></svg>", auc->value * WIDTH);
-}
-
-void page_score_bar(struct text *t, double p_fake)
-{
-    text_append_format(
-        t,
-        "<svg viewBox=\"0 0 100 6\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"track\" "
-        "width=\"100\" height=\"6\"/><rect class=\"bar-%s\" width=\"%.1f\" height=\"6\"/></svg>",
-        p_fake >= 0.5 ? "fake" : "real", 100 * p_fake);
+    text_append_string(t, "\"charts\":{");
+    if (page_has_charts() && m->n > 0) {
+        outcomes(t, m);
+        if (is_drawn(m, CHART_SCORES))
+            scores(t, m);
+        if (is_drawn(m, CHART_RELIABILITY))
+            page_reliability(t, m);
+        if (is_drawn(m, CHART_FAMILIES))
+            s = families(t, m, e);
+        if (s == STATUS_OK && is_drawn(m, CHART_ROC)) {
+            intervals(t, m);
+            text_append_string(t, ",");
+            s = page_curves(t, m, e);
+        }
+    }
+    text_append_string(t, "}");
+    return s;
 }

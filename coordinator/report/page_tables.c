@@ -1,11 +1,7 @@
 /* The page's tables of counts and figures. */
 #include "coordinator/report/page.h"
 
-#include <cjson/cJSON.h>
-#include <math.h>
 #include <stddef.h>
-#include <string.h>
-#include <time.h>
 
 static void table_open(struct text *t, const char *caption, const char *class)
 {
@@ -94,7 +90,7 @@ void page_outcomes(struct text *t, const struct report_model *m)
 {
     static const char *const names[] = {"Outcome", "Meaning", "Videos", "Share"};
 
-    page_outcome_bar(t, m);
+    page_chart(t, m, CHART_OUTCOMES);
     table_open(t, "Outcomes", "outcomes");
     heads(t, names, 4, 2);
     for (int k = 1; k <= OUTCOME_COUNT; k++) {
@@ -179,23 +175,19 @@ static void interval_row(struct text *t, const char *name, const struct measure 
     text_append_string(t, "</td><td class=\"n\">");
     if (!i->undefined && i->n_clusters > 0)
         page_count(t, i->n_clusters);
-    text_append_string(t, "</td><td class=\"plot\">");
-    page_whisker(t, auc, i);
     text_append_string(t, "</td></tr>");
 }
 
 static void intervals(struct text *t, const struct report_model *m)
 {
-    static const char *const names[] = {"95 % interval of the AUC", "From\xe2\x80\x93to", "Replicates", "Drawn from",
-                                        "0 \xe2\x80\x93 0.5 \xe2\x80\x93 1"};
+    static const char *const names[] = {"95 % interval of the AUC", "From\xe2\x80\x93to", "Replicates", "Drawn from"};
 
     if (m->video.auc.undefined)
         return;
     text_append_string(t, "<h3>How sure the AUC is</h3>");
+    page_chart(t, m, CHART_INTERVALS);
     table_open(t, "Intervals of the AUC", "intervals");
-    for (int k = 0; k < 5; k++)
-        text_append_format(t, "<th scope=\"col\"%s>%s</th>", k > 0 && k < 4 ? " class=\"n\"" : "", names[k]);
-    text_append_string(t, "</tr></thead><tbody>");
+    heads(t, names, 4, 1);
     interval_row(t, "DeLong, videos independent", &m->video.auc, &m->video.auc_delong);
     interval_row(t, "Bootstrap by video", &m->video.auc, &m->video.auc_bootstrap);
     for (int k = 0; k < DEPENDENCE_COUNT; k++) {
@@ -270,18 +262,16 @@ static void group_rows(struct text *t, const struct group *groups, size_t n, boo
         } else if (!g->metrics.auc.undefined) {
             measure_cell(t, &g->metrics.auc);
             range_cell(t, &g->metrics.auc, &g->metrics.auc_delong);
-            text_append_string(t, "<td class=\"plot\">");
-            page_whisker(t, &g->metrics.auc, &g->metrics.auc_delong);
-            text_append_string(t, "</td></tr>");
+            text_append_string(t, "</tr>");
         } else {
-            text_append_format(t, "<td class=\"why\" colspan=\"3\">%s</td></tr>",
+            text_append_format(t, "<td class=\"why\" colspan=\"2\">%s</td></tr>",
                                undefined_reason(g->metrics.auc.undefined));
         }
     }
 }
 
-static void group_table(struct text *t, const char *id, const char *title, const char *head, const char *about,
-                        const struct group *groups, size_t n)
+static void group_table(struct text *t, const struct report_model *m, const char *id, const char *title,
+                        const char *head, const char *about, const struct group *groups, size_t n)
 {
     static const char *const numbers[] = {"Videos", "Scored", "Reals scored", "Fakes scored", "AUC", "95 %, DeLong"};
 
@@ -292,12 +282,12 @@ static void group_table(struct text *t, const char *id, const char *title, const
     for (size_t k = 0; k < n; k++)
         is_measured = is_measured || !groups[k].metrics.auc.undefined;
     text_append_format(t, "<section id=\"%s\"><h2>%s</h2><p class=\"about\">%s</p>", id, title, about);
+    if (groups == m->families)
+        page_chart(t, m, CHART_FAMILIES);
     table_open(t, title, "groups");
     text_append_format(t, "<th scope=\"col\">%s</th>", head);
     for (size_t k = 0; k < (is_measured ? 6 : 4); k++)
         text_append_format(t, "<th scope=\"col\" class=\"n\">%s</th>", numbers[k]);
-    if (is_measured)
-        text_append_string(t, "<th scope=\"col\">0 \xe2\x80\x93 0.5 \xe2\x80\x93 1</th>");
     text_append_string(t, "</tr></thead><tbody>");
     group_rows(t, groups, n, is_measured);
     table_close(t);
@@ -306,12 +296,12 @@ static void group_table(struct text *t, const char *id, const char *title, const
 
 void page_groups(struct text *t, const struct report_model *m)
 {
-    group_table(t, "families", "By family of manipulation", "Family",
+    group_table(t, m, "families", "By family of manipulation", "Family",
                 "The fakes of each family against all scored reals: which manipulations the detector sees, "
                 "and which it "
                 "does not.",
                 m->families, m->n_families);
-    group_table(t, "splits", "By split", "Split",
+    group_table(t, m, "splits", "By split", "Split",
                 "Each split by itself. A detector may have been trained on one of them.", m->splits, m->n_splits);
 }
 
@@ -341,135 +331,4 @@ void page_policies(struct text *t, const struct report_model *m)
     table_close(t);
     if (m->video.auc.undefined)
         text_append_format(t, "<p class=\"why\">None: %s.</p>", undefined_reason(m->video.auc.undefined));
-}
-
-/* A value in one line: numbers that are moments as dates, long fractions cut. */
-static void json_value(struct text *t, const char *name, const cJSON *value)
-{
-    size_t len = strlen(name);
-    char *json;
-
-    if (cJSON_IsString(value)) {
-        text_append_html(t, value->valuestring);
-    } else if (cJSON_IsNumber(value) && len > 7 && strcmp(name + len - 7, "_unix_s") == 0 &&
-               fabs(value->valuedouble) < 1e11) {
-        time_t moment = (time_t)value->valuedouble;
-        char date[40];
-        struct tm tm;
-
-        if (gmtime_r(&moment, &tm) && strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &tm) > 0)
-            text_append_string(t, date);
-    } else if (cJSON_IsNumber(value)) {
-        text_append_format(t, "%.10g", value->valuedouble);
-    } else {
-        json = cJSON_PrintUnformatted(value);
-        if (json)
-            text_append_html(t, json);
-        else
-            t->failed = true;
-        cJSON_free(json);
-    }
-}
-
-static bool is_flat(const cJSON *value)
-{
-    const cJSON *child;
-
-    cJSON_ArrayForEach(child, value)
-    {
-        if (cJSON_IsObject(child) || cJSON_IsArray(child))
-            return false;
-    }
-    return true;
-}
-
-/* A list whose members hold no lists: one row, a line a member. */
-static bool is_list(const cJSON *value)
-{
-    const cJSON *child;
-
-    if (!cJSON_IsArray(value))
-        return false;
-    cJSON_ArrayForEach(child, value)
-    {
-        if (cJSON_IsArray(child) || !is_flat(child))
-            return false;
-    }
-    return true;
-}
-
-static void json_list(struct text *t, const cJSON *list)
-{
-    const cJSON *member, *field;
-
-    if (!list->child)
-        text_append_string(t, "none");
-    cJSON_ArrayForEach(member, list)
-    {
-        if (member != list->child)
-            text_append_string(t, cJSON_IsObject(member) ? "<br>" : ", ");
-        if (!cJSON_IsObject(member))
-            json_value(t, "", member);
-        cJSON_ArrayForEach(field, member)
-        {
-            text_append_string(t, field == member->child ? "" : ", ");
-            text_append_html(t, field->string ? field->string : "");
-            text_append_string(t, " ");
-            json_value(t, field->string ? field->string : "", field);
-        }
-    }
-}
-
-static void json_row(struct text *t, const char *name, const cJSON *value)
-{
-    text_append_string(t, "<tr><th scope=\"row\">");
-    text_append_html(t, name);
-    text_append_string(t, "</th><td>");
-    if (is_list(value))
-        json_list(t, value);
-    else
-        json_value(t, name, value);
-    text_append_string(t, "</td></tr>");
-}
-
-/* {"x":{"y":1},"z":[{"a":[2]}]} -> rows "x.y" and "z 1.a" */
-static void json_rows(struct text *t, const char *prefix, const cJSON *object, int depth)
-{
-    const cJSON *child;
-    size_t n = 0;
-
-    cJSON_ArrayForEach(child, object)
-    {
-        struct text name = {0};
-
-        text_append_string(&name, prefix);
-        if (cJSON_IsArray(object))
-            text_append_format(&name, " %zu", ++n);
-        else if (prefix[0] != '\0')
-            text_append(&name, ".", 1);
-        text_append_string(&name, child->string ? child->string : "");
-        if (name.failed)
-            t->failed = true;
-        else if (child->child && depth < PAGE_MAX_JSON_DEPTH && !is_list(child))
-            json_rows(t, name.data, child, depth + 1);
-        else
-            json_row(t, name.data, child);
-        text_clear(&name);
-    }
-}
-
-void page_json_table(struct text *t, const char *json, const char *caption)
-{
-    static const char *const names[] = {"Field", "Value"};
-    cJSON *object = json ? cJSON_Parse(json) : NULL;
-
-    if (!object || !object->child) {
-        text_append_string(t, "<p class=\"why\">Nothing stated.</p>");
-    } else {
-        table_open(t, caption, "facts");
-        heads(t, names, 2, 2);
-        json_rows(t, "", object, 0);
-        table_close(t);
-    }
-    cJSON_Delete(object);
 }

@@ -47,6 +47,9 @@ static double miss(const struct manifest_entry *entry, double p_fake)
     return entry->label == LABEL_FAKE && p_fake < 0.5 ? 1 - p_fake : -1;
 }
 
+/* Rows of the tables. */
+enum { N_SUSPICIOUS = 15, N_WRONG = 10 };
+
 struct top {
     size_t index[MODEL_TOP];
     double weight[MODEL_TOP];
@@ -125,13 +128,96 @@ static void top_table(struct text *t, const struct report_model *m, const char *
     table_close(t);
 }
 
+size_t page_first_indices(const struct report_model *m, size_t *ret_indices)
+{
+    static double (*const weigh[])(const struct manifest_entry *, double) = {suspicion, false_alarm, miss};
+    static const size_t n_wanted[] = {N_SUSPICIOUS, N_WRONG, N_WRONG};
+    size_t n = 0;
+
+    for (size_t k = 0; k < 3; k++) {
+        struct top top;
+
+        find_top(m, weigh[k], n_wanted[k], &top);
+        for (size_t i = 0; i < top.n; i++) {
+            bool is_there = false;
+
+            for (size_t j = 0; j < n; j++)
+                is_there = is_there || ret_indices[j] == top.index[i];
+            if (!is_there && n < PAGE_MAX_FIRST)
+                ret_indices[n++] = top.index[i];
+        }
+    }
+    return n;
+}
+
 void page_first(struct text *t, const struct report_model *m)
 {
-    top_table(t, m, "Most suspicious", "No video scores 0.5 or more.", suspicion, 15);
+    top_table(t, m, "Most suspicious", "No video scores 0.5 or more.", suspicion, N_SUSPICIOUS);
     if (m->tally.n_real_scored > 0)
-        top_table(t, m, "Reals that look fake", "No real scores 0.5 or more.", false_alarm, 10);
+        top_table(t, m, "Reals that look fake", "No real scores 0.5 or more.", false_alarm, N_WRONG);
     if (m->tally.n_fake_scored > 0)
-        top_table(t, m, "Fakes that pass", "No fake scores below 0.5.", miss, 10);
+        top_table(t, m, "Fakes that pass", "No fake scores below 0.5.", miss, N_WRONG);
+}
+
+static double seconds(int64_t us)
+{
+    return (double)us / 1e6;
+}
+
+/* The slowest, in one pass: a list that stays sorted. */
+static size_t find_slowest(const struct report_model *m, size_t index[PAGE_MAX_SLOWEST],
+                           int64_t wall_us[PAGE_MAX_SLOWEST])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->n; i++) {
+        int64_t wall = results_outcome(m->in->results, i) == OUTCOME_UNDECIDED ? 0 : results_get(m->reader, i)->wall_us;
+        size_t at;
+
+        if (wall <= 0 || (n == PAGE_MAX_SLOWEST && wall <= wall_us[n - 1]))
+            continue;
+        for (at = n < PAGE_MAX_SLOWEST ? n++ : n - 1; at > 0 && wall_us[at - 1] < wall; at--) {
+            wall_us[at] = wall_us[at - 1];
+            index[at] = index[at - 1];
+        }
+        wall_us[at] = wall;
+        index[at] = i;
+    }
+    return n;
+}
+
+void page_slowest(struct text *t, const struct report_model *m)
+{
+    static const char *const heads[] = {"Video", "Outcome", "Seconds", "Decoding", "Faces", "Networks", "Attempts"};
+    size_t index[PAGE_MAX_SLOWEST], n;
+    int64_t wall_us[PAGE_MAX_SLOWEST];
+
+    if (m->n > PAGE_MAX_TIMED) {
+        text_append_string(
+            t, "<p class=\"about\">Of so many videos the slowest are listed by <code>sqlite3 results.sqlite 'SELECT * "
+               "FROM slowest LIMIT 20'</code>.</p>");
+        return;
+    }
+    n = find_slowest(m, index, wall_us);
+    if (n == 0) {
+        text_append_string(t, "<p class=\"why\">No times are known.</p>");
+        return;
+    }
+    text_append_string(t, "<p class=\"about\">A lane's seconds, from opening the file to the result.</p>");
+    table_open(t, "Slowest videos", heads, 7);
+    for (size_t k = 0; k < n; k++) {
+        const struct result *r = results_get(m->reader, index[k]);
+
+        text_append_string(t, "<tr><th scope=\"row\" class=\"path\">");
+        text_append_html(t, entry_of(m, index[k])->path);
+        text_append_format(
+            t,
+            "</th><td class=\"outcome\"><span class=\"swatch o-%s\"></span>%s</td><td>%.2f</td><td>%.2f</td>"
+            "<td>%.2f</td><td>%.2f</td><td>%u</td></tr>",
+            outcome_name(r->outcome), outcome_name(r->outcome), seconds(r->wall_us), seconds(r->decode_us),
+            seconds(r->face_us), seconds(r->network_us), r->attempt);
+    }
+    table_close(t);
 }
 
 void page_unscored(struct text *t, const struct report_model *m)
@@ -173,166 +259,4 @@ void page_unscored(struct text *t, const struct report_model *m)
         text_append_string(t, "</td></tr>");
     }
     table_close(t);
-}
-
-void page_all_note(struct text *t, const struct report_model *m)
-{
-    if (m->n <= PAGE_MAX_ROWS)
-        return;
-    text_append_string(t, "<p class=\"about\">This page holds ");
-    page_count(t, PAGE_MAX_ROWS);
-    text_append_string(t, " of ");
-    page_count(t, m->n);
-    text_append_string(t, " videos: those without a score first, then the highest scores. All are in "
-                          "<code>scores.csv</code> and <code>results.sqlite</code>.</p>");
-}
-
-/* A JSON string inside <script>: "<" must not begin a tag or a comment there. */
-static void append_string(struct text *t, const char *string)
-{
-    struct text json = {0};
-
-    text_append_json(&json, string);
-    if (json.failed)
-        t->failed = true;
-    text_append(t, "\"", 1);
-    for (const char *p = json.data ? json.data : ""; *p != '\0';) {
-        size_t plain = strcspn(p, "<");
-
-        text_append(t, p, plain);
-        p += plain;
-        if (*p == '<') {
-            text_append_string(t, "\\u003c");
-            p++;
-        }
-    }
-    text_append(t, "\"", 1);
-    text_clear(&json);
-}
-
-static void append_row(struct text *t, const struct report_model *m, size_t i)
-{
-    const struct manifest_entry *entry = entry_of(m, i);
-    const struct result *r = results_get(m->reader, i);
-    const struct video_facts *facts = model_facts(entry, r);
-
-    text_append(t, "[", 1);
-    append_string(t, entry->path);
-    text_append_format(t, ",%d,", (int)entry->label);
-    append_string(t, entry->split);
-    text_append(t, ",", 1);
-    append_string(t, entry->family);
-    text_append_format(t, ",%d,", (int)r->outcome);
-    if (outcome_has_score(r->outcome))
-        text_append_format(t, "%.6g,", r->p_fake);
-    else
-        text_append_string(t, "null,");
-    if (r->outcome != OUTCOME_UNDECIDED && looked_for_faces(r))
-        text_append_format(t, "%u,", r->n_frames_with_face);
-    else
-        text_append_string(t, "null,");
-    if (facts->duration_us > 0)
-        text_append_format(t, "%.1f,", (double)facts->duration_us / 1e6);
-    else
-        text_append_string(t, "null,");
-    if (facts->width_px > 0)
-        text_append_format(t, "\"%u\xc3\x97%u\",", facts->width_px, facts->height_px);
-    else
-        text_append_string(t, "\"\",");
-    append_string(t, facts->codec);
-    text_append(t, ",", 1);
-    append_string(t, r->message);
-    text_append(t, "]", 1);
-}
-
-struct weighed {
-    double weight;
-    uint32_t index;
-};
-
-static int compare_weighed(const void *left, const void *right)
-{
-    const struct weighed *a = left, *b = right;
-
-    if (a->weight != b->weight)
-        return a->weight > b->weight ? -1 : 1;
-    return a->index < b->index ? -1 : a->index > b->index;
-}
-
-static double weight_of(const struct report_model *m, size_t i)
-{
-    enum outcome outcome = results_outcome(m->in->results, i);
-
-    if (outcome_has_score(outcome))
-        return results_p_fake(m->in->results, i);
-    /* Undecided videos have nothing to show: last. */
-    return outcome == OUTCOME_UNDECIDED ? -1 : 2;
-}
-
-/* 0..MAX_BIN, never falling with the weight. */
-enum { MAX_BIN = 3 * 4096 };
-static unsigned bin_of(double weight)
-{
-    return (unsigned)((weight + 1) * 4096);
-}
-
-/* keep[i]: the video is on the page. As page_all_note says. Only those whose weight is near the limit are sorted. */
-static enum status choose(const struct report_model *m, uint8_t *keep, struct error *e)
-{
-    size_t *bins, n_kept = 0, n_near = 0;
-    struct weighed *near;
-    unsigned limit = MAX_BIN;
-
-    if (m->n <= PAGE_MAX_ROWS) {
-        memset(keep, 1, m->n);
-        return STATUS_OK;
-    }
-    bins = calloc(MAX_BIN + 1, sizeof(*bins));
-    if (!bins)
-        return error_no_memory(e);
-    for (size_t i = 0; i < m->n; i++)
-        bins[bin_of(weight_of(m, i))]++;
-    while (n_kept + bins[limit] < PAGE_MAX_ROWS)
-        n_kept += bins[limit--];
-    near = malloc((bins[limit] + 1) * sizeof(*near));
-    free(bins);
-    if (!near)
-        return error_no_memory(e);
-    for (size_t i = 0; i < m->n; i++) {
-        double weight = weight_of(m, i);
-
-        if (bin_of(weight) > limit)
-            keep[i] = 1;
-        else if (bin_of(weight) == limit)
-            near[n_near++] = (struct weighed){.weight = weight, .index = (uint32_t)i};
-    }
-    qsort(near, n_near, sizeof(*near), compare_weighed);
-    for (size_t k = 0; k < PAGE_MAX_ROWS - n_kept; k++)
-        keep[near[k].index] = 1;
-    free(near);
-    return STATUS_OK;
-}
-
-enum status page_data(struct text *t, const struct report_model *m, struct error *e)
-{
-    uint8_t *keep = calloc(m->n + 1, 1);
-    size_t n = 0;
-    enum status s;
-
-    if (!keep)
-        return error_no_memory(e);
-    s = choose(m, keep, e);
-    text_append_string(t, "{\"labels\":[\"\",\"REAL\",\"FAKE\"],\"outcomes\":[");
-    for (int k = 0; k < OUTCOME_COUNT; k++)
-        text_append_format(t, "%s\"%s\"", k > 0 ? "," : "", outcome_name((enum outcome)k));
-    text_append_string(t, "],\"rows\":[");
-    for (size_t i = 0; s == STATUS_OK && i < m->n; i++) {
-        if (!keep[i])
-            continue;
-        text_append_string(t, n++ > 0 ? ",\n" : "\n");
-        append_row(t, m, i);
-    }
-    text_append_string(t, "]}");
-    free(keep);
-    return s;
 }

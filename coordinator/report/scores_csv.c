@@ -1,8 +1,8 @@
 /* scores.csv: one row a video, in the manifest's order, whatever became of it. RFC 4180, LF line ends.
  *
- * Spreadsheets run a cell that begins with = + - @ tab or CR as a formula, and names come from other people's
- * files: a text cell that begins so gets an apostrophe before it. One that begins with an apostrophe gets one
- * more, so a reader undoes it by dropping one leading apostrophe. */
+ * Spreadsheets run a cell that begins with = + - @ tab CR or LF (and with the full-width forms of the first four) as a
+ * formula, and names come from other people's files: a text cell that begins so gets an apostrophe before it. One that
+ * begins with an apostrophe gets one more, so a reader undoes it by dropping one leading apostrophe. */
 #include "coordinator/report/model.h"
 
 #include <string.h>
@@ -42,9 +42,15 @@ static const char *const columns[] = {
     "size_bytes",
 };
 
+/* U+FF1D, U+FF0B, U+FF0D, U+FF20: spreadsheets of some languages take them for the ASCII ones. */
+static bool is_full_width(const char *s)
+{
+    return s[0] == '\xef' && s[1] == '\xbc' && s[2] != '\0' && strchr("\x9d\x8b\x8d\xa0", s[2]);
+}
+
 static void append_cell(struct text *t, const char *string)
 {
-    if (string[0] != '\0' && strchr("=+-@\t\r'", string[0])) {
+    if (string[0] != '\0' && (strchr("=+-@\t\r\n'", string[0]) || is_full_width(string))) {
         /* Quoted by hand: the apostrophe hides a leading blank from text_append_csv, and a tab must stay
          * quoted. */
         text_append_string(t, "\"'");

@@ -61,6 +61,8 @@ static enum status add_videos(struct manifest *m, size_t n, const char *mode, st
     return s == STATUS_OK ? manifest_sort(m, e) : s;
 }
 
+enum { N_CLIPS = 4 };
+
 static enum status fill(struct result *r, const struct manifest_entry *entry, struct random *random)
 {
     static const enum outcome rare[] = {OUTCOME_NO_FACE,      OUTCOME_NO_FACE, OUTCOME_TOO_SHORT, OUTCOME_DECODE_ERROR,
@@ -82,7 +84,11 @@ static enum status fill(struct result *r, const struct manifest_entry *entry, st
                          .n_frames_decoded = 32,
                          .n_frames_with_face = 20 + random_below(random, 13),
                          .n_tracks = 1,
-                         .attempt = 1};
+                         .attempt = 1,
+                         .wall_us = 200000 + random_below(random, 900000),
+                         .decode_us = 100000,
+                         .face_us = 50000,
+                         .network_us = 30000};
     r->facts = (struct video_facts){.container = "mov",
                                     .codec = "h264",
                                     .pixel_format = "yuv420p",
@@ -101,13 +107,21 @@ static enum status fill(struct result *r, const struct manifest_entry *entry, st
             result_set_message(r, "5 of 32 wanted frames lost from 00:07.2 on");
         }
         r->p_fake = 1 / (1 + exp(-logit));
-        r->n_clips = 2;
-        r->clips = calloc(2, sizeof(*r->clips));
+        /* Two faces; the second is seen in every other clip. */
+        r->n_tracks = 2;
+        r->clips = calloc(N_CLIPS + N_CLIPS / 2, sizeof(*r->clips));
         if (!r->clips)
             return STATUS_NO_MEMORY;
-        for (uint32_t k = 0; k < 2; k++)
-            r->clips[k] =
-                (struct clip_score){.clip = k, .n_frames = 16, .p_fake = 1 / (1 + exp(-logit - uniform(random) + 0.5))};
+        for (uint32_t k = 0; k < N_CLIPS + N_CLIPS / 2; k++) {
+            uint32_t clip = k < N_CLIPS ? k : 2 * (k - N_CLIPS);
+
+            r->clips[r->n_clips++] = (struct clip_score){.track = k >= N_CLIPS,
+                                                         .clip = clip,
+                                                         .start_us = 500000 + 2200000 * (int64_t)clip,
+                                                         .end_us = 1700000 + 2200000 * (int64_t)clip,
+                                                         .n_frames = 16,
+                                                         .p_fake = 1 / (1 + exp(-logit - 2 * uniform(random) + 1))};
+        }
     }
     return result_set_path(r, entry->path);
 }

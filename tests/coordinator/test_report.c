@@ -72,6 +72,12 @@ Test(report, cells_that_a_spreadsheet_would_run_are_defused)
         {"\tx", "\"'\tx\","},
         {"\rx", "\"'\rx\","},
         {"'x", "\"''x\","},
+        {"\nx", "\"'\nx\","},
+        {"\xef\xbc\x9d"
+         "1",
+         "\"'\xef\xbc\x9d"
+         "1\","},
+        {"\xef\xbc\xa1.mp4", "\xef\xbc\xa1.mp4,"}, /* a full-width A */
         {"a,\"b\"\n=c", "\"a,\"\"b\"\"\n=c\","},
         {"\xff\xfe.mp4", "\xff\xfe.mp4,"},
         {"a=b", "a=b,"},
@@ -222,7 +228,7 @@ Test(report, nothing_scored_is_said_and_not_nan)
     text = summary(&run);
     cr_expect(strstr(text, "5 of 5 videos decided, 0 scored (coverage 0.0 %)"), "%s", text);
     free(text);
-    text = slurp(&run, "report.html");
+    text = slurp_page(&run);
     cr_expect(!strstr(text, "nan"), "NaN on the page");
     free(text);
     run_close(&run);
@@ -262,7 +268,7 @@ Test(report, a_run_that_is_not_complete_says_how_many_are_open)
     cr_expect(strstr(text, "1 of 5 videos decided"), "%s", text);
     cr_expect(strstr(text, "4 not yet decided"), "%s", text);
     free(text);
-    text = slurp(&run, "report.html");
+    text = slurp_page(&run);
     cr_expect(strstr(text, "4 of 5 videos are not yet decided"));
     free(text);
     run_close(&run);
