@@ -12,6 +12,13 @@ static inline int32_t quant_byte(const struct tensor *t, int64_t i)
     return t->type == TENSOR_I8 ? ((const int8_t *)t->data)[i] : ((const uint8_t *)t->data)[i];
 }
 
+/* n values at once: y = quant_round(x / scale, zero), quant_round(sum * factor, zero) and (x - zero) * scale. factors:
+ * one a value where by_value, else one for all. */
+void quant_line(const float *x, float scale, int32_t zero, enum tensor_type t, void *y, int64_t n);
+void quant_sums(const int32_t *sums, const float *factors, bool by_value, int32_t zero, enum tensor_type t, void *y,
+                int64_t n);
+void dequant_line(enum tensor_type t, const void *x, float scale, int32_t zero, float *y, int64_t n);
+
 /* Checks inputs scale and zero (SIZE_MAX: the operator has none; the zero point may be absent) for an operand of that
  * type: one number each, or, with channels > 0, that many. */
 enum status quant_port(const struct call *c, size_t scale, size_t zero, enum tensor_type type, int64_t channels,
