@@ -101,8 +101,7 @@ static size_t round_up(size_t bytes, size_t unit)
     return (bytes + unit - 1) / unit * unit;
 }
 
-/* Memory until onednn_close; NULL when there is none. */
-static void *keep(struct onednn *o, size_t bytes)
+void *onednn_keep(struct onednn *o, size_t bytes)
 {
     struct block *b = o->blocks;
     size_t rounded = round_up(bytes, BLOCK_HEAD);
@@ -333,7 +332,7 @@ static enum status choose_desc(struct onednn_conv *c, const struct onednn_conv_s
     return onednn_status(make_desc(c->onednn, x, false, &c->desc), "convolution", e);
 }
 
-static enum status add_arg(struct onednn_conv *c, int index, int arg, const dnnl_memory_desc_t *desc, void *data,
+enum status onednn_add_arg(struct onednn_conv *c, int index, int arg, const dnnl_memory_desc_t *desc, void *data,
                            struct error *e)
 {
     c->args[index].arg = arg;
@@ -343,7 +342,7 @@ static enum status add_arg(struct onednn_conv *c, int index, int arg, const dnnl
         e);
 }
 
-static enum status reorder(struct onednn *o, dnnl_memory_t from, dnnl_memory_t to, struct error *e)
+enum status onednn_reorder(struct onednn *o, dnnl_memory_t from, dnnl_memory_t to, struct error *e)
 {
     const dnnl_memory_desc_t *from_desc, *to_desc;
     dnnl_exec_arg_t args[2] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
@@ -395,12 +394,12 @@ static enum status pack_weights(struct onednn_conv *c, const struct onednn_const
         const void *from;
         void *to;
     } weights = {x->weights};
-    void *packed = keep(c->onednn, dnnl_memory_desc_get_size(desc));
+    void *packed = onednn_keep(c->onednn, dnnl_memory_desc_get_size(desc));
     enum status s;
 
     if (!packed)
         return error_no_memory(e);
-    s = add_arg(c, WEIGHTS, DNNL_ARG_WEIGHTS, desc, packed, e);
+    s = onednn_add_arg(c, WEIGHTS, DNNL_ARG_WEIGHTS, desc, packed, e);
     if (s == STATUS_OK)
         s = onednn_status(
             dnnl_memory_desc_init_by_tag(&plain, n, dims, x->weights_type, weights_tag(x->geometry, x->dims)),
@@ -408,7 +407,7 @@ static enum status pack_weights(struct onednn_conv *c, const struct onednn_const
     if (s == STATUS_OK)
         s = onednn_status(dnnl_memory_create(&from, &plain, c->onednn->engine, weights.to), "weights", e);
     if (s == STATUS_OK)
-        s = reorder(c->onednn, from, c->args[WEIGHTS].memory, e);
+        s = onednn_reorder(c->onednn, from, c->args[WEIGHTS].memory, e);
     if (from)
         dnnl_memory_destroy(from);
     return s;
@@ -422,23 +421,24 @@ enum status onednn_conv_complete(struct onednn_conv *c, const struct onednn_cons
     enum status s = onednn_status(dnnl_primitive_create(&c->primitive, c->desc), "convolution", e);
 
     if (s == STATUS_OK)
-        s = add_arg(c, SRC, DNNL_ARG_SRC, dnnl_primitive_desc_query_md(c->desc, dnnl_query_src_md, 0), NULL, e);
+        s = onednn_add_arg(c, SRC, DNNL_ARG_SRC, dnnl_primitive_desc_query_md(c->desc, dnnl_query_src_md, 0), NULL, e);
     if (s == STATUS_OK)
         s = pack_weights(c, x, e);
     if (s == STATUS_OK)
-        s = add_arg(c, DST, DNNL_ARG_DST, dnnl_primitive_desc_query_md(c->desc, dnnl_query_dst_md, 0), NULL, e);
+        s = onednn_add_arg(c, DST, DNNL_ARG_DST, dnnl_primitive_desc_query_md(c->desc, dnnl_query_dst_md, 0), NULL, e);
     if (s != STATUS_OK)
         return s;
     scratch = dnnl_primitive_desc_query_md(c->desc, dnnl_query_scratchpad_md, 0);
     c->scratch_bytes = dnnl_memory_desc_get_size(scratch);
-    s = add_arg(c, SCRATCH, DNNL_ARG_SCRATCHPAD, scratch, NULL, e);
+    s = onednn_add_arg(c, SCRATCH, DNNL_ARG_SCRATCHPAD, scratch, NULL, e);
     if (s != STATUS_OK || !x->bias)
         return s;
-    bias = keep(c->onednn, bias_bytes);
+    bias = onednn_keep(c->onednn, bias_bytes);
     if (!bias)
         return error_no_memory(e);
     memcpy(bias, x->bias, bias_bytes);
-    return add_arg(c, BIAS, DNNL_ARG_BIAS, dnnl_primitive_desc_query_md(c->desc, dnnl_query_weights_md, 1), bias, e);
+    return onednn_add_arg(c, BIAS, DNNL_ARG_BIAS, dnnl_primitive_desc_query_md(c->desc, dnnl_query_weights_md, 1), bias,
+                          e);
 }
 
 enum status onednn_conv_open(struct onednn *o, const struct onednn_conv_settings *settings, struct onednn_conv **ret_c,

@@ -43,6 +43,12 @@ dnnl_status_t onednn_conv_desc(const struct conv_geometry *g, unsigned dims, con
 bool onednn_is_reference(const_dnnl_primitive_desc_t desc);
 /* Whether the window is one that oneDNN can be trusted with. */
 bool onednn_is_possible(const struct conv_geometry *g);
+/* Memory until onednn_close; NULL when there is none. */
+void *onednn_keep(struct onednn *o, size_t bytes);
+/* data NULL: set before each run. */
+enum status onednn_add_arg(struct onednn_conv *c, int index, int arg, const dnnl_memory_desc_t *desc, void *data,
+                           struct error *e);
+enum status onednn_reorder(struct onednn *o, dnnl_memory_t from, dnnl_memory_t to, struct error *e);
 /* From c->desc: the primitive, its arguments and its packed weights. */
 enum status onednn_conv_complete(struct onednn_conv *c, const struct onednn_constants *x, struct error *e);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/quant_product.h"
 #include "models/timing.h"
 
 enum status nhwc_new_value(struct nhwc_plan *p, const struct nhwc_value *v, size_t *ret_index, struct error *e)
@@ -149,6 +150,10 @@ enum status nhwc_plan_open(const struct graph *g, struct step *steps, size_t n_s
         else if (op->kind == NHWC_MAX || op->kind == NHWC_AVERAGE)
             op->scratch_bytes = (size_t)p->values[op->in[0]].channels * sizeof(float);
     }
+    for (size_t i = 0; i < n_steps && s == STATUS_OK; i++) {
+        if (!p->taken[i])
+            s = quant_matmul_adopt(&steps[i].call, p->onednn, e);
+    }
     if (s == STATUS_OK)
         s = nhwc_order(p, e);
     if (s != STATUS_OK)
@@ -173,6 +178,8 @@ void nhwc_plan_close(struct nhwc_plan **p)
         free(x->ops[i].scale);
         free(x->ops[i].shift);
     }
+    for (size_t i = 0; i < x->n_steps; i++)
+        quant_product_close(&x->steps[i].call.product);
     onednn_close(&x->onednn);
     free(x->value_of);
     free(x->taken);

@@ -85,6 +85,33 @@ void dequant_line(enum tensor_type t, const void *x, float scale, int32_t zero, 
         widen_u8(x, scale, zero, y, n);
 }
 
+KERNEL_CLONES static void accumulate_u8(uint32_t *sums, const uint8_t *x, int32_t zero, int32_t factor, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        sums[i] += (uint32_t)((x[i] - zero) * factor);
+}
+
+KERNEL_CLONES static void accumulate_i8(uint32_t *sums, const int8_t *x, int32_t zero, int32_t factor, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        sums[i] += (uint32_t)((x[i] - zero) * factor);
+}
+
+void quant_accumulate(uint32_t *sums, enum tensor_type t, const void *x, int64_t step, int32_t zero, int32_t factor,
+                      int64_t n)
+{
+    if (step == 1 && t == TENSOR_I8)
+        accumulate_i8(sums, x, zero, factor, n);
+    else if (step == 1)
+        accumulate_u8(sums, x, zero, factor, n);
+    else if (t == TENSOR_I8)
+        for (int64_t i = 0; i < n; i++)
+            sums[i] += (uint32_t)((((const int8_t *)x)[i * step] - zero) * factor);
+    else
+        for (int64_t i = 0; i < n; i++)
+            sums[i] += (uint32_t)((((const uint8_t *)x)[i * step] - zero) * factor);
+}
+
 /* One value, or a list of `channels`. */
 static bool fits(const struct tensor *t, int64_t channels)
 {

@@ -300,3 +300,131 @@ Test(quant, convolutions_with_signed_weights_go_to_onednn)
         cr_skip_test("this processor has no instructions for exact sums of bytes");
     cr_assert_geq(try_cases(100, true), 85);
 }
+
+struct product_case {
+    int64_t heads, m, k, n;
+    bool shared, linear, constant, a_rows, b_columns; /* shared: one B for all heads */
+    enum tensor_type a, b, y;
+    uint8_t *x, *w, *a_zero, *b_zero, y_zero;
+    float *a_scale, *b_scale, y_scale;
+};
+
+static void draw_product(struct product_case *c)
+{
+    *c = (struct product_case){.heads = 1 + draw(3), .m = 1 + draw(20), .k = 1 + draw(90), .n = 1 + draw(70)};
+    c->shared = draw(2);
+    c->linear = draw(2);
+    c->constant = draw(2);
+    c->a_rows = draw(4) == 0 && c->m > 1;
+    c->b_columns = draw(2) && c->n > 1;
+    c->a = draw(2) ? TENSOR_U8 : TENSOR_I8;
+    c->b = draw(2) ? TENSOR_U8 : TENSOR_I8;
+    c->y = draw(2) ? TENSOR_U8 : TENSOR_I8;
+    c->x = memory((size_t)(c->heads * c->m * c->k));
+    draw_bytes(c->x, (size_t)(c->heads * c->m * c->k));
+    c->w = memory((size_t)(c->heads * c->k * c->n));
+    draw_bytes(c->w, (size_t)(c->heads * c->k * c->n));
+    c->a_zero = memory((size_t)c->m);
+    c->b_zero = memory((size_t)c->n);
+    c->a_scale = memory((size_t)c->m * sizeof(float));
+    c->b_scale = memory((size_t)c->n * sizeof(float));
+    if (draw(2))
+        draw_bytes(c->a_zero, (size_t)c->m);
+    if (draw(2))
+        draw_bytes(c->b_zero, (size_t)c->n);
+    for (int64_t i = 0; i < c->m; i++)
+        c->a_scale[i] = draw(2) ? 0.25f : 0.1f + (float)draw(100) * 0.01f;
+    for (int64_t i = 0; i < c->n; i++)
+        c->b_scale[i] = draw(2) ? 0.0078125f : 0.001f + (float)draw(100) * 0.0001f;
+    c->y_zero = (uint8_t)(draw(2) ? 0 : draw(256));
+    c->y_scale = draw(2) ? 16.0f : 9.7f;
+}
+
+static void clear_product(struct product_case *c)
+{
+    free(c->x);
+    free(c->w);
+    free(c->a_zero);
+    free(c->b_zero);
+    free(c->a_scale);
+    free(c->b_scale);
+}
+
+static struct network *network_of_product(const struct product_case *c)
+{
+    struct onnx_builder b = {0};
+    const int64_t x[3] = {c->heads, c->m, c->k}, w[3] = {c->heads, c->k, c->n};
+    unsigned rank = c->shared ? 2 : 3;
+
+    onnx_input_of(&b, "x", c->a, 3, x);
+    if (c->constant)
+        onnx_constant_of(&b, "w", c->b, rank, w + 3 - rank, c->w);
+    else
+        onnx_input_of(&b, "w", c->b, rank, w + 3 - rank);
+    onnx_constant_of(&b, "xz", c->a, c->a_rows ? 1 : 0, &c->m, c->a_zero);
+    onnx_constant_of(&b, "wz", c->b, c->b_columns ? 1 : 0, &c->n, c->b_zero);
+    if (c->linear) {
+        onnx_constant(&b, "xs", c->a_rows ? 1 : 0, &c->m, c->a_scale);
+        onnx_constant(&b, "ws", c->b_columns ? 1 : 0, &c->n, c->b_scale);
+        onnx_constant(&b, "ys", 0, NULL, &c->y_scale);
+        onnx_constant_of(&b, "yz", c->y, 0, NULL, &c->y_zero);
+    }
+    onnx_node(&b, c->linear ? "QLinearMatMul" : "MatMulInteger", c->linear ? "x xs xz w ws wz ys yz" : "x w xz wz",
+              "y");
+    onnx_node_end(&b);
+    onnx_output(&b, "y");
+    return onnx_network(&b);
+}
+
+static void check_product(const struct product_case *c, const void *y, const char *backend, unsigned number)
+{
+    for (int64_t i = 0; i < c->heads * c->m * c->n; i++) {
+        int64_t column = i % c->n, row = i / c->n % c->m, head = i / c->n / c->m;
+        const uint8_t *a = c->x + i / c->n * c->k, *b = c->w + (c->shared ? 0 : head * c->k * c->n) + column;
+        int64_t a_at = c->a_rows ? row : 0, b_at = c->b_columns ? column : 0;
+        int32_t sum = 0;
+
+        for (int64_t k = 0; k < c->k; k++)
+            sum += (byte_of(c->a, a[k]) - byte_of(c->a, c->a_zero[a_at])) *
+                   (byte_of(c->b, b[k * c->n]) - byte_of(c->b, c->b_zero[b_at]));
+        if (c->linear)
+            cr_assert_eq(
+                ((const uint8_t *)y)[i],
+                requantise(sum, c->a_scale[a_at] * c->b_scale[b_at] / c->y_scale, byte_of(c->y, c->y_zero), c->y),
+                "case %u, %s: element %lld", number, backend, (long long)i);
+        else
+            cr_assert_eq(((const int32_t *)y)[i], sum, "case %u, %s: element %lld", number, backend, (long long)i);
+    }
+}
+
+Test(quant, random_products_are_exact_on_every_backend)
+{
+    static const enum network_backend backends[] = {NETWORK_BACKEND_NATIVE, NETWORK_BACKEND_ONEDNN};
+    unsigned taken = 0;
+
+    seed = 3;
+    for (unsigned i = 0; i < 200; i++) {
+        struct product_case c;
+        struct network *n;
+
+        draw_product(&c);
+        n = network_of_product(&c);
+        for (size_t k = 0; k < 2; k++) {
+            struct session_settings settings = {.backend = backends[k]};
+            struct session *s = NULL;
+            struct error e = {0};
+
+            cr_assert_eq(session_open(n, &settings, &s, &e), STATUS_OK, "%s", e.text);
+            if (!c.constant)
+                memcpy(session_input(s, 1), c.w, (size_t)((c.shared ? 1 : c.heads) * c.k * c.n));
+            run_on(s, c.x, (size_t)(c.heads * c.m * c.k));
+            check_product(&c, session_output(s, 0), network_backend_name(backends[k]), i);
+            taken += !is_described(s, "plain");
+            session_close(&s);
+        }
+        network_close(&n);
+        clear_product(&c);
+    }
+    if (onednn_has_exact_bytes())
+        cr_assert_geq(taken, 190);
+}
