@@ -78,7 +78,9 @@ static enum status network_make(struct graph *g, struct network **ret_n, struct 
     if (s == STATUS_OK)
         s = graph_prune(g, e);
     if (s == STATUS_OK)
-        s = graph_fold(g, e);
+        s = graph_quantize(g, e);
+    if (s == STATUS_OK)
+        s = graph_fold(g, NULL, e);
     if (s == STATUS_OK)
         s = graph_widen(g, e);
     if (s == STATUS_OK)

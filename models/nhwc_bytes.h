@@ -3,7 +3,7 @@
  * In: ONNX's weights, zero points and scales, all constant. Out: sums of 32 bits, or bytes requantised. The zero point
  * of the image goes into the bias, and where there is padding into a border around a copy of the image; that of the
  * weights is taken off them at once. Where oneDNN's own requantisation rounds like ours it does both in one pass. What
- * was prepared is tried on one image of extreme bytes before it is handed out. */
+ * was prepared is tried on one image of extreme bytes before it is handed out, unless that would take long. */
 #ifndef FAKESIFT_MODELS_NHWC_BYTES_H
 #define FAKESIFT_MODELS_NHWC_BYTES_H
 
@@ -17,6 +17,7 @@ struct nhwc_bytes_settings {
     const struct tensor *weights, *weights_zero; /* weights_zero: NULL = 0; one value or one a channel */
     const int32_t *bias;                         /* NULL = none */
     const float *factors;                        /* one a channel; NULL for the sums */
+    bool trusted;                                /* not tried first */
 };
 
 struct nhwc_bytes;

@@ -82,6 +82,7 @@ static enum status lower_conv(struct nhwc_plan *p, size_t step, struct nhwc_byte
     settings->out = c->out[0]->type;
     settings->in_zero = zero_of(call_in(c, x_zero));
     settings->weights = c->in[w];
+    settings->trusted = !nhwc_may_try(p, c);
     settings->weights_zero = call_in(c, w_zero);
     s = open_bytes(p, settings, &op.bytes, e);
     if (s != STATUS_OK || !op.bytes)

@@ -109,6 +109,18 @@ static void join_sums(struct nhwc_plan *p)
     }
 }
 
+/* Trials of 8-bit layers together cost no more than this many operations, well below a second; later ones go without: the
+ * processor is known to be exact. */
+static const uint64_t max_tried_flops = (uint64_t)1 << 36;
+
+bool nhwc_may_try(struct nhwc_plan *p, const struct call *c)
+{
+    if (c->flops > max_tried_flops - p->tried_flops)
+        return false;
+    p->tried_flops += c->flops;
+    return true;
+}
+
 enum status nhwc_plan_open(const struct graph *g, struct step *steps, size_t n_steps, struct tensor *tensors,
                            enum network_precision precision, struct nhwc_plan **ret_p, struct error *e)
 {
@@ -152,7 +164,7 @@ enum status nhwc_plan_open(const struct graph *g, struct step *steps, size_t n_s
     }
     for (size_t i = 0; i < n_steps && s == STATUS_OK; i++) {
         if (!p->taken[i])
-            s = quant_matmul_adopt(&steps[i].call, p->onednn, e);
+            s = quant_matmul_adopt(&steps[i].call, p->onednn, !nhwc_may_try(p, &steps[i].call), e);
     }
     if (s == STATUS_OK)
         s = nhwc_order(p, e);

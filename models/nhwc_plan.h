@@ -92,6 +92,7 @@ struct nhwc_plan {
     struct onednn *onednn;
     const struct kernels *kernels;
     bool bf16;
+    uint64_t tried_flops;
     bool has_bytes; /* there are convolutions of bytes among the steps */
     const struct graph *graph;
     struct step *steps;
@@ -128,6 +129,8 @@ enum status nhwc_new_value(struct nhwc_plan *p, const struct nhwc_value *v, size
 enum status nhwc_new_op(struct nhwc_plan *p, const struct nhwc_op *op, size_t *ret_index, struct error *e);
 /* STATUS_OK also where the step stays as it is. */
 enum status nhwc_lower_bytes(struct nhwc_plan *p, size_t step, struct error *e);
+/* Whether a step's 8-bit kernel may be tried out at load; counts it. */
+bool nhwc_may_try(struct nhwc_plan *p, const struct call *c);
 bool nhwc_is_lowered(const struct nhwc_plan *p, const struct tensor *t);
 struct nhwc_value nhwc_value_for(const struct nhwc_plan *p, const struct tensor *t, bool bf16);
 /* The nhwc value of a tensor, brought in where it was made outside. */

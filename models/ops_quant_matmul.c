@@ -180,7 +180,7 @@ static enum status matmul_run(struct call *c, struct error *e)
     return s;
 }
 
-enum status quant_matmul_adopt(struct call *c, struct onednn *o, struct error *e)
+enum status quant_matmul_adopt(struct call *c, struct onednn *o, bool trusted, struct error *e)
 {
     const struct matmul_state *state = c->state;
     const struct tensor *b;
@@ -196,7 +196,8 @@ enum status quant_matmul_adopt(struct call *c, struct onednn *o, struct error *e
                                                .n = state->by.n,
                                                .a = c->in[0]->type,
                                                .b = b->type,
-                                               .values = state->by.flat ? b->data : NULL};
+                                               .values = state->by.flat ? b->data : NULL,
+                                               .trusted = trusted};
     s = quant_product_open(o, &settings, &c->product, NULL);
     if (s != STATUS_OK)
         return s == STATUS_NO_MEMORY ? error_no_memory(e) : STATUS_OK;

@@ -12,6 +12,7 @@ struct quant_product_settings {
     int64_t m, k, n;
     enum tensor_type a, b;
     const void *values; /* of B; NULL: given with each run */
+    bool trusted;       /* not tried first */
 };
 
 /* Zero points, as tensors; NULL = 0. a_rows: one a row, of `period` rows that repeat; b_columns: one a column. */
@@ -34,6 +35,6 @@ enum status quant_product_run(struct quant_product *p, const void *a, const void
 
 /* Gives a step that multiplies 8-bit matrices its product, where there is one (ops_quant_matmul.c); the caller closes
  * c->product. Any other step stays as it is. */
-enum status quant_matmul_adopt(struct call *c, struct onednn *o, struct error *e);
+enum status quant_matmul_adopt(struct call *c, struct onednn *o, bool trusted, struct error *e);
 
 #endif
