@@ -1,4 +1,5 @@
 #include "models/op.h"
+#include "models/graph_gradient.h"
 
 #include <string.h>
 
@@ -12,7 +13,15 @@ static const struct op_group *const groups[] = {
 
 const struct op *op_find(const char *domain, const char *name, int64_t opset, bool *ret_known)
 {
+    const struct op_group *own = &ops_gradient;
+
     *ret_known = false;
+    if (strcmp(domain, GRADIENT_DOMAIN) == 0 || strcmp(domain, GRADIENT_OWN_DOMAIN) == 0) {
+        for (size_t k = 0; k < own->n; k++) {
+            if (strcmp(own->ops[k].name, name) == 0)
+                return &own->ops[k];
+        }
+    }
     if (domain[0] != '\0' && strcmp(domain, "ai.onnx") != 0)
         return NULL;
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
