@@ -1,12 +1,10 @@
-/* The only file that sees oneDNN. */
-#include "models/backend_onednn.h"
+/* Together with backend_onednn_bytes.c the only files that see oneDNN. */
+#include "models/backend_onednn_private.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include <oneapi/dnnl/dnnl.h>
 
 /* Of libgomp, which oneDNN is linked with; its header is the compiler's, and clang's may be absent. */
 void omp_set_num_threads(int n);
@@ -20,26 +18,7 @@ struct block {
 
 enum { HUGE_PAGE = 2 << 20, MIN_BLOCK = 1 << 16, MAX_BLOCK = 8 << 20, BLOCK_HEAD = 64 };
 
-struct onednn {
-    dnnl_engine_t engine;
-    dnnl_stream_t stream;
-    struct block *blocks;
-    size_t next_bytes;
-};
-
 enum { MAX_EXTENT = 1 << 20, MAX_KERNEL = 1024, MAX_ELEMENTS = 1 << 29 };
-
-enum { SRC, WEIGHTS, DST, SCRATCH, BIAS, ARGS };
-
-struct onednn_conv {
-    struct onednn *onednn;
-    dnnl_primitive_desc_t desc;
-    dnnl_primitive_t primitive;
-    dnnl_exec_arg_t args[ARGS];
-    int n_args;
-    size_t scratch_bytes;
-    bool activates;
-};
 
 bool onednn_is_fast(void)
 {
@@ -67,7 +46,7 @@ void onednn_begin(void)
     omp_set_num_threads(1);
 }
 
-static enum status status_of(dnnl_status_t s, const char *what, struct error *e)
+enum status onednn_status(dnnl_status_t s, const char *what, struct error *e)
 {
     if (s == dnnl_success)
         return STATUS_OK;
@@ -88,9 +67,9 @@ enum status onednn_open(struct onednn **ret_o, struct error *e)
     if (!o)
         return error_no_memory(e);
     onednn_begin();
-    s = status_of(dnnl_engine_create(&o->engine, dnnl_cpu, 0), "engine", e);
+    s = onednn_status(dnnl_engine_create(&o->engine, dnnl_cpu, 0), "engine", e);
     if (s == STATUS_OK)
-        s = status_of(dnnl_stream_create(&o->stream, o->engine, dnnl_stream_in_order), "stream", e);
+        s = onednn_status(dnnl_stream_create(&o->stream, o->engine, dnnl_stream_in_order), "stream", e);
     if (s != STATUS_OK) {
         onednn_close(&o);
         return s;
@@ -122,8 +101,7 @@ static size_t round_up(size_t bytes, size_t unit)
     return (bytes + unit - 1) / unit * unit;
 }
 
-/* Memory until onednn_close; NULL when there is none. */
-static void *keep(struct onednn *o, size_t bytes)
+void *onednn_keep(struct onednn *o, size_t bytes)
 {
     struct block *b = o->blocks;
     size_t rounded = round_up(bytes, BLOCK_HEAD);
@@ -194,54 +172,52 @@ static void spatial(const int64_t from[3], unsigned dims, dnnl_dims_t to, unsign
         to[lead + d] = from[3 - dims + d];
 }
 
-static unsigned weight_dims(const struct onednn_conv_settings *x, dnnl_dims_t dims)
+static unsigned weight_dims(const struct conv_geometry *g, unsigned n_spatial, dnnl_dims_t dims)
 {
-    const struct conv_geometry *g = x->geometry;
     unsigned n = 0;
 
     if (g->groups > 1)
         dims[n++] = g->groups;
     dims[n++] = g->channels_out / g->groups;
     dims[n++] = g->channels_in / g->groups;
-    spatial(g->kernel, x->dims, dims, n);
-    return n + x->dims;
+    spatial(g->kernel, n_spatial, dims, n);
+    return n + n_spatial;
 }
 
-static dnnl_status_t conv_desc(const struct onednn_conv_settings *x, dnnl_convolution_desc_t *ret_desc)
+dnnl_status_t onednn_conv_desc(const struct conv_geometry *g, unsigned dims, const struct onednn_types *types,
+                               bool biased, dnnl_convolution_desc_t *ret_desc)
 {
-    const dnnl_format_tag_t tag = x->dims == 1 ? dnnl_nwc : x->dims == 2 ? dnnl_nhwc : dnnl_ndhwc;
-    const struct conv_geometry *g = x->geometry;
+    const dnnl_format_tag_t tag = dims == 1 ? dnnl_nwc : dims == 2 ? dnnl_nhwc : dnnl_ndhwc;
     dnnl_dims_t in = {1, g->channels_in}, out = {1, g->channels_out}, w = {0}, bias = {g->channels_out};
     dnnl_dims_t stride = {0}, dilation = {0}, pad = {0}, pad_end = {0};
     dnnl_memory_desc_t in_desc, out_desc, w_desc, bias_desc;
-    dnnl_data_type_t in_type = x->in_bf16 ? dnnl_bf16 : dnnl_f32, out_type = x->out_bf16 ? dnnl_bf16 : dnnl_f32;
-    int n = (int)x->dims + 2, n_w = (int)weight_dims(x, w);
+    int n = (int)dims + 2, n_w = (int)weight_dims(g, dims, w);
     dnnl_status_t s;
 
-    spatial(g->in, x->dims, in, 2);
-    spatial(g->out, x->dims, out, 2);
-    spatial(g->stride, x->dims, stride, 0);
-    spatial(g->dilation, x->dims, dilation, 0);
-    spatial(g->pad, x->dims, pad, 0);
-    for (unsigned d = 0; d < x->dims; d++) {
-        int64_t extent = (w[(unsigned)n_w - x->dims + d] - 1) * dilation[d] + 1;
+    spatial(g->in, dims, in, 2);
+    spatial(g->out, dims, out, 2);
+    spatial(g->stride, dims, stride, 0);
+    spatial(g->dilation, dims, dilation, 0);
+    spatial(g->pad, dims, pad, 0);
+    for (unsigned d = 0; d < dims; d++) {
+        int64_t extent = (w[(unsigned)n_w - dims + d] - 1) * dilation[d] + 1;
 
         /* What the last window reaches beyond the input. */
         pad_end[d] = (out[2 + d] - 1) * stride[d] + extent - in[2 + d] - pad[d];
         pad_end[d] = pad_end[d] > 0 ? pad_end[d] : 0;
         dilation[d]--;
     }
-    s = dnnl_memory_desc_init_by_tag(&in_desc, n, in, in_type, tag);
+    s = dnnl_memory_desc_init_by_tag(&in_desc, n, in, types->in, tag);
     if (s == dnnl_success)
-        s = dnnl_memory_desc_init_by_tag(&out_desc, n, out, out_type, tag);
+        s = dnnl_memory_desc_init_by_tag(&out_desc, n, out, types->out, tag);
     if (s == dnnl_success)
-        s = dnnl_memory_desc_init_by_tag(&w_desc, n_w, w, in_type, dnnl_format_tag_any);
+        s = dnnl_memory_desc_init_by_tag(&w_desc, n_w, w, types->weights, dnnl_format_tag_any);
     if (s == dnnl_success)
-        s = dnnl_memory_desc_init_by_tag(&bias_desc, 1, bias, dnnl_f32, dnnl_a);
+        s = dnnl_memory_desc_init_by_tag(&bias_desc, 1, bias, types->bias, dnnl_a);
     if (s != dnnl_success)
         return s;
     return dnnl_dilated_convolution_forward_desc_init(ret_desc, dnnl_forward_inference, dnnl_convolution_direct,
-                                                      &in_desc, &w_desc, x->bias ? &bias_desc : NULL, &out_desc, stride,
+                                                      &in_desc, &w_desc, biased ? &bias_desc : NULL, &out_desc, stride,
                                                       dilation, pad, pad_end);
 }
 
@@ -251,7 +227,11 @@ static dnnl_status_t make_desc(const struct onednn *o, const struct onednn_conv_
     dnnl_convolution_desc_t desc;
     dnnl_primitive_attr_t attr = NULL;
     dnnl_post_ops_t ops = NULL;
-    dnnl_status_t s = conv_desc(x, &desc);
+    const struct onednn_types types = {.in = x->in_bf16 ? dnnl_bf16 : dnnl_f32,
+                                       .weights = x->in_bf16 ? dnnl_bf16 : dnnl_f32,
+                                       .out = x->out_bf16 ? dnnl_bf16 : dnnl_f32,
+                                       .bias = dnnl_f32};
+    dnnl_status_t s = onednn_conv_desc(x->geometry, x->dims, &types, x->bias != NULL, &desc);
 
     if (s == dnnl_success)
         s = dnnl_primitive_attr_create(&attr);
@@ -283,7 +263,7 @@ static const char *name_of(const_dnnl_primitive_desc_t desc)
     return name;
 }
 
-static bool is_reference(const_dnnl_primitive_desc_t desc)
+bool onednn_is_reference(const_dnnl_primitive_desc_t desc)
 {
     return strncmp(name_of(desc), "ref", 3) == 0;
 }
@@ -303,9 +283,8 @@ static bool is_common_window(const struct conv_geometry *g)
 }
 
 /* oneDNN counts in int inside, and nobody else tries what only a hostile file asks for. */
-static bool is_sane(const struct onednn_conv_settings *x)
+static bool is_sane(const struct conv_geometry *g)
 {
-    const struct conv_geometry *g = x->geometry;
     int64_t w_in = g->channels_in / g->groups;
     double in = (double)g->channels_in, out = (double)g->channels_out, taps = (double)w_in;
 
@@ -320,17 +299,22 @@ static bool is_sane(const struct onednn_conv_settings *x)
     return in < MAX_ELEMENTS && out < MAX_ELEMENTS && taps * (double)g->channels_out < MAX_ELEMENTS;
 }
 
+bool onednn_is_possible(const struct conv_geometry *g)
+{
+    return is_sane(g) && is_common_window(g);
+}
+
 bool onednn_conv_suits(struct onednn *o, const struct onednn_conv_settings *settings)
 {
     dnnl_primitive_desc_t desc = NULL;
     bool suits;
 
-    if (!is_sane(settings) || !is_common_window(settings->geometry))
+    if (!onednn_is_possible(settings->geometry))
         return false;
     onednn_begin();
     if (make_desc(o, settings, false, &desc) != dnnl_success)
         return false;
-    suits = !is_reference(desc);
+    suits = !onednn_is_reference(desc);
     dnnl_primitive_desc_destroy(desc);
     return suits;
 }
@@ -339,26 +323,26 @@ bool onednn_conv_suits(struct onednn *o, const struct onednn_conv_settings *sett
 static enum status choose_desc(struct onednn_conv *c, const struct onednn_conv_settings *x, struct error *e)
 {
     c->activates = true;
-    if (make_desc(c->onednn, x, true, &c->desc) == dnnl_success && !is_reference(c->desc))
+    if (make_desc(c->onednn, x, true, &c->desc) == dnnl_success && !onednn_is_reference(c->desc))
         return STATUS_OK;
     if (c->desc)
         dnnl_primitive_desc_destroy(c->desc);
     c->desc = NULL;
     c->activates = x->activation.kind == ACTIVATION_NONE;
-    return status_of(make_desc(c->onednn, x, false, &c->desc), "convolution", e);
+    return onednn_status(make_desc(c->onednn, x, false, &c->desc), "convolution", e);
 }
 
-static enum status add_arg(struct onednn_conv *c, int index, int arg, const dnnl_memory_desc_t *desc, void *data,
+enum status onednn_add_arg(struct onednn_conv *c, int index, int arg, const dnnl_memory_desc_t *desc, void *data,
                            struct error *e)
 {
     c->args[index].arg = arg;
     c->n_args++;
-    return status_of(
+    return onednn_status(
         dnnl_memory_create(&c->args[index].memory, desc, c->onednn->engine, data ? data : DNNL_MEMORY_NONE), "memory",
         e);
 }
 
-static enum status reorder(struct onednn *o, dnnl_memory_t from, dnnl_memory_t to, struct error *e)
+enum status onednn_reorder(struct onednn *o, dnnl_memory_t from, dnnl_memory_t to, struct error *e)
 {
     const dnnl_memory_desc_t *from_desc, *to_desc;
     dnnl_exec_arg_t args[2] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
@@ -380,15 +364,15 @@ static enum status reorder(struct onednn *o, dnnl_memory_t from, dnnl_memory_t t
         dnnl_primitive_destroy(primitive);
     if (desc)
         dnnl_primitive_desc_destroy(desc);
-    return status_of(s, "reorder", e);
+    return onednn_status(s, "reorder", e);
 }
 
 /* ONNX's order of weights. */
-static dnnl_format_tag_t weights_tag(const struct onednn_conv_settings *x)
+static dnnl_format_tag_t weights_tag(const struct conv_geometry *g, unsigned dims)
 {
-    bool grouped = x->geometry->groups > 1;
+    bool grouped = g->groups > 1;
 
-    switch (x->dims) {
+    switch (dims) {
     case 1:
         return grouped ? dnnl_goiw : dnnl_oiw;
     case 2:
@@ -398,41 +382,74 @@ static dnnl_format_tag_t weights_tag(const struct onednn_conv_settings *x)
     }
 }
 
-static enum status pack_weights(struct onednn_conv *c, const struct onednn_conv_settings *x, struct error *e)
+static enum status pack_weights(struct onednn_conv *c, const struct onednn_constants *x, struct error *e)
 {
     const dnnl_memory_desc_t *desc = dnnl_primitive_desc_query_md(c->desc, dnnl_query_weights_md, 0);
     dnnl_memory_desc_t plain;
     dnnl_memory_t from = NULL;
     dnnl_dims_t dims = {0};
-    int n = (int)weight_dims(x, dims);
+    int n = (int)weight_dims(x->geometry, x->dims, dims);
     /* oneDNN takes what it reads as not constant. */
     union {
-        const float *from;
+        const void *from;
         void *to;
     } weights = {x->weights};
-    void *packed = keep(c->onednn, dnnl_memory_desc_get_size(desc));
+    void *packed = onednn_keep(c->onednn, dnnl_memory_desc_get_size(desc));
     enum status s;
 
     if (!packed)
         return error_no_memory(e);
-    s = add_arg(c, WEIGHTS, DNNL_ARG_WEIGHTS, desc, packed, e);
+    s = onednn_add_arg(c, WEIGHTS, DNNL_ARG_WEIGHTS, desc, packed, e);
     if (s == STATUS_OK)
-        s = status_of(dnnl_memory_desc_init_by_tag(&plain, n, dims, dnnl_f32, weights_tag(x)), "weights", e);
+        s = onednn_status(
+            dnnl_memory_desc_init_by_tag(&plain, n, dims, x->weights_type, weights_tag(x->geometry, x->dims)),
+            "weights", e);
     if (s == STATUS_OK)
-        s = status_of(dnnl_memory_create(&from, &plain, c->onednn->engine, weights.to), "weights", e);
+        s = onednn_status(dnnl_memory_create(&from, &plain, c->onednn->engine, weights.to), "weights", e);
     if (s == STATUS_OK)
-        s = reorder(c->onednn, from, c->args[WEIGHTS].memory, e);
+        s = onednn_reorder(c->onednn, from, c->args[WEIGHTS].memory, e);
     if (from)
         dnnl_memory_destroy(from);
     return s;
 }
 
+enum status onednn_conv_complete(struct onednn_conv *c, const struct onednn_constants *x, struct error *e)
+{
+    size_t bias_bytes = (size_t)x->geometry->channels_out * sizeof(float);
+    const dnnl_memory_desc_t *scratch;
+    void *bias;
+    enum status s = onednn_status(dnnl_primitive_create(&c->primitive, c->desc), "convolution", e);
+
+    if (s == STATUS_OK)
+        s = onednn_add_arg(c, SRC, DNNL_ARG_SRC, dnnl_primitive_desc_query_md(c->desc, dnnl_query_src_md, 0), NULL, e);
+    if (s == STATUS_OK)
+        s = pack_weights(c, x, e);
+    if (s == STATUS_OK)
+        s = onednn_add_arg(c, DST, DNNL_ARG_DST, dnnl_primitive_desc_query_md(c->desc, dnnl_query_dst_md, 0), NULL, e);
+    if (s != STATUS_OK)
+        return s;
+    scratch = dnnl_primitive_desc_query_md(c->desc, dnnl_query_scratchpad_md, 0);
+    c->scratch_bytes = dnnl_memory_desc_get_size(scratch);
+    s = onednn_add_arg(c, SCRATCH, DNNL_ARG_SCRATCHPAD, scratch, NULL, e);
+    if (s != STATUS_OK || !x->bias)
+        return s;
+    bias = onednn_keep(c->onednn, bias_bytes);
+    if (!bias)
+        return error_no_memory(e);
+    memcpy(bias, x->bias, bias_bytes);
+    return onednn_add_arg(c, BIAS, DNNL_ARG_BIAS, dnnl_primitive_desc_query_md(c->desc, dnnl_query_weights_md, 1), bias,
+                          e);
+}
+
 enum status onednn_conv_open(struct onednn *o, const struct onednn_conv_settings *settings, struct onednn_conv **ret_c,
                              struct error *e)
 {
+    const struct onednn_constants constants = {.geometry = settings->geometry,
+                                               .dims = settings->dims,
+                                               .weights_type = dnnl_f32,
+                                               .weights = settings->weights,
+                                               .bias = settings->bias};
     struct onednn_conv *c = calloc(1, sizeof(*c));
-    size_t bias_bytes = (size_t)settings->geometry->channels_out * sizeof(float);
-    const dnnl_memory_desc_t *scratch;
     enum status s;
 
     if (!c)
@@ -440,37 +457,14 @@ enum status onednn_conv_open(struct onednn *o, const struct onednn_conv_settings
     onednn_begin();
     c->onednn = o;
     s = choose_desc(c, settings, e);
-    if (s != STATUS_OK)
-        goto error;
-    s = status_of(dnnl_primitive_create(&c->primitive, c->desc), "convolution", e);
     if (s == STATUS_OK)
-        s = add_arg(c, SRC, DNNL_ARG_SRC, dnnl_primitive_desc_query_md(c->desc, dnnl_query_src_md, 0), NULL, e);
-    if (s == STATUS_OK)
-        s = pack_weights(c, settings, e);
-    if (s == STATUS_OK)
-        s = add_arg(c, DST, DNNL_ARG_DST, dnnl_primitive_desc_query_md(c->desc, dnnl_query_dst_md, 0), NULL, e);
-    if (s != STATUS_OK)
-        goto error;
-    scratch = dnnl_primitive_desc_query_md(c->desc, dnnl_query_scratchpad_md, 0);
-    c->scratch_bytes = dnnl_memory_desc_get_size(scratch);
-    s = add_arg(c, SCRATCH, DNNL_ARG_SCRATCHPAD, scratch, NULL, e);
-    if (s == STATUS_OK && settings->bias) {
-        float *bias = keep(o, bias_bytes);
-
-        if (!bias) {
-            s = error_no_memory(e);
-            goto error;
-        }
-        memcpy(bias, settings->bias, bias_bytes);
-        s = add_arg(c, BIAS, DNNL_ARG_BIAS, dnnl_primitive_desc_query_md(c->desc, dnnl_query_weights_md, 1), bias, e);
+        s = onednn_conv_complete(c, &constants, e);
+    if (s != STATUS_OK) {
+        onednn_conv_close(&c);
+        return s;
     }
-    if (s != STATUS_OK)
-        goto error;
     *ret_c = c;
     return STATUS_OK;
-error:
-    onednn_conv_close(&c);
-    return s;
 }
 
 void onednn_conv_close(struct onednn_conv **c)
@@ -520,5 +514,5 @@ enum status onednn_conv_run(struct onednn_conv *c, const void *x, void *y, void 
         s = dnnl_memory_set_data_handle(c->args[SCRATCH].memory, scratch);
     if (s == dnnl_success)
         s = dnnl_primitive_execute(c->primitive, c->onednn->stream, c->n_args, c->args);
-    return status_of(s, "convolution", e);
+    return onednn_status(s, "convolution", e);
 }

@@ -134,8 +134,10 @@ enum status graph_expand(struct graph *g, struct error *e);
 /* Constants of 16-bit floats that are weights become float32 once, instead of in each run. */
 enum status graph_widen(struct graph *g, struct error *e);
 
-/* Runs every node whose inputs are all constant, and replaces it by its result. */
-enum status graph_fold(struct graph *g, struct error *e);
+/* Runs every node whose inputs are all constant, and replaces it by its result. except: NULL, or an operator that stays. */
+enum status graph_fold(struct graph *g, const char *except, struct error *e);
+/* Float operators between DequantizeLinear and QuantizeLinear become operators on bytes (graph_quant.c). */
+enum status graph_quantize(struct graph *g, struct error *e);
 /* Folds batch norms into convolutions, and activations into the node before them. */
 enum status graph_fuse(struct graph *g, struct error *e);
 /* Whether a node is an activation of its first input, and which. */

@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "models/step.h"
 
@@ -45,14 +46,16 @@ end:
     return s;
 }
 
-enum status graph_fold(struct graph *g, struct error *e)
+enum status graph_fold(struct graph *g, const char *except, struct error *e)
 {
     struct tensor *tensors = constants_of(g);
     struct fold_budget budget = FOLD_BUDGET;
     enum status s = tensors ? STATUS_OK : error_no_memory(e);
 
-    for (size_t i = 0; i < g->n_nodes && s == STATUS_OK; i++)
-        s = fold_node(g, i, tensors, &budget, e);
+    for (size_t i = 0; i < g->n_nodes && s == STATUS_OK; i++) {
+        if (!except || strcmp(g->nodes[i].op_type, except) != 0)
+            s = fold_node(g, i, tensors, &budget, e);
+    }
     free(tensors);
     return s == STATUS_OK ? graph_prune(g, e) : s;
 }

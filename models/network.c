@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/graph_gradient.h"
 #include "models/onnx_reader.h"
 #include "models/op.h"
 #include "shard/file.h"
@@ -74,11 +75,15 @@ static enum status network_make(struct graph *g, struct network **ret_n, struct 
     n->graph = g;
     s = graph_link(g, e);
     if (s == STATUS_OK)
+        s = graph_differentiate(g, e);
+    if (s == STATUS_OK)
         s = graph_expand(g, e);
     if (s == STATUS_OK)
         s = graph_prune(g, e);
     if (s == STATUS_OK)
-        s = graph_fold(g, e);
+        s = graph_quantize(g, e);
+    if (s == STATUS_OK)
+        s = graph_fold(g, NULL, e);
     if (s == STATUS_OK)
         s = graph_widen(g, e);
     if (s == STATUS_OK)

@@ -52,7 +52,8 @@ static void fuse_activation(struct nhwc_plan *p, size_t index)
     struct nhwc_op *op = &p->ops[index], *before;
     size_t at;
 
-    if (op->kind != NHWC_AFFINE || op->scale || op->shift || !is_inner(p, op->in[0]))
+    if (op->kind != NHWC_AFFINE || op->scale || op->shift || !is_inner(p, op->in[0]) || p->values[op->in[0]].integer ||
+        p->values[op->out].integer)
         return;
     at = p->values[op->in[0]].maker;
     if (at == NHWC_NONE)
@@ -64,6 +65,69 @@ static void fuse_activation(struct nhwc_plan *p, size_t index)
     if (before->activation.kind != ACTIVATION_NONE)
         return;
     absorb(p, at, index);
+}
+
+/* From floats to bytes, right after an operation that can leave bytes. */
+static void fuse_quantize(struct nhwc_plan *p, size_t index)
+{
+    struct nhwc_op *op = &p->ops[index], *before;
+    size_t at = p->values[op->in[0]].maker;
+
+    if (at == NHWC_NONE || !p->values[op->out].integer || p->values[op->in[0]].integer || !is_inner(p, op->in[0]))
+        return;
+    before = &p->ops[at];
+    if (before->kind != NHWC_ADD && before->kind != NHWC_MULTIPLY && before->kind != NHWC_AFFINE)
+        return;
+    before->out_code = op->out_code;
+    before->out = op->out;
+    p->values[op->out].maker = at;
+    op->removed = true;
+}
+
+/* From bytes to floats, right before operations that can read bytes. */
+static void fuse_dequantize(struct nhwc_plan *p, size_t index)
+{
+    struct nhwc_op *op = &p->ops[index];
+    struct nhwc_value *v = &p->values[op->out];
+
+    if (!p->values[op->in[0]].integer || v->integer || v->exported || op->activation.kind != ACTIVATION_NONE)
+        return;
+    for (size_t i = index + 1; i < p->n_ops; i++) {
+        struct nhwc_op *reader = &p->ops[i];
+
+        if (reader->removed ||
+            (reader->kind != NHWC_ADD && reader->kind != NHWC_MULTIPLY && reader->kind != NHWC_AFFINE))
+            continue;
+        for (size_t k = 0; k < 2; k++) {
+            if (reader->in[k] != op->out)
+                continue;
+            reader->in[k] = op->in[0];
+            reader->in_code[k] = op->in_code[0];
+            p->values[op->in[0]].n_reads++;
+            v->n_reads--;
+        }
+    }
+    if (v->n_reads > 0)
+        return;
+    op->removed = true;
+    p->values[op->in[0]].n_reads--;
+}
+
+static void fuse_bytes(struct nhwc_plan *p)
+{
+    for (size_t i = 0; i < p->n_ops; i++) {
+        const struct nhwc_op *op = &p->ops[i];
+
+        if (op->removed || op->kind != NHWC_AFFINE || op->scale || op->shift || op->activation.kind != ACTIVATION_NONE)
+            continue;
+        fuse_quantize(p, i);
+    }
+    for (size_t i = 0; i < p->n_ops; i++) {
+        const struct nhwc_op *op = &p->ops[i];
+
+        if (!op->removed && op->kind == NHWC_AFFINE && !op->scale && !op->shift)
+            fuse_dequantize(p, i);
+    }
 }
 
 /* add = conv + other, where other is not needed any more when the convolution has run: the convolution adds onto
@@ -78,7 +142,7 @@ static bool fuse_sum(struct nhwc_plan *p, size_t index, unsigned side)
         return false;
     conv = &p->ops[at];
     if (conv->kind != NHWC_CONV || conv->adds || conv->activation.kind != ACTIVATION_NONE || v->bf16 != y->bf16 ||
-        v->pixels != y->pixels || v->channels != y->channels || v->batch != y->batch)
+        v->integer || y->integer || v->pixels != y->pixels || v->channels != y->channels || v->batch != y->batch)
         return false;
     for (size_t i = 0; i < p->n_ops; i++) {
         const struct nhwc_op *op = &p->ops[i];
@@ -145,9 +209,9 @@ static bool may_be_part(const struct nhwc_plan *p, size_t v, size_t copy)
 
         if (op->removed)
             continue;
-        if (op->out == v && op->kind == NHWC_CONV)
+        if (op->out == v && (op->kind == NHWC_CONV || op->kind == NHWC_BYTES))
             return false;
-        if (i != copy && reads(op, v) && op->kind == NHWC_CONV)
+        if (i != copy && reads(op, v) && (op->kind == NHWC_CONV || op->kind == NHWC_BYTES))
             return false;
         /* Two places at once are one too many. */
         if (op->kind == NHWC_COPY && i != copy && reads(op, v))
@@ -195,6 +259,7 @@ void nhwc_fuse(struct nhwc_plan *p)
         if (!p->ops[i].removed)
             fuse_activation(p, i);
     }
+    fuse_bytes(p);
     for (size_t i = 0; i < p->n_ops; i++) {
         const struct nhwc_op *op = &p->ops[i];
         size_t a, b;

@@ -21,7 +21,7 @@ static bool is_images(const struct tensor *t)
     return t && !t->data && t->type == TENSOR_F32 && t->shape.rank >= 3 && t->shape.rank <= 5 && tensor_count(t) > 0;
 }
 
-static bool is_lowered(const struct nhwc_plan *p, const struct tensor *t)
+bool nhwc_is_lowered(const struct nhwc_plan *p, const struct tensor *t)
 {
     return t && p->value_of[index_of(p, t)] != NHWC_NONE;
 }
@@ -32,7 +32,7 @@ static const float *constant(const struct tensor *t)
 }
 
 /* Rank 2: one pixel. */
-static struct nhwc_value value_for(const struct nhwc_plan *p, const struct tensor *t, bool bf16)
+struct nhwc_value nhwc_value_for(const struct nhwc_plan *p, const struct tensor *t, bool bf16)
 {
     const struct tensor_shape *s = &t->shape;
     struct nhwc_value v = {.batch = s->dims[0],
@@ -46,15 +46,15 @@ static struct nhwc_value value_for(const struct nhwc_plan *p, const struct tenso
     for (unsigned d = 2; d < s->rank; d++)
         v.size[3 - v.dims + d - 2] = s->dims[d];
     /* Single values cost nothing, and what is pooled down to them deserves the precision. */
-    v.bf16 = bf16 && v.pixels > 1;
+    v.integer = t->type == TENSOR_F32 ? 0 : t->type;
+    v.bf16 = bf16 && v.pixels > 1 && !v.integer;
     return v;
 }
 
-/* The nhwc value of a tensor, brought in where it was made outside. */
-static enum status take_in(struct nhwc_plan *p, size_t step, const struct tensor *t, size_t *ret_value, struct error *e)
+enum status nhwc_take_in(struct nhwc_plan *p, size_t step, const struct tensor *t, size_t *ret_value, struct error *e)
 {
     size_t *known = &p->value_of[index_of(p, t)];
-    struct nhwc_value v = value_for(p, t, p->bf16);
+    struct nhwc_value v = nhwc_value_for(p, t, p->bf16);
     struct nhwc_op op = {.kind = NHWC_IMPORT, .step = step, .in = {NHWC_NONE, NHWC_NONE}};
     enum status s;
 
@@ -70,11 +70,9 @@ static enum status take_in(struct nhwc_plan *p, size_t step, const struct tensor
     return s;
 }
 
-/* Makes out's value and adds the operation; its scale and shift are the plan's then, or freed. */
-static enum status put_out(struct nhwc_plan *p, struct nhwc_op *op, const struct tensor *out, bool bf16,
-                           struct error *e)
+enum status nhwc_put_out(struct nhwc_plan *p, struct nhwc_op *op, const struct tensor *out, bool bf16, struct error *e)
 {
-    struct nhwc_value v = value_for(p, out, bf16);
+    struct nhwc_value v = nhwc_value_for(p, out, bf16);
     enum status s = nhwc_new_value(p, &v, &op->out, e);
 
     if (s == STATUS_OK)
@@ -82,6 +80,7 @@ static enum status put_out(struct nhwc_plan *p, struct nhwc_op *op, const struct
     if (s != STATUS_OK) {
         free(op->scale);
         free(op->shift);
+        nhwc_bytes_close(&op->bytes);
         return s;
     }
     p->value_of[index_of(p, out)] = op->out;
@@ -108,8 +107,8 @@ static enum status lower_conv(struct nhwc_plan *p, size_t step, struct error *e)
     op.weights = w->data;
     op.bias = b ? b->data : NULL;
     op.groups = call_int(c, "group", 1);
-    in = is_lowered(p, x) ? p->values[p->value_of[index_of(p, x)]] : value_for(p, x, p->bf16);
-    out = value_for(p, c->out[0], p->bf16 && in.bf16);
+    in = nhwc_is_lowered(p, x) ? p->values[p->value_of[index_of(p, x)]] : nhwc_value_for(p, x, p->bf16);
+    out = nhwc_value_for(p, c->out[0], p->bf16 && in.bf16);
     g = nhwc_geometry(p, &op);
     g.channels_in = in.channels;
     g.channels_out = out.channels;
@@ -120,8 +119,8 @@ static enum status lower_conv(struct nhwc_plan *p, size_t step, struct error *e)
     settings.out_bf16 = out.bf16;
     if (!onednn_conv_suits(p->onednn, &settings))
         return STATUS_OK;
-    s = take_in(p, step, x, &op.in[0], e);
-    return s == STATUS_OK ? put_out(p, &op, c->out[0], out.bf16, e) : s;
+    s = nhwc_take_in(p, step, x, &op.in[0], e);
+    return s == STATUS_OK ? nhwc_put_out(p, &op, c->out[0], out.bf16, e) : s;
 }
 
 static enum status lower_pool(struct nhwc_plan *p, size_t step, enum nhwc_kind kind, struct error *e)
@@ -130,13 +129,15 @@ static enum status lower_pool(struct nhwc_plan *p, size_t step, enum nhwc_kind k
     struct nhwc_op op = {.kind = kind, .step = step, .in = {NHWC_NONE, NHWC_NONE}};
     enum status s;
 
-    if (!is_images(c->in[0]) || !is_images(c->out[0]) || call_out(c, 1) || !is_lowered(p, c->in[0]))
+    /* Bytes are lowered only where they are images. */
+    if ((!is_images(c->in[0]) && c->in[0]->type == TENSOR_F32) || call_out(c, 1) || !nhwc_is_lowered(p, c->in[0]) ||
+        tensor_count(c->out[0]) == 0)
         return STATUS_OK;
     op.count_padding = call_int(c, "count_include_pad", 0) != 0;
     s = window_infer(c, NULL, &op.window, e);
     if (s == STATUS_OK)
-        s = take_in(p, step, c->in[0], &op.in[0], e);
-    return s == STATUS_OK ? put_out(p, &op, c->out[0], p->bf16, e) : s;
+        s = nhwc_take_in(p, step, c->in[0], &op.in[0], e);
+    return s == STATUS_OK ? nhwc_put_out(p, &op, c->out[0], p->bf16, e) : s;
 }
 
 static enum status lower_global(struct nhwc_plan *p, size_t step, enum nhwc_kind kind, struct error *e)
@@ -145,9 +146,9 @@ static enum status lower_global(struct nhwc_plan *p, size_t step, enum nhwc_kind
     struct nhwc_op op = {.kind = kind, .step = step, .in = {NHWC_NONE, NHWC_NONE}};
     enum status s;
 
-    if (!is_images(c->in[0]) || !is_lowered(p, c->in[0]) || c->out[0]->shape.rank < 2)
+    if (!is_images(c->in[0]) || !nhwc_is_lowered(p, c->in[0]) || c->out[0]->shape.rank < 2)
         return STATUS_OK;
-    s = take_in(p, step, c->in[0], &op.in[0], e);
+    s = nhwc_take_in(p, step, c->in[0], &op.in[0], e);
     if (s != STATUS_OK)
         return s;
     op.window.rank = p->values[op.in[0]].dims;
@@ -155,7 +156,7 @@ static enum status lower_global(struct nhwc_plan *p, size_t step, enum nhwc_kind
         op.window.in[d] = op.window.kernel[d] = p->values[op.in[0]].size[d];
         op.window.out[d] = op.window.stride[d] = op.window.dilation[d] = 1;
     }
-    return put_out(p, &op, c->out[0], p->bf16, e);
+    return nhwc_put_out(p, &op, c->out[0], p->bf16, e);
 }
 
 /* A mean over all spatial axes is a global pool; without keepdims its tensor has the same bytes. */
@@ -167,7 +168,7 @@ static enum status lower_mean(struct nhwc_plan *p, size_t step, struct error *e)
     size_t n;
     enum status s;
 
-    if (!is_lowered(p, c->in[0]) || !is_images(c->in[0]) || (call_in(c, 1) && !c->in[1]->data))
+    if (!nhwc_is_lowered(p, c->in[0]) || !is_images(c->in[0]) || (call_in(c, 1) && !c->in[1]->data))
         return STATUS_OK;
     s = call_axes(c, "axes", 1, axes, TENSOR_MAX_RANK, &n, e);
     if (s != STATUS_OK)
@@ -223,7 +224,7 @@ static enum status lower_pair(struct nhwc_plan *p, size_t step, enum nhwc_kind k
     struct nhwc_op op = {.kind = kind, .step = step, .in = {NHWC_NONE, NHWC_NONE}, .activation = c->node->activation};
     enum status s;
 
-    if (!same_images(a, b) || (!is_lowered(p, a) && !is_lowered(p, b)))
+    if (!same_images(a, b) || (!nhwc_is_lowered(p, a) && !nhwc_is_lowered(p, b)))
         return STATUS_OK;
     if (!tensor_shape_equal(&a->shape, &b->shape) && !is_single(b)) {
         const struct tensor *swap = a;
@@ -233,10 +234,10 @@ static enum status lower_pair(struct nhwc_plan *p, size_t step, enum nhwc_kind k
     }
     if (!tensor_shape_equal(&a->shape, &y->shape) || (!tensor_shape_equal(&a->shape, &b->shape) && !is_single(b)))
         return STATUS_OK;
-    s = take_in(p, step, a, &op.in[0], e);
+    s = nhwc_take_in(p, step, a, &op.in[0], e);
     if (s == STATUS_OK)
-        s = take_in(p, step, b, &op.in[1], e);
-    return s == STATUS_OK ? put_out(p, &op, y, p->bf16, e) : s;
+        s = nhwc_take_in(p, step, b, &op.in[1], e);
+    return s == STATUS_OK ? nhwc_put_out(p, &op, y, p->bf16, e) : s;
 }
 
 enum arithmetic { PLUS, MINUS, TIMES, OVER };
@@ -255,7 +256,7 @@ static enum status lower_arithmetic(struct nhwc_plan *p, size_t step, enum arith
         return what == PLUS    ? lower_pair(p, step, NHWC_ADD, e)
                : what == TIMES ? lower_pair(p, step, NHWC_MULTIPLY, e)
                                : STATUS_OK;
-    if (!is_images(x) || !is_lowered(p, x) || !tensor_shape_equal(&x->shape, &c->out[0]->shape) ||
+    if (!is_images(x) || !nhwc_is_lowered(p, x) || !tensor_shape_equal(&x->shape, &c->out[0]->shape) ||
         (turned && (what == MINUS || what == OVER)))
         return STATUS_OK;
     if (!channel_constant(other, x->shape.rank, x->shape.dims[1], &values, &failed))
@@ -266,12 +267,12 @@ static enum status lower_arithmetic(struct nhwc_plan *p, size_t step, enum arith
         op.shift = values;
     else
         op.scale = values;
-    s = take_in(p, step, x, &op.in[0], e);
+    s = nhwc_take_in(p, step, x, &op.in[0], e);
     if (s != STATUS_OK) {
         free(values);
         return s;
     }
-    return put_out(p, &op, c->out[0], p->bf16, e);
+    return nhwc_put_out(p, &op, c->out[0], p->bf16, e);
 }
 
 static enum status lower_norm(struct nhwc_plan *p, size_t step, struct error *e)
@@ -284,14 +285,14 @@ static enum status lower_norm(struct nhwc_plan *p, size_t step, struct error *e)
         .kind = NHWC_AFFINE, .step = step, .in = {NHWC_NONE, NHWC_NONE}, .activation = c->node->activation};
     enum status s;
 
-    if (!is_images(c->in[0]) || !is_lowered(p, c->in[0]))
+    if (!is_images(c->in[0]) || !nhwc_is_lowered(p, c->in[0]))
         return STATUS_OK;
     for (size_t i = 1; i < 5; i++) {
         v[i] = constant(c->in[i]);
         if (!v[i])
             return STATUS_OK;
     }
-    s = take_in(p, step, c->in[0], &op.in[0], e);
+    s = nhwc_take_in(p, step, c->in[0], &op.in[0], e);
     if (s != STATUS_OK)
         return s;
     channels = c->in[0]->shape.dims[1];
@@ -308,7 +309,7 @@ static enum status lower_norm(struct nhwc_plan *p, size_t step, struct error *e)
         op.scale[i] = (float)factor;
         op.shift[i] = (float)((double)v[2][i] - (double)v[3][i] * factor);
     }
-    return put_out(p, &op, c->out[0], p->bf16, e);
+    return nhwc_put_out(p, &op, c->out[0], p->bf16, e);
 }
 
 static enum status lower_prelu(struct nhwc_plan *p, size_t step, struct error *e)
@@ -319,16 +320,16 @@ static enum status lower_prelu(struct nhwc_plan *p, size_t step, struct error *e
     bool failed = false;
     enum status s;
 
-    if (!is_images(x) || !is_lowered(p, x))
+    if (!is_images(x) || !nhwc_is_lowered(p, x))
         return STATUS_OK;
     if (!channel_constant(c->in[1], x->shape.rank, x->shape.dims[1], &op.scale, &failed))
         return failed ? error_no_memory(e) : STATUS_OK;
-    s = take_in(p, step, x, &op.in[0], e);
+    s = nhwc_take_in(p, step, x, &op.in[0], e);
     if (s != STATUS_OK) {
         free(op.scale);
         return s;
     }
-    return put_out(p, &op, c->out[0], p->bf16, e);
+    return nhwc_put_out(p, &op, c->out[0], p->bf16, e);
 }
 
 static enum status lower_activation(struct nhwc_plan *p, size_t step, const struct activation *a, struct error *e)
@@ -337,10 +338,10 @@ static enum status lower_activation(struct nhwc_plan *p, size_t step, const stru
     struct nhwc_op op = {.kind = NHWC_AFFINE, .step = step, .in = {NHWC_NONE, NHWC_NONE}, .activation = *a};
     enum status s;
 
-    if (!is_images(c->in[0]) || !is_lowered(p, c->in[0]))
+    if (!is_images(c->in[0]) || !nhwc_is_lowered(p, c->in[0]))
         return STATUS_OK;
-    s = take_in(p, step, c->in[0], &op.in[0], e);
-    return s == STATUS_OK ? put_out(p, &op, c->out[0], p->bf16, e) : s;
+    s = nhwc_take_in(p, step, c->in[0], &op.in[0], e);
+    return s == STATUS_OK ? nhwc_put_out(p, &op, c->out[0], p->bf16, e) : s;
 }
 
 static enum status lower_concat(struct nhwc_plan *p, size_t step, struct error *e)
@@ -359,14 +360,14 @@ static enum status lower_concat(struct nhwc_plan *p, size_t step, struct error *
     for (size_t i = 0; i < c->n_in; i++) {
         if (!is_images(c->in[i]))
             return STATUS_OK;
-        any = any || is_lowered(p, c->in[i]);
+        any = any || nhwc_is_lowered(p, c->in[i]);
     }
     if (!any)
         return STATUS_OK;
-    v = value_for(p, y, p->bf16);
+    v = nhwc_value_for(p, y, p->bf16);
     s = nhwc_new_value(p, &v, &op.out, e);
     for (size_t i = 0; i < c->n_in && s == STATUS_OK; i++) {
-        s = take_in(p, step, c->in[i], &op.in[0], e);
+        s = nhwc_take_in(p, step, c->in[i], &op.in[0], e);
         if (s == STATUS_OK)
             s = nhwc_new_op(p, &op, NULL, e);
         op.first_channel += c->in[i]->shape.dims[1];
@@ -413,13 +414,15 @@ static enum status lower_step(struct nhwc_plan *p, size_t step, struct error *e)
         return lower_concat(p, step, e);
     if (graph_activation(p->graph, c->node, &a))
         return lower_activation(p, step, &a, e);
-    return STATUS_OK;
+    return nhwc_lower_bytes(p, step, e);
 }
 
 enum status nhwc_lower(struct nhwc_plan *p, struct error *e)
 {
     enum status s = STATUS_OK;
 
+    for (size_t i = 0; i < p->n_steps; i++)
+        p->has_bytes = p->has_bytes || is(&p->steps[i].call, "QLinearConv");
     for (size_t i = 0; i < p->n_steps && s == STATUS_OK; i++)
         s = lower_step(p, i, e);
     if (s != STATUS_OK)
@@ -429,7 +432,7 @@ enum status nhwc_lower(struct nhwc_plan *p, struct error *e)
         const struct call *c = &p->steps[i].call;
 
         for (size_t k = 0; k < c->n_in && !p->taken[i]; k++) {
-            if (is_lowered(p, c->in[k]))
+            if (nhwc_is_lowered(p, c->in[k]))
                 p->values[p->value_of[index_of(p, c->in[k])]].exported = true;
         }
     }

@@ -8,7 +8,7 @@ enum { CHUNKS = 5, CACHE_BYTES = 2 << 20 };
 
 size_t nhwc_image_bytes(const struct nhwc_value *v)
 {
-    return (size_t)v->pixels * (size_t)v->channels * (v->bf16 ? sizeof(uint16_t) : sizeof(float));
+    return (size_t)v->pixels * (size_t)v->channels * (size_t)nhwc_element_bytes(v->integer, v->bf16);
 }
 
 static void add_entry(struct nhwc_plan *p, bool is_op, size_t index)
@@ -79,10 +79,11 @@ static double weight_bytes(const struct nhwc_plan *p, const struct nhwc_op *op)
     const struct window *w = &op->window;
     double bytes;
 
-    if (op->kind != NHWC_CONV)
+    if (op->kind != NHWC_CONV && op->kind != NHWC_BYTES)
         return 0;
     bytes = (double)p->values[op->in[0]].channels / (double)op->groups * (double)p->values[op->out].channels *
-            (double)(w->kernel[0] * w->kernel[1] * w->kernel[2]) * (p->values[op->in[0]].bf16 ? 2 : 4);
+            (double)(w->kernel[0] * w->kernel[1] * w->kernel[2]) *
+            (double)nhwc_element_bytes(p->values[op->in[0]].integer, p->values[op->in[0]].bf16);
     return op->winograd ? bytes * 4 : bytes;
 }
 

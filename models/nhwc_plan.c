@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/quant_product.h"
 #include "models/timing.h"
 
 enum status nhwc_new_value(struct nhwc_plan *p, const struct nhwc_value *v, size_t *ret_index, struct error *e)
@@ -108,6 +109,18 @@ static void join_sums(struct nhwc_plan *p)
     }
 }
 
+/* Trials of 8-bit layers together cost no more than this many operations, well below a second; later ones go without: the
+ * processor is known to be exact. */
+static const uint64_t max_tried_flops = (uint64_t)1 << 36;
+
+bool nhwc_may_try(struct nhwc_plan *p, const struct call *c)
+{
+    if (c->flops > max_tried_flops - p->tried_flops)
+        return false;
+    p->tried_flops += c->flops;
+    return true;
+}
+
 enum status nhwc_plan_open(const struct graph *g, struct step *steps, size_t n_steps, struct tensor *tensors,
                            enum network_precision precision, struct nhwc_plan **ret_p, struct error *e)
 {
@@ -144,8 +157,14 @@ enum status nhwc_plan_open(const struct graph *g, struct step *steps, size_t n_s
             continue;
         if (op->kind == NHWC_CONV)
             s = prepare_conv(p, op, e);
+        else if (op->kind == NHWC_BYTES)
+            op->scratch_bytes = nhwc_bytes_scratch_bytes(op->bytes);
         else if (op->kind == NHWC_MAX || op->kind == NHWC_AVERAGE)
             op->scratch_bytes = (size_t)p->values[op->in[0]].channels * sizeof(float);
+    }
+    for (size_t i = 0; i < n_steps && s == STATUS_OK; i++) {
+        if (!p->taken[i])
+            s = quant_matmul_adopt(&steps[i].call, p->onednn, !nhwc_may_try(p, &steps[i].call), e);
     }
     if (s == STATUS_OK)
         s = nhwc_order(p, e);
@@ -167,9 +186,12 @@ void nhwc_plan_close(struct nhwc_plan **p)
     for (size_t i = 0; i < x->n_ops; i++) {
         onednn_conv_close(&x->ops[i].conv);
         winograd_close(&x->ops[i].winograd);
+        nhwc_bytes_close(&x->ops[i].bytes);
         free(x->ops[i].scale);
         free(x->ops[i].shift);
     }
+    for (size_t i = 0; i < x->n_steps; i++)
+        quant_product_close(&x->steps[i].call.product);
     onednn_close(&x->onednn);
     free(x->value_of);
     free(x->taken);
@@ -219,14 +241,30 @@ void nhwc_plan_place(struct nhwc_plan *p, const struct memory_block *blocks, voi
 static struct nhwc_view view_of(const struct nhwc_plan *p, size_t v, int64_t image)
 {
     const struct nhwc_value *x = &p->values[v], *root;
-    struct nhwc_view view = {.pixels = x->pixels, .channels = x->channels, .bf16 = x->bf16};
+    struct nhwc_view view = {.pixels = x->pixels, .channels = x->channels, .bf16 = x->bf16, .integer = x->integer};
     int64_t channel;
 
     root = &p->values[nhwc_root(p, v, &channel)];
     view.stride = root->channels;
     view.data = (char *)root->data + (size_t)(image % root->n_images) * nhwc_image_bytes(root) +
-                (size_t)channel * (x->bf16 ? sizeof(uint16_t) : sizeof(float));
+                channel * nhwc_element_bytes(x->integer, x->bf16);
     return view;
+}
+
+static struct nhwc_view coded_view(const struct nhwc_plan *p, size_t v, int64_t image, const struct nhwc_code *code)
+{
+    struct nhwc_view view = view_of(p, v, image);
+
+    view.scale = code->scale;
+    view.zero = code->zero;
+    return view;
+}
+
+/* An image of the graph's tensor that a view is of. */
+static void *planes_of(const struct nhwc_plan *p, size_t v, const struct nhwc_view *view, int64_t image)
+{
+    return (char *)p->tensors[p->values[v].tensor].data +
+           image * view->pixels * view->channels * nhwc_element_bytes(view->integer, false);
 }
 
 static void activate(const struct nhwc_op *op, const struct nhwc_view *y)
@@ -237,29 +275,28 @@ static void activate(const struct nhwc_op *op, const struct nhwc_view *y)
 static enum status run_op(struct nhwc_plan *p, const struct nhwc_op *op, int64_t image, struct error *e)
 {
     struct nhwc_view a = {0}, b = {0}, y = {0};
-    const struct tensor *t;
     enum status s;
 
     if (op->kind != NHWC_IMPORT)
-        a = view_of(p, op->in[0], image);
+        a = coded_view(p, op->in[0], image, &op->in_code[0]);
     if (op->in[1] != NHWC_NONE)
-        b = view_of(p, op->in[1], image);
+        b = coded_view(p, op->in[1], image, &op->in_code[1]);
     if (op->kind != NHWC_EXPORT)
-        y = view_of(p, op->out, image);
+        y = coded_view(p, op->out, image, &op->out_code);
     switch (op->kind) {
     case NHWC_IMPORT:
-        t = &p->tensors[p->values[op->out].tensor];
-        nhwc_from_planes((const float *)t->data + image * y.pixels * y.channels, &y);
+        nhwc_from_planes(planes_of(p, op->out, &y, image), &y);
         break;
     case NHWC_EXPORT:
-        t = &p->tensors[p->values[op->in[0]].tensor];
-        nhwc_to_planes(&a, (float *)t->data + image * a.pixels * a.channels);
+        nhwc_to_planes(&a, planes_of(p, op->in[0], &a, image));
         break;
     case NHWC_CONV:
         s = onednn_conv_run(op->conv, a.data, y.data, op->scratch, e);
         if (s == STATUS_OK && !onednn_conv_activates(op->conv))
             activate(op, &y);
         return s;
+    case NHWC_BYTES:
+        return nhwc_bytes_run(op->bytes, a.data, y.data, op->scratch, e);
     case NHWC_MAX:
         nhwc_pool_max(&op->window, &a, &y, op->scratch);
         break;
@@ -267,10 +304,8 @@ static enum status run_op(struct nhwc_plan *p, const struct nhwc_op *op, int64_t
         nhwc_pool_average(&op->window, op->count_padding, &a, &y, op->scratch);
         break;
     case NHWC_ADD:
-        nhwc_add(&a, &b, &op->activation, &y);
-        break;
     case NHWC_MULTIPLY:
-        nhwc_multiply(&a, &b, &op->activation, &y);
+        nhwc_combine(op->kind == NHWC_MULTIPLY, &a, &b, &op->activation, &y);
         break;
     case NHWC_AFFINE:
         nhwc_affine(&a, op->scale, op->shift, &op->activation, &y);
@@ -279,7 +314,7 @@ static enum status run_op(struct nhwc_plan *p, const struct nhwc_op *op, int64_t
         nhwc_prelu(&a, op->scale, &y);
         break;
     case NHWC_COPY:
-        y.data = (char *)y.data + (size_t)op->first_channel * (y.bf16 ? sizeof(uint16_t) : sizeof(float));
+        y.data = (char *)y.data + op->first_channel * nhwc_element_bytes(y.integer, y.bf16);
         y.channels = a.channels;
         nhwc_copy(&a, &y);
         break;
@@ -323,21 +358,27 @@ enum status nhwc_plan_run(struct nhwc_plan *p, size_t entry, struct error *e)
 
 void nhwc_plan_describe(const struct nhwc_plan *p, size_t entry, FILE *out)
 {
-    static const char *const names[] = {
-        [NHWC_IMPORT] = "to channels last", [NHWC_CONV] = "convolution", [NHWC_MAX] = "maximum",
-        [NHWC_AVERAGE] = "average",         [NHWC_ADD] = "sum",          [NHWC_MULTIPLY] = "product",
-        [NHWC_AFFINE] = "scale and shift",  [NHWC_PRELU] = "prelu",      [NHWC_COPY] = "copy",
-        [NHWC_EXPORT] = "to channels first"};
+    static const char *const names[] = {[NHWC_IMPORT] = "to channels last",
+                                        [NHWC_CONV] = "convolution",
+                                        [NHWC_BYTES] = "8-bit convolution",
+                                        [NHWC_MAX] = "maximum",
+                                        [NHWC_AVERAGE] = "average",
+                                        [NHWC_ADD] = "sum",
+                                        [NHWC_MULTIPLY] = "product",
+                                        [NHWC_AFFINE] = "scale and shift",
+                                        [NHWC_PRELU] = "prelu",
+                                        [NHWC_COPY] = "copy",
+                                        [NHWC_EXPORT] = "to channels first"};
     static const char *const activations[] = {"",        " + relu",         " + leaky relu", " + clip", " + sigmoid",
                                               " + tanh", " + hard sigmoid", " + hard swish", " + swish"};
     const struct nhwc_op *op = &p->ops[p->entries[entry].index];
     const struct nhwc_value *v = &p->values[op->out != NHWC_NONE ? op->out : op->in[0]];
+    const char *type = v->integer ? tensor_type_name(v->integer) : v->bf16 ? "bf16" : "f32";
     const long long rows = (long long)v->size[0] * (long long)v->size[1];
 
     fprintf(out, "%s%s%s, %s %lldx%lldx%lld, %lld at a time, ", names[op->kind],
-            op->kind == NHWC_CONV && op->adds ? " + sum" : "", activations[op->activation.kind],
-            v->bf16 ? "bf16" : "f32", (long long)v->channels, rows, (long long)v->size[2],
-            (long long)p->entries[entry].chunk);
+            op->kind == NHWC_CONV && op->adds ? " + sum" : "", activations[op->activation.kind], type,
+            (long long)v->channels, rows, (long long)v->size[2], (long long)p->entries[entry].chunk);
 }
 
 const char *nhwc_plan_implementation(const struct nhwc_plan *p, size_t entry)
@@ -346,5 +387,7 @@ const char *nhwc_plan_implementation(const struct nhwc_plan *p, size_t entry)
 
     if (op->winograd)
         return "winograd 4x4";
+    if (op->bytes)
+        return nhwc_bytes_name(op->bytes);
     return op->conv ? onednn_conv_name(op->conv) : "nhwc";
 }

@@ -3,7 +3,7 @@
  * In: a session's steps with all shapes known. Out: an order in which what was taken over (convolutions, pools and
  * what lies between them) runs image by image, and the other steps as they are; with the memory that each needs.
  *
- *   lower   steps -> operations on nhwc values (nhwc_lower.c)
+ *   lower   steps -> operations on nhwc values (nhwc_lower.c, nhwc_lower_bytes.c)
  *   fuse    activations and residual sums into convolutions, concatenations into their readers (nhwc_fuse.c)
  *   order   operations in a row form a region, run for a few images at a time; what crosses a region's border is
  *           kept for all images, what stays inside for one only
@@ -15,6 +15,7 @@
 
 #include "models/backend_onednn.h"
 #include "models/memory_plan.h"
+#include "models/nhwc_bytes.h"
 #include "models/nhwc_kernels.h"
 #include "models/nhwc_winograd.h"
 #include "models/step.h"
@@ -24,11 +25,12 @@
 enum nhwc_kind {
     NHWC_IMPORT, /* from a tensor of the graph, channels first */
     NHWC_CONV,
+    NHWC_BYTES, /* a convolution of bytes */
     NHWC_MAX,
     NHWC_AVERAGE,
     NHWC_ADD,      /* in[0] + in[1] */
     NHWC_MULTIPLY, /* in[0] * in[1] */
-    NHWC_AFFINE,   /* in[0] * scale + shift */
+    NHWC_AFFINE,   /* in[0] * scale + shift; between bytes and floats it quantises */
     NHWC_PRELU,    /* scale is the slope */
     NHWC_COPY,     /* in[0] into channels first.. of out */
     NHWC_EXPORT,   /* to a tensor of the graph */
@@ -38,8 +40,9 @@ struct nhwc_value {
     int64_t batch, channels, size[3], pixels;
     unsigned dims; /* spatial ones in use */
     bool bf16;
-    size_t tensor; /* of the graph */
-    size_t parent; /* the value whose channels first.. it is; NHWC_NONE: none */
+    enum tensor_type integer; /* 0: floats; bytes, or sums of 32 bits */
+    size_t tensor;            /* of the graph */
+    size_t parent;            /* the value whose channels first.. it is; NHWC_NONE: none */
     int64_t first_channel;
     size_t n_reads; /* by operations that are not removed */
     size_t maker;   /* the operation; NHWC_NONE when several are */
@@ -64,7 +67,13 @@ struct nhwc_op {
     struct window window;
     const float *weights, *bias;
     int64_t groups;
-    float *scale, *shift;     /* owned */
+    float *scale, *shift; /* owned */
+    /* What the bytes of in[0], in[1] and out stand for, where floats are read or made of them. */
+    struct nhwc_code {
+        float scale;
+        int32_t zero;
+    } in_code[2], out_code;
+    struct nhwc_bytes *bytes; /* NHWC_BYTES */
     struct onednn_conv *conv; /* NHWC_CONV has one of these two */
     struct winograd *winograd;
     size_t scratch_bytes, block;
@@ -83,6 +92,8 @@ struct nhwc_plan {
     struct onednn *onednn;
     const struct kernels *kernels;
     bool bf16;
+    uint64_t tried_flops;
+    bool has_bytes; /* there are convolutions of bytes among the steps */
     const struct graph *graph;
     struct step *steps;
     size_t n_steps;
@@ -116,6 +127,16 @@ const char *nhwc_plan_implementation(const struct nhwc_plan *p, size_t entry);
 enum status nhwc_lower(struct nhwc_plan *p, struct error *e);
 enum status nhwc_new_value(struct nhwc_plan *p, const struct nhwc_value *v, size_t *ret_index, struct error *e);
 enum status nhwc_new_op(struct nhwc_plan *p, const struct nhwc_op *op, size_t *ret_index, struct error *e);
+/* STATUS_OK also where the step stays as it is. */
+enum status nhwc_lower_bytes(struct nhwc_plan *p, size_t step, struct error *e);
+/* Whether a step's 8-bit kernel may be tried out at load; counts it. */
+bool nhwc_may_try(struct nhwc_plan *p, const struct call *c);
+bool nhwc_is_lowered(const struct nhwc_plan *p, const struct tensor *t);
+struct nhwc_value nhwc_value_for(const struct nhwc_plan *p, const struct tensor *t, bool bf16);
+/* The nhwc value of a tensor, brought in where it was made outside. */
+enum status nhwc_take_in(struct nhwc_plan *p, size_t step, const struct tensor *t, size_t *ret_value, struct error *e);
+/* Makes out's value and adds the operation; its scale, shift and bytes are the plan's then, or freed. */
+enum status nhwc_put_out(struct nhwc_plan *p, struct nhwc_op *op, const struct tensor *out, bool bf16, struct error *e);
 void nhwc_fuse(struct nhwc_plan *p);
 enum status nhwc_order(struct nhwc_plan *p, struct error *e);
 int64_t nhwc_batch(const struct nhwc_plan *p, const struct nhwc_op *op);

@@ -1,17 +1,27 @@
 #include "models/op.h"
+#include "models/graph_gradient.h"
 
 #include <string.h>
 
 static const struct op_group *const groups[] = {
-    &ops_conv,   &ops_pool, &ops_norm,    &ops_unary,      &ops_binary,    &ops_linear, &ops_softmax,
-    &ops_shape,  &ops_move, &ops_index,   &ops_reduce,     &ops_recurrent, &ops_resize, &ops_constant,
-    &ops_select, &ops_bits, &ops_control, &ops_einsum,     &ops_filter,    &ops_grid,   &ops_matrix,
-    &ops_nms,    &ops_pad,  &ops_quant,   &ops_quant_conv, &ops_roi,       &ops_unpool, &ops_standardize,
+    &ops_conv,       &ops_pool,         &ops_norm,   &ops_unary,  &ops_binary,      &ops_linear,
+    &ops_softmax,    &ops_shape,        &ops_move,   &ops_index,  &ops_reduce,      &ops_recurrent,
+    &ops_resize,     &ops_constant,     &ops_select, &ops_bits,   &ops_control,     &ops_einsum,
+    &ops_filter,     &ops_grid,         &ops_matrix, &ops_nms,    &ops_pad,         &ops_quant,
+    &ops_quant_conv, &ops_quant_matmul, &ops_roi,    &ops_unpool, &ops_standardize,
 };
 
 const struct op *op_find(const char *domain, const char *name, int64_t opset, bool *ret_known)
 {
+    const struct op_group *own = &ops_gradient;
+
     *ret_known = false;
+    if (strcmp(domain, GRADIENT_DOMAIN) == 0 || strcmp(domain, GRADIENT_OWN_DOMAIN) == 0) {
+        for (size_t k = 0; k < own->n; k++) {
+            if (strcmp(own->ops[k].name, name) == 0)
+                return &own->ops[k];
+        }
+    }
     if (domain[0] != '\0' && strcmp(domain, "ai.onnx") != 0)
         return NULL;
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {

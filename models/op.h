@@ -53,9 +53,10 @@ struct call {
     void *state;               /* zeroed before infer, which fills it for run */
     const void *prepared;
     void *scratch;
-    size_t scratch_bytes; /* set by infer */
-    uint64_t flops;       /* set by infer */
-    size_t prepare_bytes; /* for prepare: the most that it may allocate, less what it did */
+    size_t scratch_bytes;          /* set by infer */
+    uint64_t flops;                /* set by infer */
+    struct quant_product *product; /* of 8-bit matrices, made and freed by the session (models/quant_product.h) */
+    size_t prepare_bytes;          /* for prepare: the most that it may allocate, less what it did */
     /* For an operator that gets 16-bit floats and computes in float32; see op_half.c. */
     enum tensor_type half; /* 0 = none */
     size_t own_scratch_bytes;
@@ -70,8 +71,8 @@ struct op_group {
 
 extern const struct op_group ops_conv, ops_pool, ops_norm, ops_unary, ops_binary, ops_linear, ops_softmax, ops_shape,
     ops_move, ops_index, ops_reduce, ops_recurrent, ops_resize, ops_constant, ops_select, ops_bits, ops_control,
-    ops_einsum, ops_filter, ops_grid, ops_matrix, ops_nms, ops_pad, ops_quant, ops_quant_conv, ops_roi, ops_unpool,
-    ops_standardize;
+    ops_einsum, ops_filter, ops_gradient, ops_grid, ops_matrix, ops_nms, ops_pad, ops_quant, ops_quant_conv,
+    ops_quant_matmul, ops_roi, ops_unpool, ops_standardize;
 
 /* NULL: none for this opset; *ret_known tells whether the name is known at another opset. */
 const struct op *op_find(const char *domain, const char *name, int64_t opset, bool *ret_known);

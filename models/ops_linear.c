@@ -1,12 +1,10 @@
 /* MatMul and Gemm over the rows kernel: the bits of a row of the result depend on that row of A alone. */
 #include <string.h>
 
-#include "models/broadcast.h"
+#include "models/matmul.h"
 
 struct linear_state {
-    int64_t m, k, n;
-    struct broadcast batch;  /* over matrices of A and B; MatMul */
-    bool flat;               /* B is one matrix: all of A's matrices are one list of rows */
+    struct matmul by;        /* of Gemm: m, k and n */
     struct broadcast addend; /* C onto the result; Gemm */
     float alpha, beta;
     bool a_transposed, b_transposed;
@@ -15,46 +13,21 @@ struct linear_state {
 static enum status matmul_infer(struct call *c, struct error *e)
 {
     struct linear_state *state = c->state;
-    struct tensor_shape a = c->in[0]->shape, b = c->in[1]->shape, out, heads_a, heads_b;
-    const struct tensor_shape *operands[2] = {&heads_a, &heads_b};
-    char x[TENSOR_SHAPE_TEXT_BYTES], y[TENSOR_SHAPE_TEXT_BYTES];
-    bool a_vector = a.rank == 1, b_vector = b.rank == 1;
     size_t bytes;
     enum status s = call_type(c, 0, TYPES_FLOAT | TYPES_INDEX | TYPE_BIT(TENSOR_U32) | TYPE_BIT(TENSOR_U64), e);
 
     if (s == STATUS_OK)
         s = call_type(c, 1, TYPE_BIT(c->in[0]->type), e);
+    if (s == STATUS_OK)
+        s = matmul_infer_shape(c, &c->in[0]->shape, &c->in[1]->shape, &state->by, &c->out[0]->shape, e);
     if (s != STATUS_OK)
         return s;
-    if (a.rank == 0 || b.rank == 0)
-        return call_error(c, e, STATUS_INVALID, "a scalar input");
-    if (a_vector)
-        a = (struct tensor_shape){.rank = 2, .dims = {1, a.dims[0]}};
-    if (b_vector)
-        b = (struct tensor_shape){.rank = 2, .dims = {b.dims[0], 1}};
-    state->m = a.dims[a.rank - 2];
-    state->k = a.dims[a.rank - 1];
-    state->n = b.dims[b.rank - 1];
-    heads_a = a;
-    heads_a.rank -= 2;
-    heads_b = b;
-    heads_b.rank -= 2;
-    if (b.dims[b.rank - 2] != state->k || !broadcast_shape(&heads_a, &heads_b, &out))
-        return call_error(c, e, STATUS_INVALID, "%s and %s do not multiply", tensor_shape_text(&c->in[0]->shape, x),
-                          tensor_shape_text(&c->in[1]->shape, y));
-    broadcast_plan(&out, operands, 2, &state->batch);
-    state->flat = tensor_shape_count(&heads_b) == 1;
-    if (!a_vector)
-        out.dims[out.rank++] = state->m;
-    if (!b_vector)
-        out.dims[out.rank++] = state->n;
     c->out[0]->type = c->in[0]->type;
-    c->out[0]->shape = out;
-    if (!tensor_shape_bytes(&out, c->in[0]->type, &bytes))
+    if (!tensor_shape_bytes(&c->out[0]->shape, c->in[0]->type, &bytes))
         return call_error(c, e, STATUS_INVALID, "the output is too large");
     if (!c->prepared && c->in[0]->type == TENSOR_F32)
-        c->scratch_bytes = rows_packed_floats((size_t)state->k, (size_t)state->n) * sizeof(float);
-    c->flops = 2 * (uint64_t)tensor_count(c->out[0]) * (uint64_t)state->k;
+        c->scratch_bytes = rows_packed_floats((size_t)state->by.k, (size_t)state->by.n) * sizeof(float);
+    c->flops = 2 * (uint64_t)tensor_count(c->out[0]) * (uint64_t)state->by.k;
     return STATUS_OK;
 }
 
@@ -64,13 +37,13 @@ static void multiply(const struct call *c, const float *a, int64_t m, const floa
     const struct linear_state *state = c->state;
     struct rows_job job = {
         .x = a,
-        .x_stride = (size_t)state->k,
+        .x_stride = (size_t)state->by.k,
         .packed = c->prepared,
         .y = y,
-        .y_stride = (size_t)state->n,
+        .y_stride = (size_t)state->by.n,
         .m = (size_t)m,
-        .k = (size_t)state->k,
-        .n = (size_t)state->n,
+        .k = (size_t)state->by.k,
+        .n = (size_t)state->by.n,
     };
 
     if (!job.packed) {
@@ -86,17 +59,17 @@ static void multiply_any(const struct call *c, int64_t a, int64_t b, int64_t y)
     const struct linear_state *state = c->state;
     bool floats = c->in[0]->type == TENSOR_F64;
 
-    for (int64_t i = 0; i < state->m * state->n; i++) {
-        int64_t row = a + i / state->n * state->k, column = b + i % state->n;
+    for (int64_t i = 0; i < state->by.m * state->by.n; i++) {
+        int64_t row = a + i / state->by.n * state->by.k, column = b + i % state->by.n;
         double sum = 0;
         uint64_t whole = 0;
 
-        for (int64_t k = 0; k < state->k; k++) {
+        for (int64_t k = 0; k < state->by.k; k++) {
             if (floats)
-                sum += tensor_value(c->in[0], row + k) * tensor_value(c->in[1], column + k * state->n);
+                sum += tensor_value(c->in[0], row + k) * tensor_value(c->in[1], column + k * state->by.n);
             else
                 whole += (uint64_t)tensor_integer(c->in[0], row + k) *
-                         (uint64_t)tensor_integer(c->in[1], column + k * state->n);
+                         (uint64_t)tensor_integer(c->in[1], column + k * state->by.n);
         }
         if (floats)
             tensor_set_value(c->out[0], y + i, sum);
@@ -115,17 +88,18 @@ static enum status matmul_run(struct call *c, struct error *e)
     (void)e;
     if (tensor_count(c->out[0]) == 0)
         return STATUS_OK;
-    if (state->flat && c->in[0]->type == TENSOR_F32) {
-        multiply(c, a, tensor_count(c->out[0]) / state->n, b, y);
+    if (state->by.flat && c->in[0]->type == TENSOR_F32) {
+        multiply(c, a, tensor_count(c->out[0]) / state->by.n, b, y);
         return STATUS_OK;
     }
-    for (broadcast_begin(&w, &state->batch); w.more; broadcast_next(&w)) {
+    for (broadcast_begin(&w, &state->by.batch); w.more; broadcast_next(&w)) {
         for (int64_t i = 0; i < w.n; i++) {
-            int64_t at_a = (w.at[0] + i * w.step[0]) * state->m * state->k;
-            int64_t at_b = (w.at[1] + i * w.step[1]) * state->k * state->n, to = (w.out + i) * state->m * state->n;
+            int64_t at_a = (w.at[0] + i * w.step[0]) * state->by.m * state->by.k;
+            int64_t at_b = (w.at[1] + i * w.step[1]) * state->by.k * state->by.n,
+                    to = (w.out + i) * state->by.m * state->by.n;
 
             if (c->in[0]->type == TENSOR_F32)
-                multiply(c, a + at_a, state->m, b + at_b, y + to);
+                multiply(c, a + at_a, state->by.m, b + at_b, y + to);
             else
                 multiply_any(c, at_a, at_b, to);
         }
@@ -181,14 +155,14 @@ static enum status gemm_infer(struct call *c, struct error *e)
     state->b_transposed = call_int(c, "transB", 0) != 0;
     state->alpha = call_float(c, "alpha", 1.0f);
     state->beta = call_float(c, "beta", 1.0f);
-    state->m = a->dims[state->a_transposed ? 1 : 0];
-    state->k = a->dims[state->a_transposed ? 0 : 1];
-    state->n = b->dims[state->b_transposed ? 0 : 1];
-    if (b->dims[state->b_transposed ? 1 : 0] != state->k)
-        return call_error(c, e, STATUS_INVALID, "inner dimensions %lld and %lld differ", (long long)state->k,
+    state->by.m = a->dims[state->a_transposed ? 1 : 0];
+    state->by.k = a->dims[state->a_transposed ? 0 : 1];
+    state->by.n = b->dims[state->b_transposed ? 0 : 1];
+    if (b->dims[state->b_transposed ? 1 : 0] != state->by.k)
+        return call_error(c, e, STATUS_INVALID, "inner dimensions %lld and %lld differ", (long long)state->by.k,
                           (long long)b->dims[state->b_transposed ? 1 : 0]);
     c->out[0]->type = TENSOR_F32;
-    *out = (struct tensor_shape){.rank = 2, .dims = {state->m, state->n}};
+    *out = (struct tensor_shape){.rank = 2, .dims = {state->by.m, state->by.n}};
     if (!tensor_shape_bytes(out, TENSOR_F32, &bytes))
         return call_error(c, e, STATUS_INVALID, "the output is too large");
     if (addend) {
@@ -198,9 +172,10 @@ static enum status gemm_infer(struct call *c, struct error *e)
             return call_error(c, e, STATUS_INVALID, "input 2 does not broadcast to the result");
         broadcast_plan(out, operands, 1, &state->addend);
     }
-    c->scratch_bytes = sizeof(float) * ((c->prepared ? 0 : rows_packed_floats((size_t)state->k, (size_t)state->n)) +
-                                        (state->a_transposed ? (size_t)tensor_count(c->in[0]) : 0));
-    c->flops = 2 * (uint64_t)tensor_count(c->out[0]) * (uint64_t)state->k;
+    c->scratch_bytes =
+        sizeof(float) * ((c->prepared ? 0 : rows_packed_floats((size_t)state->by.k, (size_t)state->by.n)) +
+                         (state->a_transposed ? (size_t)tensor_count(c->in[0]) : 0));
+    c->flops = 2 * (uint64_t)tensor_count(c->out[0]) * (uint64_t)state->by.k;
     return STATUS_OK;
 }
 
@@ -211,25 +186,25 @@ static enum status gemm_run(struct call *c, struct error *e)
     float *y = c->out[0]->data, *scratch = c->scratch;
     struct rows_job job = {
         .x = c->in[0]->data,
-        .x_stride = (size_t)state->k,
+        .x_stride = (size_t)state->by.k,
         .packed = c->prepared,
         .y = y,
-        .y_stride = (size_t)state->n,
-        .m = (size_t)state->m,
-        .k = (size_t)state->k,
-        .n = (size_t)state->n,
+        .y_stride = (size_t)state->by.n,
+        .m = (size_t)state->by.m,
+        .k = (size_t)state->by.k,
+        .n = (size_t)state->by.n,
     };
     int64_t count = tensor_count(c->out[0]);
     struct broadcast_walk w;
 
     (void)e;
     if (state->a_transposed) {
-        for (int64_t i = 0; i < state->m; i++) {
-            for (int64_t k = 0; k < state->k; k++)
-                scratch[i * state->k + k] = job.x[k * state->m + i];
+        for (int64_t i = 0; i < state->by.m; i++) {
+            for (int64_t k = 0; k < state->by.k; k++)
+                scratch[i * state->by.k + k] = job.x[k * state->by.m + i];
         }
         job.x = scratch;
-        scratch += state->m * state->k;
+        scratch += state->by.m * state->by.k;
     }
     if (!job.packed) {
         rows_pack(c->in[1]->data, job.k, job.n, state->b_transposed ? 1 : job.n, state->b_transposed ? job.k : 1,

@@ -98,7 +98,9 @@ static void add_tap(const struct call *c, int64_t x_at, const int64_t tap[3], in
                     uint32_t *sums)
 {
     const struct window *w = &((const struct conv_state *)c->state)->window;
+    int64_t shift = tap[2] * w->dilation[2] - w->pad[2], first, end;
 
+    conv_valid_range(w->out[2], w->in[2], w->stride[2], shift, &first, &end);
     for (int64_t od = 0; od < w->out[0]; od++) {
         int64_t id = od * w->stride[0] + tap[0] * w->dilation[0] - w->pad[0];
 
@@ -106,14 +108,11 @@ static void add_tap(const struct call *c, int64_t x_at, const int64_t tap[3], in
             int64_t ih = oh * w->stride[1] + tap[1] * w->dilation[1] - w->pad[1];
             int64_t row = x_at + (id * w->in[1] + ih) * w->in[2];
 
-            if (id < 0 || id >= w->in[0] || ih < 0 || ih >= w->in[1])
+            if (id < 0 || id >= w->in[0] || ih < 0 || ih >= w->in[1] || first >= end)
                 continue;
-            for (int64_t ow = 0; ow < w->out[2]; ow++) {
-                int64_t iw = ow * w->stride[2] + tap[2] * w->dilation[2] - w->pad[2];
-
-                if (iw >= 0 && iw < w->in[2])
-                    sums[ow] += (uint32_t)((quant_byte(c->in[0], row + iw) - x_zero) * weight);
-            }
+            quant_accumulate(sums + first, c->in[0]->type,
+                             (const char *)c->in[0]->data + row + first * w->stride[2] + shift, w->stride[2], x_zero,
+                             weight, end - first);
         }
     }
 }
@@ -158,8 +157,7 @@ static void store_channel(const struct call *c, const uint32_t *sums, int64_t n,
                   ->data)[state->by_channel && tensor_count(c->in[p->w_scale]) > 1 ? channel : 0] /
              *(const float *)c->in[p->y_scale]->data;
     zero = quant_byte(c->in[p->y_zero], 0);
-    for (int64_t i = 0; i < n; i++)
-        tensor_set_integer(c->out[0], at + i, quant_round((float)(int32_t)sums[i] * factor, zero, c->out[0]->type));
+    quant_sums((const int32_t *)sums, &factor, false, zero, c->out[0]->type, (char *)c->out[0]->data + at, n);
 }
 
 static enum status conv_run(struct call *c, struct error *e)

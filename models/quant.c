@@ -14,6 +14,104 @@ int32_t quant_round(float v, int32_t zero, enum tensor_type t)
     return (int32_t)(whole < low ? low : whole > high ? high : whole) + zero;
 }
 
+/* What quant_round does, for loops that the compiler vectorises: between whole bounds, cutting and rounding may change
+ * places, and beside 1.5 * 2^23 float32 has no room for a fraction. */
+static inline int32_t round_between(float v, float low, float high)
+{
+    const float whole = 12582912.0f;
+
+    v = v != v ? 0.0f : v;
+    v = v < low ? low : v;
+    v = v > high ? high : v;
+    return (int32_t)((v + whole) - whole);
+}
+
+static float lowest(enum tensor_type t, int32_t zero)
+{
+    return (t == TENSOR_I8 ? -128.0f : 0.0f) - (float)zero;
+}
+
+KERNEL_CLONES static void quotients(const float *x, float scale, int32_t zero, float low, uint8_t *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (uint8_t)(round_between(x[i] / scale, low, low + 255.0f) + zero);
+}
+
+void quant_line(const float *x, float scale, int32_t zero, enum tensor_type t, void *y, int64_t n)
+{
+    quotients(x, scale, zero, lowest(t, zero), y, n);
+}
+
+KERNEL_CLONES static void products(const int32_t *sums, const float *factors, int32_t zero, float low, uint8_t *y,
+                                   int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (uint8_t)(round_between((float)sums[i] * factors[i], low, low + 255.0f) + zero);
+}
+
+KERNEL_CLONES static void products_of_one(const int32_t *sums, float factor, int32_t zero, float low, uint8_t *y,
+                                          int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (uint8_t)(round_between((float)sums[i] * factor, low, low + 255.0f) + zero);
+}
+
+void quant_sums(const int32_t *sums, const float *factors, bool by_value, int32_t zero, enum tensor_type t, void *y,
+                int64_t n)
+{
+    if (by_value)
+        products(sums, factors, zero, lowest(t, zero), y, n);
+    else
+        products_of_one(sums, *factors, zero, lowest(t, zero), y, n);
+}
+
+KERNEL_CLONES static void widen_u8(const uint8_t *x, float scale, int32_t zero, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (float)(x[i] - zero) * scale;
+}
+
+KERNEL_CLONES static void widen_i8(const int8_t *x, float scale, int32_t zero, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (float)(x[i] - zero) * scale;
+}
+
+void dequant_line(enum tensor_type t, const void *x, float scale, int32_t zero, float *y, int64_t n)
+{
+    if (t == TENSOR_I8)
+        widen_i8(x, scale, zero, y, n);
+    else
+        widen_u8(x, scale, zero, y, n);
+}
+
+KERNEL_CLONES static void accumulate_u8(uint32_t *sums, const uint8_t *x, int32_t zero, int32_t factor, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        sums[i] += (uint32_t)((x[i] - zero) * factor);
+}
+
+KERNEL_CLONES static void accumulate_i8(uint32_t *sums, const int8_t *x, int32_t zero, int32_t factor, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        sums[i] += (uint32_t)((x[i] - zero) * factor);
+}
+
+void quant_accumulate(uint32_t *sums, enum tensor_type t, const void *x, int64_t step, int32_t zero, int32_t factor,
+                      int64_t n)
+{
+    if (step == 1 && t == TENSOR_I8)
+        accumulate_i8(sums, x, zero, factor, n);
+    else if (step == 1)
+        accumulate_u8(sums, x, zero, factor, n);
+    else if (t == TENSOR_I8)
+        for (int64_t i = 0; i < n; i++)
+            sums[i] += (uint32_t)((((const int8_t *)x)[i * step] - zero) * factor);
+    else
+        for (int64_t i = 0; i < n; i++)
+            sums[i] += (uint32_t)((((const uint8_t *)x)[i * step] - zero) * factor);
+}
+
 /* One value, or a list of `channels`. */
 static bool fits(const struct tensor *t, int64_t channels)
 {

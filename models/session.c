@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "models/network_private.h"
+#include "models/quant_product.h"
 #include "models/session_private.h"
 #include "models/timing.h"
 
@@ -285,6 +286,8 @@ static const char *implementation(const struct session *s, size_t layer)
 {
     if (s->nhwc && s->nhwc->entries[layer].is_op)
         return nhwc_plan_implementation(s->nhwc, layer);
+    if (step_of(s, layer)->call.product)
+        return quant_product_name(step_of(s, layer)->call.product);
     return strcmp(step_of(s, layer)->call.op->name, "Conv") == 0 ? s->kernels->name : "plain";
 }
 

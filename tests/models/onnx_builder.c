@@ -55,12 +55,33 @@ static void put_message(struct bytes *b, unsigned field, struct bytes *message)
     *message = (struct bytes){0};
 }
 
-static void put_value(struct onnx_builder *b, unsigned field, const char *name, int rank, const int64_t *dims)
+/* TensorProto.DataType. */
+static int onnx_type(enum tensor_type type)
+{
+    switch (type) {
+    case TENSOR_F32:
+        return 1;
+    case TENSOR_U8:
+        return 2;
+    case TENSOR_I8:
+        return 3;
+    case TENSOR_I32:
+        return 6;
+    case TENSOR_I64:
+        return 7;
+    default:
+        cr_assert_fail("the builder does not know %s", tensor_type_name(type));
+    }
+    return 0;
+}
+
+static void put_value(struct onnx_builder *b, unsigned field, const char *name, enum tensor_type kind, int rank,
+                      const int64_t *dims)
 {
     struct bytes value = {0}, type = {0}, tensor = {0}, shape = {0};
 
     put_text(&value, 1, name);
-    put_int(&tensor, 1, 1);
+    put_int(&tensor, 1, onnx_type(kind));
     for (int d = 0; d < rank; d++) {
         struct bytes dim = {0};
 
@@ -79,15 +100,26 @@ static void put_value(struct onnx_builder *b, unsigned field, const char *name, 
 
 void onnx_input(struct onnx_builder *b, const char *name, unsigned rank, const int64_t *dims)
 {
-    put_value(b, 11, name, (int)rank, dims);
+    onnx_input_of(b, name, TENSOR_F32, rank, dims);
+}
+
+void onnx_input_of(struct onnx_builder *b, const char *name, enum tensor_type type, unsigned rank, const int64_t *dims)
+{
+    put_value(b, 11, name, type, (int)rank, dims);
 }
 
 void onnx_output(struct onnx_builder *b, const char *name)
 {
-    put_value(b, 12, name, -1, NULL);
+    put_value(b, 12, name, TENSOR_F32, -1, NULL);
 }
 
 void onnx_constant(struct onnx_builder *b, const char *name, unsigned rank, const int64_t *dims, const float *values)
+{
+    onnx_constant_of(b, name, TENSOR_F32, rank, dims, values);
+}
+
+void onnx_constant_of(struct onnx_builder *b, const char *name, enum tensor_type type, unsigned rank,
+                      const int64_t *dims, const void *values)
 {
     struct bytes tensor = {0};
     size_t n = 1;
@@ -96,9 +128,9 @@ void onnx_constant(struct onnx_builder *b, const char *name, unsigned rank, cons
         put_int(&tensor, 1, dims[d]);
         n *= (size_t)dims[d];
     }
-    put_int(&tensor, 2, 1);
+    put_int(&tensor, 2, onnx_type(type));
     put_text(&tensor, 8, name);
-    put_bytes(&tensor, 9, values, n * sizeof(*values));
+    put_bytes(&tensor, 9, values, n * tensor_type_bytes(type));
     put_message(&b->graph, 5, &tensor);
 }
 

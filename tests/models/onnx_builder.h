@@ -16,8 +16,11 @@ struct onnx_builder {
 
 /* dims[0] = -1: an open batch. */
 void onnx_input(struct onnx_builder *b, const char *name, unsigned rank, const int64_t *dims);
+void onnx_input_of(struct onnx_builder *b, const char *name, enum tensor_type type, unsigned rank, const int64_t *dims);
 void onnx_output(struct onnx_builder *b, const char *name);
 void onnx_constant(struct onnx_builder *b, const char *name, unsigned rank, const int64_t *dims, const float *values);
+void onnx_constant_of(struct onnx_builder *b, const char *name, enum tensor_type type, unsigned rank,
+                      const int64_t *dims, const void *values);
 /* in and out: names with spaces between. Attributes follow, then onnx_node_end. */
 void onnx_node(struct onnx_builder *b, const char *op, const char *in, const char *out);
 void onnx_int(struct onnx_builder *b, const char *name, int64_t value);
