@@ -35,9 +35,9 @@ struct job_settings {
 };
 
 struct job_end {
-    bool orderly; /* every rank said goodbye: MPI may be finalised */
-    bool drained; /* a signal ended it early, or another job took the run over */
-    unsigned sandbox_layers; /* that the lanes of every rank had (nodes/sandbox.h); 0: no lane was started */
+    bool orderly;                      /* every rank said goodbye: MPI may be finalised */
+    bool drained;                      /* a signal ended it early, or another job took the run over */
+    unsigned sandbox_layers;           /* that the lanes of every rank had (nodes/sandbox.h); 0: no lane was started */
     struct dispatch_progress progress; /* rank 0 */
     struct record_tally tally;         /* rank 0: what the ranks recorded */
     bool tally_is_whole;               /* rank 0: every rank's is in it */

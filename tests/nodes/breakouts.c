@@ -1,4 +1,4 @@
-#include "breakouts.h"
+#include "tests/nodes/breakouts.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

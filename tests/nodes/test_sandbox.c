@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "breakouts.h"
+#include "tests/nodes/breakouts.h"
 
 /* A sanitized build allows some calls that its reports need, and reserves terabytes of address space. */
 #if defined(__SANITIZE_ADDRESS__)
