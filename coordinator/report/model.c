@@ -244,6 +244,8 @@ enum status model_finish(struct report_model *m, enum model_extent extent, struc
         s = groups_make(m, e);
     if (s == STATUS_OK)
         findings_make(m);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = findings_take_audit(m, e);
     return s;
 }
 

@@ -11,10 +11,10 @@
 #include "coordinator/report/report.h"
 
 enum {
-    MODEL_MAX_GROUPS = 100, /* of splits and of families that get a row of their own */
-    MODEL_MAX_FINDINGS = 16,
-    MODEL_BINS = 20, /* of the score distribution */
-    MODEL_TOP = 20,  /* most suspicious videos, largest errors */
+    MODEL_MAX_GROUPS = 100,  /* of splits and of families that get a row of their own */
+    MODEL_MAX_FINDINGS = 48, /* of the figures, and one for each kind of an audit */
+    MODEL_BINS = 20,         /* of the score distribution */
+    MODEL_TOP = 20,          /* most suspicious videos, largest errors */
 };
 
 /* How many of a set of videos came how far. scored <= decided <= n of each. */
@@ -42,9 +42,9 @@ struct policy {
 };
 
 struct finding {
-    const char *id;
+    char id[40];
     bool is_warning;
-    char text[400];
+    char text[480];
 };
 
 /* A bootstrap by something that ties videos together; absent where no scored video states it. */
@@ -107,6 +107,9 @@ const struct metrics_settings *groups_settings(void);
 
 /* findings.c: what a reader must know before believing the figures. */
 void findings_make(struct report_model *m);
+/* One for each kind that RUN/audit.json counts, where it is of this manifest and as many results; else a word about it.
+ * STATUS_NO_MEMORY. */
+enum status findings_take_audit(struct report_model *m, struct error *e);
 
 /* clusters.c: cluster[i] for each entry of the manifest: the index of one entry that stands for all that
  * depend on each other. *ret_any: some entry states an original, an identity, a group. */
