@@ -80,12 +80,11 @@ static struct image shrink(struct fingerprinter *f, const struct image *frame)
     unsigned longer = frame->width_px > frame->height_px ? frame->width_px : frame->height_px;
     struct image small = *frame;
 
+    small.source = NULL;
     if (longer <= FINGERPRINT_SHARP_PX) {
         image_need_all(frame);
-        small.source = NULL;
         return small;
     }
-    small.source = NULL;
     small.width_px = scaled(frame->width_px, longer);
     small.height_px = scaled(frame->height_px, longer);
     small.stride_bytes = 3 * (size_t)small.width_px;

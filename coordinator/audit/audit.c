@@ -34,7 +34,7 @@ static const struct {
     [AUDIT_SEVERAL_FACES] = {"several-faces", AUDIT_NOTE, "more than one face at a time"},
     [AUDIT_DARK] = {"dark", AUDIT_NOTE, "not even the brightest sampled frame is bright"},
     [AUDIT_BLURRY] = {"blurry", AUDIT_NOTE, "not even the sharpest sampled frame is sharp"},
-    [AUDIT_ODD_SIZE] = {"odd-size", AUDIT_NOTE, "very small, very long, or an odd number of pixels"},
+    [AUDIT_ODD_SIZE] = {"odd-size", AUDIT_NOTE, "very small, very long, or an odd number of lines"},
     [AUDIT_VARIABLE_RATE] = {"variable-rate", AUDIT_NOTE, "frames do not come evenly"},
     [AUDIT_ROTATION] = {"rotation", AUDIT_NOTE, "turned by its tag, and then without a face"},
     [AUDIT_INCOMPLETE] = {"incomplete", AUDIT_NOTE, "something was not looked at"},

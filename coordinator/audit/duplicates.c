@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "coordinator/audit/audit_parts.h"
-#include "coordinator/report/model.h"
 #include "shard/file.h"
 #include "shard/hash.h"
 
@@ -17,9 +16,40 @@ struct candidate {
     char hash[SHA256_HEX_BYTES]; /* "": could not be read, or was not to be */
 };
 
-static const char *content_of(const struct manifest_entry *entry)
+struct hashed {
+    const char *content;
+    uint32_t entry;
+};
+
+static int by_content(const void *a, const void *b)
 {
-    return entry->content;
+    const struct hashed *x = a, *y = b;
+    int d = strcmp(x->content, y->content);
+
+    return d != 0 ? d : (x->entry > y->entry) - (x->entry < y->entry);
+}
+
+static enum status same_content(struct auditor *x, struct error *e)
+{
+    struct hashed *h = malloc((x->n + 1) * sizeof(*h));
+    size_t n = 0;
+
+    if (!h)
+        return error_no_memory(e);
+    for (size_t i = 0; i < x->n; i++) {
+        const char *content = manifest_entry(x->m, i)->content;
+
+        x->same[i] = (uint32_t)i;
+        if (content[0] != '\0')
+            h[n++] = (struct hashed){.content = content, .entry = (uint32_t)i};
+    }
+    qsort(h, n, sizeof(*h), by_content);
+    for (size_t i = 1; i < n; i++) {
+        if (strcmp(h[i].content, h[i - 1].content) == 0)
+            x->same[h[i].entry] = x->same[h[i - 1].entry];
+    }
+    free(h);
+    return STATUS_OK;
 }
 
 static int compare_u64(uint64_t a, uint64_t b)
@@ -145,15 +175,8 @@ static enum status find_same(struct auditor *x, struct error *e)
 {
     struct candidate *c = NULL;
     size_t n = 0;
-    uint8_t *has_content = calloc(x->n + 1, 1);
-    enum status s = has_content ? STATUS_OK : error_no_memory(e);
+    enum status s = same_content(x, e);
 
-    for (size_t i = 0; s == STATUS_OK && i < x->n; i++) {
-        x->same[i] = (uint32_t)i;
-        has_content[i] = manifest_entry(x->m, i)->content[0] != '\0';
-    }
-    if (s == STATUS_OK)
-        s = alike_first(x->m, content_of, has_content, x->same, e);
     if (s == STATUS_OK)
         s = collect(x, &c, &n, e);
     for (size_t i = 0, end; s == STATUS_OK && i < n; i = end) {
@@ -163,7 +186,6 @@ static enum status find_same(struct auditor *x, struct error *e)
             s = settle_run(x, c + i, end - i, e);
     }
     free(c);
-    free(has_content);
     return s;
 }
 

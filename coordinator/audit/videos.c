@@ -134,6 +134,8 @@ static enum status check_size(struct look *l, struct error *e)
     const struct video_facts *f = l->facts;
     uint32_t shorter = f->width_px < f->height_px ? f->width_px : f->height_px;
     uint32_t longer = f->width_px < f->height_px ? f->height_px : f->width_px;
+    /* The other side is widened to square pixels. */
+    uint32_t stored_height = f->rotation_deg % 180 == 0 ? f->height_px : f->width_px;
     struct text evidence = {0};
     const char *why = NULL;
 
@@ -143,8 +145,8 @@ static enum status check_size(struct look *l, struct error *e)
         why = "a side below 128 pixels";
     else if (longer > MAX_ASPECT * shorter)
         why = "a side more than three times the other";
-    else if (f->width_px % 2 != 0 || f->height_px % 2 != 0)
-        why = "an odd number of pixels, which most codecs cannot store";
+    else if (stored_height % 2 != 0)
+        why = "an odd number of lines, which most codecs cannot store";
     if (!why)
         return STATUS_OK;
     text_append_format(&evidence, "%u x %u: %s", f->width_px, f->height_px, why);

@@ -1,9 +1,16 @@
 /* Findings: what a reader must know before believing the figures. */
 #include "coordinator/report/model.h"
 
+#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shard/file.h"
+
+enum { AUDIT_MAX_BYTES = 1 << 20 };
 
 static void add(struct report_model *m, const char *id, bool is_warning, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -16,7 +23,7 @@ static void add(struct report_model *m, const char *id, bool is_warning, const c
     if (m->n_findings == MODEL_MAX_FINDINGS)
         return;
     f = &m->findings[m->n_findings++];
-    f->id = id;
+    snprintf(f->id, sizeof(f->id), "%s", id);
     f->is_warning = is_warning;
     va_start(args, format);
     vsnprintf(f->text, sizeof(f->text), format, args);
@@ -123,4 +130,80 @@ void findings_make(struct report_model *m)
     check_coverage(m);
     check_labels(m);
     check_scores(m);
+}
+
+static const char *string_of(const cJSON *o, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);
+
+    return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+static double number_of(const cJSON *o, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);
+
+    return cJSON_IsNumber(item) ? item->valuedouble : -1;
+}
+
+/* The first finding of a kind, and how many there are. */
+static void take_kind(struct report_model *m, const cJSON *counts, const cJSON *first)
+{
+    const char *kind = string_of(first, "finding"), *path = string_of(first, "path"),
+               *other = string_of(first, "other");
+    double n = number_of(counts, kind);
+    char id[sizeof(m->findings[0].id)];
+
+    if (kind[0] == '\0' || !(n >= 1) || n > 1e15)
+        return;
+    snprintf(id, sizeof(id), "audit_%s", kind);
+    add(m, id, strcmp(string_of(first, "severity"), "note") != 0, "Audit: %.0f %s%s%s%s%s%s: %s", n, kind,
+        path[0] != '\0' ? "; " : "", path, other[0] != '\0' ? " | " : "", other, n > 1 ? ", the first" : "",
+        string_of(first, "evidence"));
+}
+
+static void take_audit(struct report_model *m, const cJSON *audit)
+{
+    const cJSON *first = cJSON_GetObjectItemCaseSensitive(audit, "first"), *item;
+    const cJSON *counts = cJSON_GetObjectItemCaseSensitive(audit, "counts");
+
+    if (number_of(audit, "fakesift_audit") != 1 || !cJSON_IsArray(first) || !cJSON_IsObject(counts)) {
+        add(m, "audit_unreadable", false, "audit.json is not what `fakesift audit` writes: run it again.");
+        return;
+    }
+    if (strcmp(string_of(audit, "manifest_sha256"), m->manifest_sha256) != 0 ||
+        number_of(audit, "decided") != (double)m->tally.n_decided) {
+        add(m, "audit_stale", false,
+            "audit.json is of another state of the run: `fakesift audit` brings it up to date.");
+        return;
+    }
+    cJSON_ArrayForEach(item, first)
+    {
+        take_kind(m, counts, item);
+    }
+}
+
+enum status findings_take_audit(struct report_model *m, struct error *e)
+{
+    char *path = file_join(m->in->run_folder, "audit.json"), *data = NULL;
+    struct error read_error = {0};
+    size_t len = 0;
+    enum status s;
+
+    if (!path)
+        return error_no_memory(e);
+    s = file_read(path, AUDIT_MAX_BYTES, &data, &len, &read_error);
+    free(path);
+    if (s == STATUS_NO_MEMORY)
+        return error_no_memory(e);
+    if (s == STATUS_OK) {
+        cJSON *audit = cJSON_ParseWithLength(data, len);
+
+        take_audit(m, audit);
+        cJSON_Delete(audit);
+    } else if (s != STATUS_NOT_FOUND) {
+        add(m, "audit_unreadable", false, "%s", read_error.text);
+    }
+    free(data);
+    return STATUS_OK;
 }

@@ -246,6 +246,8 @@ enum status model_finish(struct report_model *m, enum model_extent extent, struc
         s = calibration_make(m, e);
     if (s == STATUS_OK)
         findings_make(m);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = findings_take_audit(m, e);
     return s;
 }
 

@@ -12,11 +12,11 @@
 #include "coordinator/report/report.h"
 
 enum {
-    MODEL_MAX_GROUPS = 100, /* of splits and of families that get a row of their own */
-    MODEL_MAX_CODECS = 32,  /* that get a row of their own */
-    MODEL_MAX_FINDINGS = 16,
-    MODEL_BINS = 20, /* of the score distribution */
-    MODEL_TOP = 20,  /* most suspicious videos, largest errors */
+    MODEL_MAX_GROUPS = 100,  /* of splits and of families that get a row of their own */
+    MODEL_MAX_CODECS = 32,   /* that get a row of their own */
+    MODEL_MAX_FINDINGS = 48, /* of the figures, and one for each kind of an audit */
+    MODEL_BINS = 20,         /* of the score distribution */
+    MODEL_TOP = 20,          /* most suspicious videos, largest errors */
 };
 
 /* How many of a set of videos came how far. scored <= decided <= n of each. */
@@ -44,9 +44,9 @@ struct policy {
 };
 
 struct finding {
-    const char *id;
+    char id[40];
     bool is_warning;
-    char text[400];
+    char text[480];
 };
 
 /* A bootstrap by something that ties videos together; absent where no scored video states it. */
@@ -124,6 +124,9 @@ enum status calibration_make(struct report_model *m, struct error *e);
 
 /* findings.c: what a reader must know before believing the figures. */
 void findings_make(struct report_model *m);
+/* One for each kind that RUN/audit.json counts, where it is of this manifest and as many results; else a word about it.
+ * STATUS_NO_MEMORY. */
+enum status findings_take_audit(struct report_model *m, struct error *e);
 
 /* The writers; path is the final one. */
 enum status scores_csv_write(const struct report_model *m, const char *path, struct error *e);
