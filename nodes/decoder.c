@@ -500,7 +500,8 @@ static enum status scan_key_frames(struct decoder *d, bool by_index, struct erro
     scan->facts = d->facts;
     scan->origin_ts = d->origin_ts;
     scan->packet = av_packet_alloc();
-    s = scan->packet ? media_open(d->fd, d->max_side_px, &scan->media, &facts, &outcome, e) : error_no_memory(e);
+    s = scan->packet ? media_open(d->fd, &d->window, d->max_side_px, &scan->media, &facts, &outcome, e)
+                     : error_no_memory(e);
     if (s == STATUS_OK)
         reset_position(scan);
     while (s == STATUS_OK && next_key(scan, by_index, &entry, &at_us))

@@ -141,7 +141,7 @@ static void fill_between(struct follower *f, const struct tracked_face *now, siz
 
 static struct image waiting_image(const struct follower *f, const struct waiting *w)
 {
-    return (struct image){f->store + w->offset, w->width_px, w->height_px, 3 * (size_t)w->width_px};
+    return (struct image){f->store + w->offset, w->width_px, w->height_px, 3 * (size_t)w->width_px, NULL};
 }
 
 /* Gives the n frames that wait; now is what the search at now_us found. */
@@ -208,6 +208,7 @@ static enum status keep_waiting(struct follower *f, const struct image *image, i
         f->store = bigger;
         f->room_bytes = f->store_bytes + bytes;
     }
+    image_need_all(image);
     for (unsigned y = 0; y < image->height_px; y++)
         memcpy(f->store + f->store_bytes + y * row, image->rgb_hwc_u8 + y * image->stride_bytes, row);
     *w = (struct waiting){f->store_bytes, image->width_px, image->height_px, pts_us};

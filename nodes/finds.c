@@ -65,7 +65,7 @@ static unsigned shrunk(unsigned side_px, unsigned longer_px)
 static enum status add_crop(struct finds *f, const struct finds_patches *p, unsigned patch, unsigned number)
 {
     const struct image whole = {p->rgb_hwc + (size_t)patch * p->width_px * p->height_px * 3, p->width_px, p->height_px,
-                                3 * (size_t)p->width_px};
+                                3 * (size_t)p->width_px, NULL};
     unsigned longer = p->width_px > p->height_px ? p->width_px : p->height_px;
     struct find crop = {.kind = FIND_CROP,
                         .source = p->source,

@@ -71,7 +71,7 @@ static struct scene *begin(const struct card_face *settings)
 static void push(struct scene *s, int64_t pts_us, unsigned n, unsigned x, unsigned x2)
 {
     const struct follower_sink sink = {take, s};
-    const struct image image = {s->rgb, SIDE_PX, SIDE_PX, 3 * SIDE_PX};
+    const struct image image = {s->rgb, SIDE_PX, SIDE_PX, 3 * SIDE_PX, NULL};
     struct error e = {0};
     static uint8_t tag;
 
@@ -245,7 +245,7 @@ Test(face_follow, a_clip_knows_nothing_of_the_one_before)
 Test(face_follow, large_frames_are_searched_earlier_instead_of_waiting_without_bound)
 {
     struct card_face settings = SETTINGS;
-    const struct image image = {calloc(8000 * 4000, 3), 8000, 4000, 24000};
+    const struct image image = {calloc(8000 * 4000, 3), 8000, 4000, 24000, NULL};
     struct scene *s;
     struct error e = {0};
 

@@ -176,7 +176,7 @@ static void run(struct bench *b, unsigned width, unsigned height, uint8_t value)
     free(b->rgb);
     b->rgb = malloc((size_t)width * height * 3);
     memset(b->rgb, value, (size_t)width * height * 3);
-    frame = (struct image){b->rgb, width, height, (size_t)width * 3};
+    frame = (struct image){b->rgb, width, height, (size_t)width * 3, NULL};
     if (!b->finder)
         cr_assert_eq(open_finder(b), STATUS_OK, "%s", b->e.text);
     cr_assert_eq(face_finder_run(b->finder, &frame, b->faces, ROOM, &b->count, &b->e), STATUS_OK, "%s", b->e.text);

@@ -192,7 +192,7 @@ Test(fingerprint, of_flat_and_tiny_pictures_is_sound_and_worth_nothing)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         unsigned width = sizes[i][0], height = sizes[i][1];
         uint8_t *rgb = calloc((size_t)width * height, 3);
-        const struct image image = {rgb, width, height, 3 * (size_t)width};
+        const struct image image = {rgb, width, height, 3 * (size_t)width, NULL};
         struct picture_print p;
 
         cr_assert(rgb);
