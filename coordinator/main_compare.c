@@ -3,6 +3,7 @@
 
 #include <cjson/cJSON.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,16 +51,21 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-static enum status add_field(struct comparison *c, const cJSON *a, const cJSON *b, struct error *e)
+/* prefix: before the field's name. */
+static enum status add_field(struct comparison *c, const char *prefix, const cJSON *a, const cJSON *b, struct error *e)
 {
     struct field_pair f = {0};
     struct field_pair *more = reallocarray(c->fields, c->n_fields + 1, sizeof(*more));
+    const char *key = a ? a->string : b->string;
+    size_t room = strlen(prefix) + strlen(key) + 1;
     bool failed;
 
     if (!more)
         return error_no_memory(e);
     c->fields = more;
-    f.name = strdup(a ? a->string : b->string);
+    f.name = malloc(room);
+    if (f.name)
+        snprintf(f.name, room, "%s%s", prefix, key);
     f.a = cJSON_IsString(a) ? strdup(a->valuestring) : a ? cJSON_PrintUnformatted(a) : NULL;
     f.b = cJSON_IsString(b) ? strdup(b->valuestring) : b ? cJSON_PrintUnformatted(b) : NULL;
     failed = !f.name || (a && !f.a) || (b && !f.b);
@@ -68,27 +74,38 @@ static enum status add_field(struct comparison *c, const cJSON *a, const cJSON *
     return failed ? error_no_memory(e) : STATUS_OK;
 }
 
+/* The fields of both objects, in a's order, then b's own. The texts are freed. */
+static enum status compare_objects(struct comparison *c, const char *prefix, char *text_a, char *text_b,
+                                   struct error *e)
+{
+    cJSON *a = text_a ? cJSON_Parse(text_a) : NULL, *b = text_b ? cJSON_Parse(text_b) : NULL;
+    enum status s = a && b ? STATUS_OK : error_no_memory(e);
+
+    for (const cJSON *field = s == STATUS_OK ? a->child : NULL; s == STATUS_OK && field; field = field->next)
+        s = add_field(c, prefix, field, cJSON_GetObjectItemCaseSensitive(b, field->string), e);
+    for (const cJSON *field = s == STATUS_OK ? b->child : NULL; s == STATUS_OK && field; field = field->next) {
+        if (!cJSON_GetObjectItemCaseSensitive(a, field->string))
+            s = add_field(c, prefix, NULL, field, e);
+    }
+    cJSON_Delete(a);
+    cJSON_Delete(b);
+    free(text_a);
+    free(text_b);
+    return s;
+}
+
 static enum status compare_protocols(struct comparison *c, struct error *e)
 {
-    cJSON *identity[2] = {NULL};
-    enum status s = STATUS_OK;
+    char *card[2] = {run_folder_card_json(c->run[0].folder), run_folder_card_json(c->run[1].folder)};
+    enum status s = compare_objects(c, "", run_folder_identity_json(c->run[0].folder),
+                                    run_folder_identity_json(c->run[1].folder), e);
 
-    for (int k = 0; k < 2; k++) {
-        char *text = run_folder_identity_json(c->run[k].folder);
-
-        identity[k] = text ? cJSON_Parse(text) : NULL;
-        free(text);
-        if (!identity[k])
-            s = error_no_memory(e);
-    }
-    for (const cJSON *a = s == STATUS_OK ? identity[0]->child : NULL; s == STATUS_OK && a; a = a->next)
-        s = add_field(c, a, cJSON_GetObjectItemCaseSensitive(identity[1], a->string), e);
-    for (const cJSON *b = s == STATUS_OK ? identity[1]->child : NULL; s == STATUS_OK && b; b = b->next) {
-        if (!cJSON_GetObjectItemCaseSensitive(identity[0], b->string))
-            s = add_field(c, NULL, b, e);
-    }
-    cJSON_Delete(identity[0]);
-    cJSON_Delete(identity[1]);
+    /* Runs of before cards were kept have none. */
+    c->has_cards = card[0] && card[1];
+    if (s == STATUS_OK && c->has_cards)
+        return compare_objects(c, "card.", card[0], card[1], e);
+    free(card[0]);
+    free(card[1]);
     return s;
 }
 

@@ -8,7 +8,7 @@
 #include "coordinator/evaluate/metrics.h"
 #include "coordinator/main_opened.h"
 
-/* A field of the runs' identities; NULL where a run lacks it. */
+/* A field of the runs' identities or of their detectors' cards; NULL where a run lacks it. */
 struct field_pair {
     char *name, *a, *b;
 };
@@ -23,6 +23,7 @@ struct comparison {
     const char *path[2];
     struct field_pair *fields; /* all of them, in a's order, then b's own */
     size_t n_fields, n_fields_differ;
+    bool has_cards;            /* the detectors' cards are among the fields */
     struct video_pair *common; /* in a's order */
     size_t n_common, n_only[2];
     size_t n_other_bytes;  /* same path, other size or content: compared all the same, and said */

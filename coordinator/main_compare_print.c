@@ -25,12 +25,16 @@ static void print_protocol(const struct comparison *c, FILE *out)
 
         if (f->a && f->b && strcmp(f->a, f->b) == 0)
             continue;
-        fprintf(out, "  %-18s a: ", f->name);
+        fprintf(out, "  %-28s a: ", f->name);
         print_safe(out, f->a ? f->a : "(none)");
-        fprintf(out, "\n  %-18s b: ", "");
+        fprintf(out, "\n  %-28s b: ", "");
         print_safe(out, f->b ? f->b : "(none)");
         fputc('\n', out);
     }
+    if (!c->has_cards)
+        fprintf(
+            out,
+            "  (one of the runs was begun before runs kept their detector's card, so the cards are not compared)\n");
 }
 
 static void print_outcomes(const struct comparison *c, size_t n_listed, FILE *out)

@@ -38,6 +38,7 @@ struct start {
     char detector_sha256[SHA256_HEX_BYTES];
     char fingerprint[SHA256_HEX_BYTES];
     struct run_identity identity;
+    struct text card_json;
     char *output; /* absolute */
     char *journal_folder, *progress_path;
     char *crops_folder, *features_folder; /* NULL: not kept */
@@ -65,6 +66,8 @@ static enum status prepare(struct start *x, struct error *e)
     run_identity_add(&x->identity, "backend", network_backend_name(x->options.backend));
     run_identity_add(&x->identity, "precision", network_precision_name(x->options.precision));
     x->identity.detector_worth = x->card->worth;
+    card_describe(x->card, &x->card_json);
+    x->identity.detector_card = x->card_json.failed ? NULL : x->card_json.data;
     if (run_identity_fingerprint(&x->identity, x->fingerprint) != STATUS_OK)
         return error_no_memory(e);
     if (!getcwd(here, sizeof(here)))
@@ -448,6 +451,7 @@ int main_run(int argc, char **argv)
     }
     zygote_stop(&zygote);
     card_close(&x.card);
+    text_clear(&x.card_json);
     free(x.journal_folder);
     free(x.crops_folder);
     free(x.features_folder);

@@ -142,6 +142,13 @@ static enum status begin(struct run_folder *f, const struct run_identity *identi
     ok = cJSON_AddNumberToObject(f->json, "fakesift_run", RUN_JSON_VERSION) &&
          cJSON_AddStringToObject(f->json, "fingerprint", f->fingerprint) &&
          cJSON_AddStringToObject(f->json, "detector_worth", identity->detector_worth);
+    if (ok && identity->detector_card) {
+        cJSON *card = cJSON_Parse(identity->detector_card);
+
+        ok = card && cJSON_AddItemToObject(f->json, "detector_card", card);
+        if (!ok)
+            cJSON_Delete(card);
+    }
     fields = cJSON_AddObjectToObject(f->json, "identity");
     for (size_t i = 0; i < identity->n_fields; i++)
         ok = ok && cJSON_AddStringToObject(fields, identity->fields[i].name, identity->fields[i].value);
@@ -253,6 +260,13 @@ const char *run_folder_worth(const struct run_folder *f)
     const cJSON *worth = cJSON_GetObjectItemCaseSensitive(f->json, "detector_worth");
 
     return cJSON_IsString(worth) ? worth->valuestring : "";
+}
+
+char *run_folder_card_json(const struct run_folder *f)
+{
+    const cJSON *card = cJSON_GetObjectItemCaseSensitive(f->json, "detector_card");
+
+    return cJSON_IsObject(card) ? cJSON_Print(card) : NULL;
 }
 
 char *run_folder_identity_json(const struct run_folder *f)

@@ -23,6 +23,7 @@ enum { IDENTITY_MAX_FIELDS = 16 };
 /* Name and value pairs; a run may be resumed only under the same ones. Strings belong to the caller. */
 struct run_identity {
     const char *detector_worth; /* kept for the report, not compared */
+    const char *detector_card;  /* a JSON object, kept for `compare`, not compared at a resume; may be NULL */
     size_t n_fields;
     struct {
         const char *name, *value;
@@ -54,6 +55,9 @@ const char *run_folder_identity(const struct run_folder *f, const char *name);
 
 /* What the detector's card says of its worth. */
 const char *run_folder_worth(const struct run_folder *f);
+
+/* The card as run_identity had it: JSON text that the caller frees; NULL where the run began without one. */
+char *run_folder_card_json(const struct run_folder *f);
 
 /* JSON texts for the report; the caller frees them; NULL when out of memory. */
 char *run_folder_identity_json(const struct run_folder *f);

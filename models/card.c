@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "models/card_fields.h"
+#include "shard/text.h"
 #include "shard/hash.h"
 
 static const char *card_of_name(unsigned of)
@@ -179,6 +180,18 @@ bool card_face_has_points(enum face_architecture architecture)
 bool card_name_is_plain(const char *s)
 {
     return field_name_is_plain(s);
+}
+
+void card_describe(const struct card *card, struct text *t)
+{
+    unsigned of = card->kind == CARD_FACE_DETECTOR ? CARD_OF_FINDER
+                  : card->input == INPUT_FACES     ? CARD_OF_FACES
+                  : card->input == INPUT_LANDMARKS ? CARD_OF_LANDMARKS
+                                                   : CARD_OF_FRAMES;
+
+    text_append_string(t, "{");
+    fields_describe(t, card_fields, card, of, "");
+    text_append_string(t, "}");
 }
 
 void card_hash(const struct card *card, struct hasher *h)

@@ -16,6 +16,7 @@
 #include "shard/status.h"
 
 struct hasher;
+struct text;
 
 enum {
     CARD_MAX_BYTES = 1 << 20, /* of the file */
@@ -166,5 +167,8 @@ const struct card_network *card_network_at(const struct card *card, size_t index
 /* Everything of the card that can change a score, in a fixed order with its keys: not its texts (title,
  * licence, provenance, worth), nor the names and sha256 of its files, whose bytes the caller hashes. */
 void card_hash(const struct card *card, struct hasher *h);
+/* What a detector hashes, and its networks' files and sha256, as one flat JSON object of strings:
+ * {"sampling.frames":"10", ...}. */
+void card_describe(const struct card *card, struct text *t);
 
 #endif

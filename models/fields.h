@@ -11,6 +11,7 @@
 #include "shard/status.h"
 
 struct hasher;
+struct text;
 
 enum field_type {
     FIELD_TEXT = 1, /* char[size] */
@@ -68,6 +69,10 @@ enum status fields_wrong_type(const struct fields_reader *r, const char *key, co
 
 /* Every field that is not silent, in the table's order, with its key. */
 void fields_hash(struct hasher *h, const struct field *fields, const void *base);
+
+/* Appends "PREFIX.KEY":"VALUE" of every field that an object of this bit may have, but for texts that change no score; sections
+ * and lists by longer keys. */
+void fields_describe(struct text *t, const struct field *fields, const void *base, unsigned of, const char *prefix);
 
 bool field_name_is_plain(const char *s);  /* FIELD_NAME's rule */
 bool field_file_is_inside(const char *s); /* FIELD_FILE's rule */

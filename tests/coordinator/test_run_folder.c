@@ -31,7 +31,7 @@ TestSuite(run_folder, .init = make_base, .fini = remove_base);
 
 static struct run_identity identity_of(const char *detector)
 {
-    struct run_identity identity = {.detector_worth = "little"};
+    struct run_identity identity = {.detector_worth = "little", .detector_card = "{\"sampling.frames\":\"10\"}"};
 
     run_identity_add(&identity, "detector", detector);
     run_identity_add(&identity, "protocol", "1");
@@ -43,13 +43,16 @@ Test(run_folder, the_same_identity_resumes_and_another_names_the_field_and_both_
     struct run_identity a = identity_of("meso"), b = identity_of("other");
     struct run_folder *f = NULL;
     struct error e;
-    char *path = file_join(base, "deep/run");
+    char *path = file_join(base, "deep/run"), *card;
 
     cr_assert_eq(run_folder_open(path, &a, &f, &e), STATUS_OK, "%s", e.text);
     run_folder_close(&f);
     cr_assert_eq(run_folder_open(path, &a, &f, &e), STATUS_OK, "%s", e.text);
     cr_assert_str_eq(run_folder_identity(f, "detector"), "meso");
     cr_assert_str_eq(run_folder_worth(f), "little");
+    card = run_folder_card_json(f);
+    cr_assert(card && strstr(card, "\"sampling.frames\":\t\"10\""), "%s", card ? card : "no card");
+    free(card);
     run_folder_close(&f);
     cr_assert_eq(run_folder_open(path, &b, &f, &e), STATUS_MISMATCH);
     cr_assert(strstr(e.text, "detector = meso") && strstr(e.text, "other"), "%s", e.text);

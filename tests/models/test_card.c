@@ -10,6 +10,7 @@
 #include "models/card_fields.h"
 #include "shard/file.h"
 #include "shard/hash.h"
+#include "shard/text.h"
 
 #define HEAD            "\"name\":\"x\",\"title\":\"X\",\"licence\":\"MIT\",\"provenance\":\"made here\""
 #define DETECTOR(input) "{\"kind\":\"detector\",\"input\":\"" input "\"," HEAD ",\"worth\":\"none\","
@@ -141,6 +142,25 @@ Test(card, every_given_key_is_read)
     cr_assert_eq(c->aggregation.tracks, AGGREGATE_MEAN_LOGIT);
     cr_assert_eq(c->aggregation.top_k, 5);
     cr_assert_eq(c->calibration.bias, -0.5);
+    card_close(&c);
+}
+
+Test(card, a_description_has_every_key_that_applies)
+{
+    struct card *c = expect_card(SMALLEST);
+    struct text t = {0};
+
+    card_describe(c, &t);
+    cr_assert(!t.failed);
+    cr_assert_eq(
+        strncmp(t.data, "{\"kind\":\"detector\",\"input\":\"faces\",\"name\":\"x\",\"sampling.mode\":\"uniform\"", 68),
+        0, "%s", t.data);
+    cr_assert(strstr(t.data, ",\"sampling.frames\":\"8\",") && strstr(t.data, ",\"crop.square\":\"true\",") &&
+                  strstr(t.data, ",\"networks.frame.file\":\"a.onnx\",") &&
+                  strstr(t.data, "\"tensor.mean\":\"0 0 0\"") && strstr(t.data, "\"aggregation.tracks\":\"max\""),
+              "%s", t.data);
+    cr_assert(!strstr(t.data, "landmark") && !strstr(t.data, "joint") && !strstr(t.data, "licence"), "%s", t.data);
+    text_clear(&t);
     card_close(&c);
 }
 

@@ -24,7 +24,9 @@ flips = sorted((p for p in scores[0].keys() & scores[1].keys() if (scores[0][p] 
                key=lambda p: (-abs(scores[0][p] - scores[1][p]), p))
 assert [f["path"] for f in ab["flips"]] == flips
 assert same["n_same_score"] == same["n_both_scored"] and same["paired_tests"]["auc_delong"]["p"] == 1
-assert {f["field"] for f in ab["protocol"] if not f["same"]} >= {"detector", "detector_sha256"}
+fields = {f["field"]: f for f in ab["protocol"]}
+assert {f for f in fields if not fields[f]["same"]} >= {"detector", "detector_sha256"}
+assert fields["card.sampling.frames"]["a"].isdigit() and len(fields) > 30, fields
 for run, key in (("a", "a"), ("b", "b")):
     auc = json.load(open(f"{run}/report.json"))["results"]["video"]["auc"]
     assert ab[key]["own"]["figures"]["auc"]["value"] == auc
@@ -37,6 +39,18 @@ expect_code 2 "$FAKESIFT" compare a nowhere
 expect_text err 'no run there'
 expect_code 1 "$FAKESIFT" compare a
 expect_text err 'a second RUN is missing'
+
+# A run of before cards were kept.
+python3 - <<'END'
+import json
+run = json.load(open("other/run.json"))
+del run["detector_card"]
+json.dump(run, open("other/run.json", "w"))
+END
+expect_code 0 "$FAKESIFT" compare other other
+expect_code 0 "$FAKESIFT" run others --detector "$LSTM" -o another
+expect_code 0 "$FAKESIFT" compare other another
+expect_text out 'the cards are not compared'
 
 # What report writes for a board, eval takes; a run folder stands for its scores.csv.
 for board in dfdc ffpp 1mdf inclusion openmfc; do
