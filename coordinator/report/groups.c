@@ -7,18 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A small bootstrap, none for a large group: many groups share one report. */
-const struct metrics_settings *groups_settings(void)
+/* A small bootstrap, none for a large group: many groups share one report. None at all in a large corpus, whose groups
+ * are many and large, too. */
+enum { MAX_WITH_BOOTSTRAP = 1000000 };
+
+static const struct metrics_settings *settings_of(const struct report_model *m)
 {
-    static const struct metrics_settings settings = {
+    static const struct metrics_settings usual = {
         .log_loss_epsilon = 1e-15,
         .replicates = 2000,
         .max_draws = 20000000,
         .max_figure_draws = 2000000,
         .seed = 0x66616b6573696674,
     };
+    static const struct metrics_settings large = {.log_loss_epsilon = 1e-15, .replicates = 2000};
 
-    return &settings;
+    return m->n > MAX_WITH_BOOTSTRAP ? &large : &usual;
 }
 
 struct span {
@@ -60,7 +64,7 @@ static enum status measure_family(struct report_model *m, const uint32_t *member
     s = ranking_subset(&m->ranking, keep, &r, e);
     if (s != STATUS_OK)
         return s;
-    s = metrics_compute(&r, NULL, groups_settings(), &g->metrics, e);
+    s = metrics_compute(&r, NULL, settings_of(m), &g->metrics, e);
     ranking_close(&r);
     return s;
 }
@@ -78,7 +82,7 @@ static enum status measure_parts(struct report_model *m, const uint32_t *part, s
         tally_add(&groups[part[i]].tally, manifest_entry(m->in->manifest, i), results_outcome(m->in->results, i));
     s = ranking_split(&m->ranking, part, n_groups, r, e);
     for (size_t k = 0; s == STATUS_OK && k < n_groups; k++)
-        s = metrics_compute(&r[k], NULL, groups_settings(), &groups[k].metrics, e);
+        s = metrics_compute(&r[k], NULL, settings_of(m), &groups[k].metrics, e);
     for (size_t k = 0; k < n_groups; k++)
         ranking_close(&r[k]);
     free(r);

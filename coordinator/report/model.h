@@ -117,7 +117,6 @@ const char *alike_group(const struct manifest_entry *entry);
 
 /* groups.c: the manifest's entries by split, family, group and codec, in byte order of name, and by size of picture. */
 enum status groups_make(struct report_model *m, struct error *e);
-const struct metrics_settings *groups_settings(void);
 
 /* calibration.c */
 enum status calibration_make(struct report_model *m, struct error *e);
