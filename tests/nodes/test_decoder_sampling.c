@@ -90,6 +90,7 @@ static void expect_plan(const char *name, const struct film *film, const struct 
         cr_assert_eq(decoder_key_frames(d, &v.key_us, &v.n_keys, NULL), STATUS_OK, "%s", name);
     cr_assert_eq(sample_plan_make(s, &v, &p), STATUS_OK);
     cr_assert_eq(decoder_keep(d, p.n_shared, NULL), STATUS_OK);
+    cr_assert_eq(decoder_expect(d, p.wanted_us, (size_t)p.n_clips * p.n_frames, NULL), STATUS_OK);
     for (size_t i = 0; i < (size_t)p.n_clips * p.n_frames; i++) {
         struct decoder_frame f;
         enum status status = decoder_frame_at(d, p.wanted_us[i], &f, NULL);
@@ -193,6 +194,33 @@ Test(decoder_sampling, times_may_go_back_by_any_way)
         }
         decoder_close(&d);
         close(fd);
+    }
+}
+
+Test(decoder_sampling, a_time_that_was_not_expected_is_right_all_the_same)
+{
+    static const char *const names[] = {"h264.mp4", "pyramid.mp4", "hevc.mp4", "hevc_open.mkv", "vfr.mp4"};
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct film film;
+        int64_t expected_us[8];
+
+        read_film(names[i], &film);
+        for (unsigned k = 0; k < 8; k++)
+            expected_us[k] = 450000 * (int64_t)k + 7000;
+        for (unsigned n = 0; n < film.n; n++) {
+            int fd = open_file(names[i]);
+            struct decoder *d = open_decoder(fd, names[i], false);
+            struct decoder_frame f;
+
+            cr_assert_eq(decoder_expect(d, expected_us, 8, NULL), STATUS_OK);
+            cr_assert_eq(decoder_frame_at(d, expected_us[3], &f, NULL), STATUS_OK);
+            cr_assert_eq(decoder_frame_at(d, film.pts_us[n], &f, NULL), STATUS_OK, "%s: frame %u", names[i], n);
+            cr_assert_eq(f.pts_us, film.pts_us[n], "%s: frame %u", names[i], n);
+            cr_assert_eq(hash_image(&f.image), film.hashes[n], "%s: frame %u", names[i], n);
+            decoder_close(&d);
+            close(fd);
+        }
     }
 }
 
