@@ -345,7 +345,6 @@ void image_warp(const struct image *in, const struct image_transform *t, uint8_t
         memset(out_rgb, 0, 3 * (size_t)out_width_px * out_height_px);
         return;
     }
-    need_warped(in, m, out_width_px, out_height_px);
     if (m[1] == 0 && m[3] == 0 && m[0] > 2 && m[4] > 2 && m[0] <= WARP_MAX_SPAN && m[4] <= WARP_MAX_SPAN) {
         struct axis horizontal = {.start = to_fixed(m[2], -far, far, WARP_UNITS),
                                   .step = to_fixed(m[0], 0, far, WARP_UNITS),
@@ -357,9 +356,18 @@ void image_warp(const struct image *in, const struct image_transform *t, uint8_t
                                 .units_per_px = WARP_UNITS,
                                 .size_px = in->height_px,
                                 .average = 1};
+        struct image_crop crop = {.start = {horizontal.start, vertical.start},
+                                  .step = {horizontal.step, vertical.step},
+                                  .units_per_px = WARP_UNITS,
+                                  .width_px = out_width_px,
+                                  .height_px = out_height_px};
 
+        if (in->source && in->source->crop(in->source, &crop, out_rgb))
+            return;
+        need_warped(in, m, out_width_px, out_height_px);
         scale_separable(in, &horizontal, &vertical, out_rgb, out_width_px, out_height_px);
         return;
     }
+    need_warped(in, m, out_width_px, out_height_px);
     warp_sampled(in, m, out_rgb, out_width_px, out_height_px);
 }

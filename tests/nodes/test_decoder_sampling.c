@@ -344,6 +344,17 @@ Test(decoder_sampling, a_scaled_lazy_picture_is_close_to_the_scaled_whole)
             free(from_rgb);
             free(from_planes);
         }
+        for (unsigned k = 0; k < 6; k++) { /* beside, inside and around the picture */
+            const struct image_transform t = {{2.3 + k, 0, -40.5 + 20 * k, 0, 2.1 + k, 10.25 - 9.0 * k}};
+            uint8_t from_rgb[40 * 30 * 3], from_planes[40 * 30 * 3];
+            double sum = 0;
+
+            image_warp(&a.image, &t, from_rgb, 40, 30);
+            image_warp(&b.image, &t, from_planes, 40, 30);
+            for (size_t x = 0; x < sizeof(from_rgb); x++)
+                sum += abs((int)from_rgb[x] - (int)from_planes[x]);
+            cr_assert(sum / sizeof(from_rgb) < 2, "%s, crop %u: %g off", names[i], k, sum / sizeof(from_rgb));
+        }
         decoder_close(&eager);
         decoder_close(&lazy);
         close(fd);
