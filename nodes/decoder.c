@@ -410,7 +410,7 @@ static bool next_frame(struct decoder *d, int64_t *ret_ts)
  * as the ones before it were, or at the most as any packet. */
 static int64_t seek_target(struct decoder *d, int64_t wanted_us)
 {
-    int64_t wanted_ts = to_ts(d, wanted_us);
+    int64_t wanted_ts = to_ts(d, wanted_us < INT64_MAX / 2 ? wanted_us + TOLERANCE_US : wanted_us);
     const AVIndexEntry *key = avformat_index_get_entry_from_timestamp(d->media.stream, wanted_ts, AVSEEK_FLAG_BACKWARD);
 
     if (key && is_time(key->timestamp) && key->timestamp + d->key_delay_ts <= wanted_ts)
@@ -491,6 +491,18 @@ static enum status add_key(struct decoder *d, int64_t at_us, size_t *room, struc
     return STATUS_OK;
 }
 
+static int64_t before_next_key(struct decoder *scan, int entry)
+{
+    const AVIndexEntry *at, *last = avformat_index_get_entry(scan->media.stream, entry - 1);
+
+    for (; (at = avformat_index_get_entry(scan->media.stream, entry)); entry++) {
+        if (at->flags & AVINDEX_KEYFRAME && is_time(at->timestamp))
+            return at->timestamp - 1;
+        last = at;
+    }
+    return last->timestamp + frame_step_ts(scan, 64);
+}
+
 /* The next key packet's time into *ret_us; false at the end. by_index: that of the index' entries from *entry on. */
 static bool next_key(struct decoder *scan, bool by_index, int *entry, int64_t *ret_us)
 {
@@ -508,7 +520,9 @@ static bool next_key(struct decoder *scan, bool by_index, int *entry, int64_t *r
             ++*entry;
             if (!(at->flags & AVINDEX_KEYFRAME) || !is_time(at->timestamp))
                 continue;
-            if (av_seek_frame(scan->media.format, scan->media.stream->index, at->timestamp, AVSEEK_FLAG_BACKWARD) < 0)
+            /* A seek may count as packets are decoded or as they are shown: just before the next key frame is right for both. */
+            ts = before_next_key(scan, *entry);
+            if (av_seek_frame(scan->media.format, scan->media.stream->index, ts, AVSEEK_FLAG_BACKWARD) < 0)
                 return false;
         }
         if (!read_packet(scan))
