@@ -117,17 +117,18 @@ void __wrap_yuv_to_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, 
     (void)enter(before);
 }
 
-void __real_yuv_to_small_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, uint8_t *out, unsigned w,
+bool __real_yuv_to_small_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, uint8_t *out, unsigned w,
                              unsigned h);
-void __wrap_yuv_to_small_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, uint8_t *out, unsigned w,
+bool __wrap_yuv_to_small_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, uint8_t *out, unsigned w,
                              unsigned h);
-void __wrap_yuv_to_small_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, uint8_t *out, unsigned w,
+bool __wrap_yuv_to_small_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, uint8_t *out, unsigned w,
                              unsigned h)
 {
     enum part before = enter(CONVERT);
+    bool done = __real_yuv_to_small_rgb(p, m, out, w, h);
 
-    __real_yuv_to_small_rgb(p, m, out, w, h);
     (void)enter(before);
+    return done;
 }
 
 enum status __real_face_finder_run(struct face_finder *f, const struct image *i, struct face *faces, size_t room,

@@ -31,6 +31,7 @@ enum {
     SEEK_BLIND_GAIN_US = 2 * 1000 * 1000, /* when the index does not yet reach as far */
     SEEK_ATTEMPTS = 4,
     MAX_KEPT = 300,
+    SEEN_PACKETS = 32,
     MAX_KEPT_BYTES = 192 << 20,
     MAX_SCANNED_KEYS = 512, /* whose exact times are read; of more the index's are taken */
 };
@@ -95,9 +96,13 @@ struct decoder {
 
     bool has_origin;
     int64_t origin_ts, last_ts;
-    int64_t n_frames;  /* decoded since the start; the clock of a stream without time stamps */
-    int64_t wanted_us; /* latest since decoding began where it did: what nobody needs before it may be lost */
-    int64_t *key_us;   /* NULL until asked for */
+    int64_t n_frames;     /* decoded since the start; the clock of a stream without time stamps */
+    int64_t wanted_us;    /* latest since decoding began where it did: what nobody needs before it may be lost */
+    int64_t *expected_us; /* ascending; NULL: any time may be asked for */
+    size_t n_expected;
+    int64_t seen_us[SEEN_PACKETS]; /* when the last packets are shown, in a ring; INT64_MIN: none */
+    unsigned n_seen;
+    int64_t *key_us; /* NULL until asked for */
     size_t n_keys;
 
     bool may_skip; /* the codec drops the frames that no other needs, and only those */
@@ -203,6 +208,7 @@ static void reset_position(struct decoder *d)
     d->packet_waits = d->draining = d->ended = false;
     d->last_ts = d->drop_before_ts = d->position_ts = INT64_MIN;
     d->n_frames = d->jump_ts = d->wanted_us = 0;
+    d->n_seen = 0;
 }
 
 /* Opens the file anew and stands before its first packet. */
@@ -281,6 +287,45 @@ static bool read_packet(struct decoder *d)
     return false;
 }
 
+/* The first expected time at or after us; n_expected when none. */
+static size_t expected_from(const struct decoder *d, int64_t us)
+{
+    size_t low = 0, high = d->n_expected;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (d->expected_us[middle] < us)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Whether a picture that no other needs, shown at at_us, is certainly the answer to no wanted time: it is earlier than the
+ * one that is looked for, or for each expected time from then up to it another picture, seen before, comes first. After
+ * damage a picture that was seen may not come. */
+static bool nobody_wants(const struct decoder *d, int64_t at_us)
+{
+    if (at_us < d->wanted_us - 2 * TOLERANCE_US)
+        return true;
+    if (!d->expected_us || d->n_errors > 0 || (d->bitstream != BITSTREAM_H264 && d->bitstream != BITSTREAM_HEVC))
+        return false;
+    for (size_t i = expected_from(d, d->wanted_us); i < d->n_expected; i++) {
+        int64_t wanted_us = d->expected_us[i];
+        bool has_earlier = false;
+
+        if (wanted_us > at_us + 2 * TOLERANCE_US)
+            break;
+        for (unsigned k = 0; k < SEEN_PACKETS && k < d->n_seen; k++)
+            has_earlier |= d->seen_us[k] > wanted_us && d->seen_us[k] < at_us - 2 * TOLERANCE_US;
+        if (!has_earlier)
+            return false;
+    }
+    return true;
+}
+
 /* Gives the codec a packet, or the end. */
 static void feed(struct decoder *d)
 {
@@ -295,12 +340,15 @@ static void feed(struct decoder *d)
     }
     d->packet_waits = false;
     d->n_packets++;
-    /* A frame that no other needs and that is before the wanted time is never asked for: times do not go
-     * back. */
     d->codec->skip_frame = AVDISCARD_DEFAULT;
-    if (d->may_skip && d->has_origin && is_time(d->packet->pts) &&
-        to_us(d, d->packet->pts) < d->wanted_us - 2 * TOLERANCE_US)
-        d->codec->skip_frame = AVDISCARD_NONREF;
+    if (d->may_skip && d->has_origin && is_time(d->packet->pts)) {
+        int64_t at_us = to_us(d, d->packet->pts);
+
+        if (nobody_wants(d, at_us))
+            d->codec->skip_frame = AVDISCARD_NONREF;
+        if (d->packet->pts >= d->drop_before_ts)
+            d->seen_us[d->n_seen++ % SEEN_PACKETS] = at_us;
+    }
     code = avcodec_send_packet(d->codec, d->packet);
     if (code == AVERROR(EAGAIN)) {
         d->packet_waits = true;
@@ -371,7 +419,7 @@ static bool next_frame(struct decoder *d, int64_t *ret_ts)
  * as the ones before it were, or at the most as any packet. */
 static int64_t seek_target(struct decoder *d, int64_t wanted_us)
 {
-    int64_t wanted_ts = to_ts(d, wanted_us);
+    int64_t wanted_ts = to_ts(d, wanted_us < INT64_MAX / 2 ? wanted_us + TOLERANCE_US : wanted_us);
     const AVIndexEntry *key = avformat_index_get_entry_from_timestamp(d->media.stream, wanted_ts, AVSEEK_FLAG_BACKWARD);
 
     if (key && is_time(key->timestamp) && key->timestamp + d->key_delay_ts <= wanted_ts)
@@ -452,6 +500,18 @@ static enum status add_key(struct decoder *d, int64_t at_us, size_t *room, struc
     return STATUS_OK;
 }
 
+static int64_t before_next_key(struct decoder *scan, int entry)
+{
+    const AVIndexEntry *at, *last = avformat_index_get_entry(scan->media.stream, entry - 1);
+
+    for (; (at = avformat_index_get_entry(scan->media.stream, entry)); entry++) {
+        if (at->flags & AVINDEX_KEYFRAME && is_time(at->timestamp))
+            return at->timestamp - 1;
+        last = at;
+    }
+    return last->timestamp + frame_step_ts(scan, 64);
+}
+
 /* The next key packet's time into *ret_us; false at the end. by_index: that of the index' entries from *entry on. */
 static bool next_key(struct decoder *scan, bool by_index, int *entry, int64_t *ret_us)
 {
@@ -469,7 +529,9 @@ static bool next_key(struct decoder *scan, bool by_index, int *entry, int64_t *r
             ++*entry;
             if (!(at->flags & AVINDEX_KEYFRAME) || !is_time(at->timestamp))
                 continue;
-            if (av_seek_frame(scan->media.format, scan->media.stream->index, at->timestamp, AVSEEK_FLAG_BACKWARD) < 0)
+            /* A seek may count as packets are decoded or as they are shown: just before the next key frame is right for both. */
+            ts = before_next_key(scan, *entry);
+            if (av_seek_frame(scan->media.format, scan->media.stream->index, ts, AVSEEK_FLAG_BACKWARD) < 0)
                 return false;
         }
         if (!read_packet(scan))
@@ -708,6 +770,7 @@ void decoder_close(struct decoder **d)
     media_close(&p->media);
     picture_close(&p->picture);
     free(p->key_us);
+    free(p->expected_us);
     free(p);
     *d = NULL;
 }
@@ -733,6 +796,28 @@ static enum status report_end(const struct decoder *d, int64_t wanted_us, struct
     snprintf(what, sizeof(what), "decoding ended at %.3f s of %.3f s",
              d->last_ts == INT64_MIN ? 0.0 : (double)to_us(d, d->last_ts) / 1e6, (double)d->facts.duration_us / 1e6);
     return media_error(e, STATUS_CORRUPT, 0, &d->words, what);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+enum status decoder_expect(struct decoder *d, const int64_t *wanted_us, size_t n, struct error *e)
+{
+    int64_t *copy = malloc((n + 1) * sizeof(*copy));
+
+    if (!copy)
+        return error_no_memory(e);
+    for (size_t i = 0; i < n; i++)
+        copy[i] = wanted_us[i] > 0 ? wanted_us[i] : 0;
+    qsort(copy, n, sizeof(*copy), by_time);
+    free(d->expected_us);
+    d->expected_us = copy;
+    d->n_expected = n;
+    return STATUS_OK;
 }
 
 enum status decoder_keep(struct decoder *d, unsigned n_frames, struct error *e)
@@ -788,7 +873,13 @@ static enum status advance_to(struct decoder *d, int64_t wanted_us, struct error
 
     if (find_kept(d, wanted_us))
         return STATUS_OK;
-    if (wanted_us < d->wanted_us)
+    if (d->expected_us &&
+        (expected_from(d, wanted_us) == d->n_expected || d->expected_us[expected_from(d, wanted_us)] != wanted_us)) {
+        free(d->expected_us);
+        d->expected_us = NULL;
+        d->n_expected = 0;
+        status = seek_to(d, wanted_us, true, e);
+    } else if (wanted_us < d->wanted_us)
         status = seek_to(d, wanted_us, true, e);
     else if (!d->ended && d->may_seek && seek_pays(d, seek_target(d, wanted_us), wanted_us))
         status = seek_to(d, wanted_us, false, e);

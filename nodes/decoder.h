@@ -60,6 +60,10 @@ enum status decoder_frame_at(struct decoder *d, int64_t wanted_us, struct decode
  * again without decoding; fewer where they would take more than 192 MiB. For plans whose clips share frames. */
 enum status decoder_keep(struct decoder *d, unsigned n_frames, struct error *e);
 
+/* The times that will be asked for, in that order or not: with them, pictures between wanted ones that no other needs are
+ * not decoded even where wanted ones are still on their way. wanted_us is copied. Any other time costs a seek. */
+enum status decoder_expect(struct decoder *d, const int64_t *wanted_us, size_t n, struct error *e);
+
 /* The times of the packets that the container calls key frames, ascending, from the first frame on: exact where they are
  * read (an mp4's up to 512 key frames; every packet of other containers), else as the index has them. Raw streams have no times: one, 0. *ret_us is the decoder's. */
 enum status decoder_key_frames(struct decoder *d, const int64_t **ret_us, size_t *ret_n, struct error *e);

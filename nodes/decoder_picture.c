@@ -151,8 +151,7 @@ static bool scale(struct image_source *source, uint8_t *out_rgb, unsigned width_
     const struct part all = {0, 0, width_px, height_px};
 
     if (!p->turns) {
-        yuv_to_small_rgb(&p->yuv, &p->matrix, out_rgb, width, height);
-        return true;
+        return yuv_to_small_rgb(&p->yuv, &p->matrix, out_rgb, width, height);
     }
     if (bytes > p->small_room) {
         av_free(p->small);
@@ -161,9 +160,17 @@ static bool scale(struct image_source *source, uint8_t *out_rgb, unsigned width_
         if (!p->small)
             return false;
     }
-    yuv_to_small_rgb(&p->yuv, &p->matrix, p->small, width, height);
+    if (!yuv_to_small_rgb(&p->yuv, &p->matrix, p->small, width, height))
+        return false;
     turn(&p->shape.orientation, p->small, 3 * (size_t)width, width, height, out_rgb, &all);
     return true;
+}
+
+static bool crop(struct image_source *source, const struct image_crop *c, uint8_t *out_rgb)
+{
+    struct picture *p = (struct picture *)source;
+
+    return !p->turns && yuv_crop_to_rgb(&p->yuv, &p->matrix, c, out_rgb);
 }
 
 enum status picture_open(const struct picture_shape *shape, struct picture **ret_p, struct error *e)
@@ -173,7 +180,7 @@ enum status picture_open(const struct picture_shape *shape, struct picture **ret
 
     if (!p)
         return error_no_memory(e);
-    p->source = (struct image_source){.fill = fill, .scale = scale};
+    p->source = (struct image_source){.fill = fill, .scale = scale, .crop = crop};
     p->shape = *shape;
     p->turns = o->swap_axes || o->mirror_x || o->mirror_y;
     p->width_px = o->swap_axes ? shape->stored_height_px : shape->stored_width_px;

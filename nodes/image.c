@@ -12,6 +12,7 @@
 #include "nodes/vectors.h"
 
 enum {
+    KEPT_SPANS = 1024,     /* columns whose span is found once; the rest anew for each row */
     WINDOW_COLUMNS = 1024, /* of vertically summed source pixels, on the stack */
     WARP_UNITS = 1 << 16,  /* positions in a source pixel that image_warp tells apart when averaging */
     WARP_MAX_SPAN = 255,   /* source pixels each way that one output pixel averages on the separable path */
@@ -114,6 +115,18 @@ static void sum_rows(const struct image *in, const struct axis *vertical, const 
     }
 }
 
+/* sum / total, which is at most 255, exactly: the product may be off by one either way. */
+static uint8_t mean(uint64_t sum, uint64_t total, double inverse)
+{
+    uint64_t guess = (uint64_t)((double)sum * inverse);
+
+    if (guess * total > sum)
+        guess--;
+    else if ((guess + 1) * total <= sum)
+        guess++;
+    return (uint8_t)guess;
+}
+
 /* No sum overflows: a vertical one is at most axis_total * 255, and the callers keep axis_total within 2^24.
  */
 static void scale_separable(const struct image *in, const struct axis *horizontal, const struct axis *vertical,
@@ -121,16 +134,19 @@ static void scale_separable(const struct image *in, const struct axis *horizonta
 {
     uint32_t window[3 * WINDOW_COLUMNS];
     uint64_t total = axis_total(horizontal) * axis_total(vertical);
-    struct span last_columns = axis_span(horizontal, out_width - 1);
+    double inverse = 1 / (double)total;
+    struct span spans[KEPT_SPANS], last_columns = axis_span(horizontal, out_width - 1);
     /* A crop needs no columns beyond its last. */
     unsigned columns_end = last_columns.empty ? in->width_px : last_columns.last + 1;
 
+    for (unsigned u = 0; u < out_width && u < KEPT_SPANS; u++)
+        spans[u] = axis_span(horizontal, u);
     for (unsigned v = 0; v < out_height; v++) {
         struct span rows = axis_span(vertical, v);
         unsigned window_begin = 0, window_end = 0;
 
         for (unsigned u = 0; u < out_width; u++, out += 3) {
-            struct span columns = axis_span(horizontal, u);
+            struct span columns = u < KEPT_SPANS ? spans[u] : axis_span(horizontal, u);
             uint64_t sum[3] = {0, 0, 0};
 
             if (rows.empty || columns.empty) {
@@ -151,7 +167,7 @@ static void scale_separable(const struct image *in, const struct axis *horizonta
                     sum[c] += weight * at[c];
             }
             for (unsigned c = 0; c < 3; c++)
-                out[c] = (uint8_t)((sum[c] + total / 2) / total);
+                out[c] = mean(sum[c] + total / 2, total, inverse);
         }
     }
 }
@@ -329,7 +345,6 @@ void image_warp(const struct image *in, const struct image_transform *t, uint8_t
         memset(out_rgb, 0, 3 * (size_t)out_width_px * out_height_px);
         return;
     }
-    need_warped(in, m, out_width_px, out_height_px);
     if (m[1] == 0 && m[3] == 0 && m[0] > 2 && m[4] > 2 && m[0] <= WARP_MAX_SPAN && m[4] <= WARP_MAX_SPAN) {
         struct axis horizontal = {.start = to_fixed(m[2], -far, far, WARP_UNITS),
                                   .step = to_fixed(m[0], 0, far, WARP_UNITS),
@@ -341,9 +356,18 @@ void image_warp(const struct image *in, const struct image_transform *t, uint8_t
                                 .units_per_px = WARP_UNITS,
                                 .size_px = in->height_px,
                                 .average = 1};
+        struct image_crop crop = {.start = {horizontal.start, vertical.start},
+                                  .step = {horizontal.step, vertical.step},
+                                  .units_per_px = WARP_UNITS,
+                                  .width_px = out_width_px,
+                                  .height_px = out_height_px};
 
+        if (in->source && in->source->crop(in->source, &crop, out_rgb))
+            return;
+        need_warped(in, m, out_width_px, out_height_px);
         scale_separable(in, &horizontal, &vertical, out_rgb, out_width_px, out_height_px);
         return;
     }
+    need_warped(in, m, out_width_px, out_height_px);
     warp_sampled(in, m, out_rgb, out_width_px, out_height_px);
 }

@@ -6,12 +6,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Output pixel (u, v) averages [start + u * step, start + (u + 1) * step) along x, with v along y; in units, units_per_px
+ * in a source pixel. Outside the source is black. */
+struct image_crop {
+    int64_t start[2], step[2], units_per_px;
+    unsigned width_px, height_px;
+};
+
 /* Whoever makes pixels only where they are needed. */
 struct image_source {
     /* Makes [x0, x1) x [y0, y1), inside the image, valid. */
     void (*fill)(struct image_source *s, unsigned x0, unsigned y0, unsigned x1, unsigned y1);
     /* The whole image at another size, packed, without making its pixels. False: it cannot. */
     bool (*scale)(struct image_source *s, uint8_t *out_rgb, unsigned width_px, unsigned height_px);
+    bool (*crop)(struct image_source *s, const struct image_crop *crop, uint8_t *out_rgb); /* the same of a rectangle */
 };
 
 /* Rows of 3-byte R, G, B pixels; pixels belong to whoever made the image. With a source, a pixel that was not needed

@@ -424,8 +424,9 @@ static enum status run_clips(struct work *w, struct decoder *decoder, struct err
     w->n_planned = plan.n_clips * plan.n_frames;
     fingerprinter_begin(w->scorer->fingerprinter);
     g->clip_frames = calloc(g->n_clips + 1, sizeof(*g->clip_frames));
-    if (!g->clip_frames)
-        st = error_no_memory(e);
+    st = g->clip_frames ? decoder_expect(decoder, plan.wanted_us + (size_t)g->first_clip * plan.n_frames,
+                                         (size_t)g->n_clips * plan.n_frames, e)
+                        : error_no_memory(e);
     for (w->clip = g->first_clip; st == STATUS_OK && w->clip < g->first_clip + g->n_clips; w->clip++)
         st = run_clip(w, decoder, plan.wanted_us + (size_t)w->clip * plan.n_frames, plan.n_frames, e);
     if (g->n_tracks > 1)

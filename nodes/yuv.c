@@ -2,6 +2,7 @@
  * which compilers vectorise. */
 #include "nodes/yuv.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -129,55 +130,59 @@ void yuv_to_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, const u
     }
 }
 
-/* What an output pixel takes from one axis: samples first..first + n - 1, with these weights and `whole` between. */
+/* What an output pixel takes from one axis: samples first..first + n - 1, with these weights and the axis' units between;
+ * the rest of the axis' total lies outside the plane. */
 struct reach {
     unsigned first, n;
-    uint32_t first_weight, last_weight;
+    uint32_t first_weight, last_weight, covered;
 };
 
+/* Positions count in units, units_per_sample in a sample. Output pixel o covers [start + o * step, start + (o + 1) * step)
+ * when averaging, else lies at start + o * step between the centres of two samples. total: sum of the weights. */
 struct axis {
+    int64_t start, step;
+    uint32_t units, total;
     unsigned in_px, out_px;
-    uint32_t whole, total; /* weight of a sample that lies inside; sum of the weights */
+    bool average;
 };
 
 static struct axis axis_of(unsigned in_px, unsigned out_px)
 {
     if (out_px <= in_px)
-        return (struct axis){in_px, out_px, out_px, in_px};
-    return (struct axis){in_px, out_px, 2 * out_px, 2 * out_px};
+        return (struct axis){0, in_px, out_px, in_px, in_px, out_px, true};
+    return (struct axis){(int64_t)in_px - out_px, 2 * (int64_t)in_px, 2 * out_px, 2 * out_px, in_px, out_px, false};
 }
 
 static struct reach reach_of(const struct axis *a, unsigned output)
 {
+    int64_t begin = a->start + (int64_t)output * a->step, end = begin + a->step;
+    int64_t size = (int64_t)a->in_px * a->units, last;
     struct reach r = {0};
 
-    if (a->out_px <= a->in_px) { /* a sample is out_px units long, an output pixel in_px */
-        uint64_t begin = (uint64_t)output * a->in_px, end = begin + a->in_px, last;
-
-        r.first = (unsigned)(begin / a->out_px);
-        last = (end - 1) / a->out_px;
+    if (a->average) {
+        begin = begin < 0 ? 0 : begin;
+        end = end > size ? size : end;
+        if (begin >= end)
+            return r;
+        r.first = (unsigned)(begin / a->units);
+        last = (end - 1) / a->units;
         r.n = (unsigned)last - r.first + 1;
-        if (r.n == 1) {
-            r.first_weight = a->in_px;
-        } else {
-            r.first_weight = (uint32_t)((r.first + UINT64_C(1)) * a->out_px - begin);
-            r.last_weight = (uint32_t)(end - last * a->out_px);
-        }
-    } else { /* between the centres of two samples, in units of a half output pixel */
-        int64_t at = (2 * (int64_t)output + 1) * a->in_px - a->out_px, below;
-
-        if (at < 0)
-            at = 0;
-        below = at / a->whole;
-        if (below >= (int64_t)a->in_px - 1) {
-            below = (int64_t)a->in_px - 1;
-            at = below * a->whole;
-        }
-        r.first = (unsigned)below;
-        r.last_weight = (uint32_t)(at - below * a->whole);
-        r.first_weight = a->whole - r.last_weight;
-        r.n = r.last_weight > 0 ? 2 : 1;
+        r.covered = (uint32_t)(end - begin);
+        r.first_weight = r.n == 1 ? r.covered : (uint32_t)((r.first + INT64_C(1)) * a->units - begin);
+        r.last_weight = r.n == 1 ? 0 : (uint32_t)(end - last * a->units);
+        return r;
     }
+    begin = begin < 0 ? 0 : begin;
+    last = begin / a->units;
+    if (last >= (int64_t)a->in_px - 1) {
+        last = (int64_t)a->in_px - 1;
+        begin = last * a->units;
+    }
+    r.first = (unsigned)last;
+    r.last_weight = (uint32_t)(begin - last * a->units);
+    r.first_weight = a->units - r.last_weight;
+    r.n = r.last_weight > 0 ? 2 : 1;
+    r.covered = a->units;
     return r;
 }
 
@@ -188,82 +193,136 @@ VECTORS_AVX2_TOO static void sum_rows(const uint8_t *plane, ptrdiff_t stride, co
     memset(sums, 0, n * sizeof(*sums));
     for (unsigned k = 0; k < rows->n; k++) {
         const uint8_t *restrict row = plane + (ptrdiff_t)(rows->first + k) * stride + first;
-        uint32_t weight = k == 0 ? rows->first_weight : k + 1 == rows->n ? rows->last_weight : vertical->whole;
+        uint32_t weight = k == 0 ? rows->first_weight : k + 1 == rows->n ? rows->last_weight : vertical->units;
 
         for (unsigned i = 0; i < n; i++)
             sums[i] += weight * row[i];
     }
 }
 
-/* One chunk of a scaled row; fraction_bits are kept below the whole value. */
-static void scale_chunk(const struct axis *horizontal, const struct reach *columns, unsigned n, const uint32_t *sums,
-                        uint64_t total, unsigned fraction_bits, int16_t *out)
+/* One chunk of a scaled row. */
+struct row_values {
+    const struct axis *across, *down;
+    uint32_t rows_covered, outside; /* outside: the value beyond the plane */
+    unsigned fraction_bits;         /* kept below the whole value */
+};
+
+static void scale_chunk(const struct row_values *v, const struct reach *columns, unsigned n, unsigned origin,
+                        const uint32_t *sums, int16_t *out)
 {
-    unsigned origin = columns[0].first;
-    double scale = (double)(1u << fraction_bits) / (double)total;
+    uint64_t total = (uint64_t)v->across->total * v->down->total;
+    double scale = (double)(1u << v->fraction_bits) / (double)total;
 
     for (unsigned i = 0; i < n; i++) {
         const struct reach *c = &columns[i];
-        const uint32_t *at = sums + (c->first - origin);
-        uint64_t sum = (uint64_t)c->first_weight * at[0];
+        const uint32_t *at = sums + (c->n > 0 ? c->first - origin : 0);
+        uint64_t sum = (total - (uint64_t)c->covered * v->rows_covered) * v->outside;
 
+        if (c->n > 0)
+            sum += (uint64_t)c->first_weight * at[0];
         for (unsigned k = 1; k + 1 < c->n; k++)
-            sum += (uint64_t)horizontal->whole * at[k];
+            sum += (uint64_t)v->across->units * at[k];
         if (c->n > 1)
             sum += (uint64_t)c->last_weight * at[c->n - 1];
         out[i] = (int16_t)((double)sum * scale + 0.5);
     }
 }
 
-/* How many outputs from `from` on have their sources within one window. */
-static unsigned chunk_length(const struct axis *a, unsigned from)
+/* Columns that the reaches touch: from *ret_first on, this many. */
+static unsigned touched(const struct reach *columns, unsigned n, unsigned *ret_first)
 {
-    unsigned n = a->out_px - from < CHUNK_PX ? a->out_px - from : CHUNK_PX, first = reach_of(a, from).first;
+    unsigned first = UINT_MAX, end = 0;
 
-    while (n > 1) {
-        struct reach last = reach_of(a, from + n - 1);
-
-        if (last.first + last.n - first <= WINDOW_PX)
-            break;
-        n = (n + 1) / 2;
+    for (unsigned i = 0; i < n; i++) {
+        if (columns[i].n == 0)
+            continue;
+        first = columns[i].first < first ? columns[i].first : first;
+        end = columns[i].first + columns[i].n > end ? columns[i].first + columns[i].n : end;
     }
-    return n;
+    *ret_first = first == UINT_MAX ? 0 : first;
+    return end - (first == UINT_MAX ? end : first);
 }
 
-void yuv_to_small_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, uint8_t *out_rgb, unsigned width_px,
-                      unsigned height_px)
+/* How many outputs have their sources within one window for sure; 0: not even one. */
+static unsigned chunk_length(const struct axis *a)
 {
-    struct axis across[3], down[3];
+    int64_t n = (int64_t)(WINDOW_PX - 2) * a->units / a->step;
 
-    for (unsigned c = 0; c < 3; c++) {
-        across[c] = axis_of(c > 0 ? chroma_px(p->width_px, p->shift_x) : p->width_px, width_px);
-        down[c] = axis_of(c > 0 ? chroma_px(p->height_px, p->shift_y) : p->height_px, height_px);
-    }
-    for (unsigned x = 0; x < width_px;) {
+    return n < CHUNK_PX ? (unsigned)n : CHUNK_PX;
+}
+
+static bool scale_planes(const struct yuv_picture *p, const struct yuv_matrix *m, const struct axis across[2],
+                         const struct axis down[2], uint8_t *out_rgb)
+{
+    unsigned width = across[0].out_px, height = down[0].out_px, most = chunk_length(&across[0]), n;
+
+    if (most == 0)
+        return false;
+    for (unsigned x = 0; x < width; x += n) {
         struct reach columns[2][CHUNK_PX]; /* luma's, chroma's */
-        unsigned n = chunk_length(&across[0], x);
+        unsigned first[2], n_touched[2];
 
-        for (unsigned i = 0; i < n; i++) {
-            columns[0][i] = reach_of(&across[0], x + i);
-            columns[1][i] = reach_of(&across[1], x + i);
+        n = width - x < most ? width - x : most;
+        for (unsigned k = 0; k < 2; k++) {
+            for (unsigned i = 0; i < n; i++)
+                columns[k][i] = reach_of(&across[k], x + i);
+            n_touched[k] = touched(columns[k], n, &first[k]);
         }
-        for (unsigned y = 0; y < height_px; y++) {
+        for (unsigned y = 0; y < height; y++) {
+            const struct reach rows[2] = {reach_of(&down[0], y), reach_of(&down[1], y)};
             int16_t values[3][CHUNK_PX];
             uint8_t luma[CHUNK_PX];
 
             for (unsigned c = 0; c < 3; c++) {
-                const struct reach *at = columns[c > 0], rows = reach_of(&down[c], y);
-                unsigned last = at[n - 1].first + at[n - 1].n;
-                uint32_t sums[WINDOW_PX + 2];
+                unsigned k = c > 0;
+                const struct row_values v = {&across[k], &down[k], rows[k].covered, k ? 128 : (uint32_t)m->black,
+                                             k ? CHROMA_BITS : 0};
+                uint32_t sums[WINDOW_PX];
 
-                sum_rows(p->planes[c], p->strides_bytes[c], &down[c], &rows, at[0].first, last - at[0].first, sums);
-                scale_chunk(&across[c], at, n, sums, (uint64_t)across[c].total * down[c].total, c > 0 ? CHROMA_BITS : 0,
-                            values[c]);
+                sum_rows(p->planes[c], p->strides_bytes[c], &down[k], &rows[k], first[k], n_touched[k], sums);
+                scale_chunk(&v, columns[k], n, first[k], sums, values[c]);
             }
             for (unsigned i = 0; i < n; i++)
                 luma[i] = (uint8_t)values[0][i];
-            to_rgb(m, luma, values[1], values[2], n, out_rgb + 3 * ((size_t)y * width_px + x));
+            to_rgb(m, luma, values[1], values[2], n, out_rgb + 3 * ((size_t)y * width + x));
         }
-        x += n;
     }
+    return true;
+}
+
+bool yuv_to_small_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, uint8_t *out_rgb, unsigned width_px,
+                      unsigned height_px)
+{
+    const struct axis across[2] = {axis_of(p->width_px, width_px),
+                                   axis_of(chroma_px(p->width_px, p->shift_x), width_px)};
+    const struct axis down[2] = {axis_of(p->height_px, height_px),
+                                 axis_of(chroma_px(p->height_px, p->shift_y), height_px)};
+
+    return scale_planes(p, m, across, down, out_rgb);
+}
+
+bool yuv_crop_to_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, const struct image_crop *crop,
+                     uint8_t *out_rgb)
+{
+    struct axis across[2], down[2];
+
+    for (unsigned k = 0; k < 2; k++) {
+        unsigned shift_x = k ? p->shift_x : 0, shift_y = k ? p->shift_y : 0;
+
+        across[k] = (struct axis){crop->start[0],
+                                  crop->step[0],
+                                  (uint32_t)crop->units_per_px << shift_x,
+                                  (uint32_t)crop->step[0],
+                                  chroma_px(p->width_px, shift_x),
+                                  crop->width_px,
+                                  true};
+        down[k] = (struct axis){crop->start[1],
+                                crop->step[1],
+                                (uint32_t)crop->units_per_px << shift_y,
+                                (uint32_t)crop->step[1],
+                                chroma_px(p->height_px, shift_y),
+                                crop->height_px,
+                                true};
+    }
+    return scale_planes(p, m, across, down, out_rgb);
 }

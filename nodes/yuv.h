@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nodes/image.h"
+
 struct yuv_picture {
     const uint8_t *planes[3]; /* Y, Cb, Cr */
     ptrdiff_t strides_bytes[3];
@@ -31,8 +33,11 @@ void yuv_to_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, const u
                 const unsigned to_xy[2], uint8_t *rgb, size_t stride_bytes);
 
 /* The whole picture at another size, packed: each plane averaged over the area that a pixel covers (linear between samples
- * where it grows), then turned into RGB. */
-void yuv_to_small_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, uint8_t *out_rgb, unsigned width_px,
+ * where it grows), then turned into RGB. False: it shrinks by more than 2,000. */
+bool yuv_to_small_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, uint8_t *out_rgb, unsigned width_px,
                       unsigned height_px);
+/* The same of a rectangle, averaged; black outside the picture. */
+bool yuv_crop_to_rgb(const struct yuv_picture *p, const struct yuv_matrix *m, const struct image_crop *crop,
+                     uint8_t *out_rgb);
 
 #endif

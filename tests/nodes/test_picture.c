@@ -152,7 +152,7 @@ Test(yuv, a_scaled_picture_is_the_planes_mean)
         const unsigned *k = cases[i], n[2][2] = {{k[0], k[1]}, {(k[0] + 1) / 2, (k[1] + 1) / 2}};
 
         fill_planes(&p, k[0], k[1], 1, 1);
-        yuv_to_small_rgb(&p.picture, &m, rgb, k[2], k[3]);
+        cr_assert(yuv_to_small_rgb(&p.picture, &m, rgb, k[2], k[3]));
         for (unsigned y = 0; y < k[3]; y++) {
             for (unsigned x = 0; x < k[2]; x++) {
                 double values[3] = {0, 0, 0}, want[3];
