@@ -41,7 +41,8 @@ struct start {
     struct text card_json;
     char *output; /* absolute */
     char *journal_folder, *progress_path;
-    char *crops_folder, *features_folder; /* NULL: not kept */
+    char *crops_folder;
+    char *features_folder; /* NULL: not kept */
     struct finds_settings finds;
     struct timespec began;
 };
@@ -75,11 +76,10 @@ static enum status prepare(struct start *x, struct error *e)
     x->output = file_join(here, x->options.output);
     x->journal_folder = x->output ? file_join(x->output, "journal") : NULL;
     x->progress_path = x->output ? file_join(x->output, "progress.json") : NULL;
-    if (x->finds.crops > 0)
-        x->crops_folder = x->output ? file_join(x->output, "crops") : NULL;
+    x->crops_folder = x->output ? file_join(x->output, "crops") : NULL;
     if (x->finds.features)
         x->features_folder = file_join(here, x->options.save_features);
-    if ((x->finds.crops > 0 && !x->crops_folder) || (x->finds.features && !x->features_folder))
+    if (!x->crops_folder || (x->finds.features && !x->features_folder))
         return error_no_memory(e);
     /* A landmark detector's corpus is text files. */
     if (x->card->input == INPUT_LANDMARKS && !x->options.corpus.layout.extensions)
@@ -89,7 +89,8 @@ static enum status prepare(struct start *x, struct error *e)
 
 static struct save_settings saves_of(const struct start *x, unsigned rank)
 {
-    return (struct save_settings){x->crops_folder, x->features_folder, x->fingerprint, rank};
+    return (struct save_settings){x->finds.crops > 0 ? x->crops_folder : NULL, x->features_folder, x->fingerprint,
+                                  rank};
 }
 
 /* What rank 0 has besides. */
@@ -259,7 +260,7 @@ static int finish(const struct start *x, struct whole *w, const struct job_end *
     struct reduction after = {0};
     struct error e = {0};
     int code = EXIT_FAILED;
-    const struct save_settings saves = saves_of(x, 0);
+    struct save_settings saves = saves_of(x, 0);
     enum status s;
 
     /* run.json and the report are the other job's now. */
@@ -277,6 +278,8 @@ static int finish(const struct start *x, struct whole *w, const struct job_end *
         s = check_tally(w, end, &after, &e);
     if (s == STATUS_OK)
         s = note_execution(x, w, end, n_ranks, &after, &e);
+    /* Also where an earlier start kept crops and this one does not: what it listed may have changed. */
+    saves.crops_folder = x->crops_folder;
     if (s == STATUS_OK)
         s = save_index(&saves, w->manifest, &after, &e);
     if (s == STATUS_OK)

@@ -122,7 +122,7 @@ enum status save_index(const struct save_settings *settings, const struct manife
 
     if (settings->crops_folder) {
         s = crop_store_index(settings->crops_folder, m, r->results, &n, e);
-        if (s == STATUS_OK)
+        if (s == STATUS_OK && n > 0)
             log_info("%s/crops.csv: %zu crops", settings->crops_folder, n);
     }
     if (s == STATUS_OK && settings->features_folder) {

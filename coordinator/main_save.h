@@ -34,7 +34,7 @@ enum status save_keep(struct save *s, const struct result *r, const struct finds
 /* Before the journal is synced. */
 enum status save_sync(struct save *s, struct error *e);
 
-/* Rank 0, at the end. */
+/* Rank 0, at the end. A folder for crops that is not there stays absent. */
 enum status save_index(const struct save_settings *settings, const struct manifest *m, const struct reduction *r,
                        struct error *e);
 

@@ -195,7 +195,8 @@ enum status blazeface_run(struct blazeface *b, const struct image *picture, stru
         float cell = (float)b->range->side_px / (float)grid->cells;
 
         for (unsigned i = 0; i < grid->cells * grid->cells; i++) {
-            float ax = ((float)(i % grid->cells) + 0.5f) * cell, ay = ((float)(i / grid->cells) + 0.5f) * cell;
+            unsigned column = i % grid->cells, row = i / grid->cells;
+            float ax = ((float)column + 0.5f) * cell, ay = ((float)row + 0.5f) * cell;
 
             for (unsigned k = 0; k < grid->n_each; k++, order++)
                 count = take(b, scores[order], boxes + (size_t)ROW_VALUES * order, ax, ay, order, count);

@@ -136,8 +136,9 @@ enum status ultraface_run(struct ultraface *u, const struct image *picture, stru
 
         for (unsigned i = 0; i < rows * columns; i++) {
             /* Cells are spaced by the stride, also where the last row reaches below the picture. */
-            float cx = fminf(((float)(i % columns) + 0.5f) * (float)stride / WIDTH_PX, 1);
-            float cy = fminf(((float)(i / columns) + 0.5f) * (float)stride / HEIGHT_PX, 1);
+            unsigned column = i % columns, row = i / columns;
+            float cx = fminf(((float)column + 0.5f) * (float)stride / WIDTH_PX, 1);
+            float cy = fminf(((float)row + 0.5f) * (float)stride / HEIGHT_PX, 1);
 
             for (unsigned k = 0; k < LEVELS[l].n_sizes; k++, order++)
                 count = take(u, scores + 2 * (size_t)order, boxes + 4 * (size_t)order, cx, cy, LEVELS[l].sizes_px[k],

@@ -107,6 +107,11 @@ expect_code 0 run -o killed --lanes 2 --save-crops --save-features features-kill
 # The hostile name's line end stands in each of its six rows.
 [ "$(wc -l <killed/crops/crops.csv)" = "$(($(grep -c '\.jpg$' killed/crops/crops.csv) + 7))" ] || fail "odd lines in crops.csv"
 
+# A start that keeps none still lists only what is true now.
+echo 'nor now' >videos/real/4.mp4
+expect_code 0 run -o killed --lanes 2
+! grep -q '^real/4\.mp4,' killed/crops/crops.csv || fail "crops of a video that is gone are listed"
+
 # What cannot be.
 sed 's/"clips": 2/"clips": 3/' "$DETECTOR" >"other.json"
 mkdir other

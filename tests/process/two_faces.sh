@@ -12,7 +12,7 @@ done
 mkdir -p videos/real
 fit='scale=480:480:force_original_aspect_ratio=increase,crop=480:480,fps=25,setsar=1'
 ffmpeg -nostdin -v error -i "$smoke/liveportrait_driving_d0.mp4" -i "$smoke/liveportrait_driving_d10.mp4" -filter_complex \
-    "[0:v]$fit[a];[1:v]$fit[b];[a][b]hstack=inputs=2:shortest=1" -t 3 -an -c:v libx264 -preset ultrafast -threads 1 videos/real/two.mp4
+    "[0:v]${fit}[a];[1:v]${fit}[b];[a][b]hstack=inputs=2:shortest=1" -t 3 -an -c:v libx264 -preset ultrafast -threads 1 videos/real/two.mp4
 
 # card FOLDER FINDER THRESHOLD EVERY: Meso4 over three clips, found by FINDER.
 card() {
