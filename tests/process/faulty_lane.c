@@ -246,7 +246,7 @@ static void write_beyond_notes(void)
 static void take_all_memory(void)
 {
     for (;;) {
-        char *p = malloc(4 << 20);
+        char *volatile p = malloc(4 << 20); /* or a compiler sees that nobody reads it */
 
         if (!p)
             _exit(5);

@@ -13,10 +13,10 @@ mkdir elsewhere
 n_files=$(($(tr -cd '\0' < expected | wc -c) / 3))
 
 # Alone, and with two ranks: the same bytes.
-expect_code 0 timeout 120 "$FAKESIFT" run videos --detector "$DETECTOR" -o run
+expect_code 0 timeout 250 "$FAKESIFT" run videos --detector "$DETECTOR" -o run
 expect_text err '1 other file left out, such as no_extension, 1 hidden video left out, 1 linked folder not followed again'
 expect_text out "$n_files of $n_files videos decided"
-expect_code 0 mpi -n 2 timeout 120 "$FAKESIFT" run videos --detector "$DETECTOR" -o run2
+expect_code 0 mpi -n 2 timeout 250 "$FAKESIFT" run videos --detector "$DETECTOR" -o run2
 cmp run/scores.csv run2/scores.csv || fail "two ranks give other scores"
 
 # With a stride a clip may be longer than the video: what lies past its end is not lost.
