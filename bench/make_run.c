@@ -54,6 +54,23 @@ static enum status add_videos(struct manifest *m, uint64_t n, struct random *ran
     return s == STATUS_OK ? manifest_sort(m, e) : s;
 }
 
+static void add_prints(struct result *r, unsigned n, struct random *random)
+{
+    for (r->n_prints = 0; r->n_prints < n; r->n_prints++) {
+        struct picture_print *p = &r->prints[r->n_prints];
+
+        *p = (struct picture_print){
+            .pts_us = 1250000 * (int64_t)r->n_prints,
+            .quality = 60 + random_below(random, 41),
+            .brightness = 60 + random_below(random, 120),
+            .sharpness = 200 + random_below(random, 2000),
+            .change = r->n_prints > 0 ? 200 + random_below(random, 2000) : 0,
+        };
+        for (unsigned k = 0; k < PRINT_HASH_WORDS; k++)
+            p->hash[k] = random_next(random);
+    }
+}
+
 static enum status fill(struct result *r, struct clip_score *clips, const struct manifest_entry *entry,
                         unsigned n_clips, struct random *random)
 {
@@ -114,7 +131,7 @@ static enum status fill(struct result *r, struct clip_score *clips, const struct
 }
 
 static enum status write_records(const struct manifest *m, const struct run_folder *f, unsigned n_clips,
-                                 struct random *random, struct error *e)
+                                 unsigned n_prints, struct random *random, struct error *e)
 {
     struct journal_writer *writers[RANKS] = {NULL};
     struct clip_score clips[RESULT_MAX_CLIPS];
@@ -129,6 +146,7 @@ static enum status write_records(const struct manifest *m, const struct run_fold
         struct result r = {0};
 
         s = fill(&r, clips, manifest_entry(m, at), n_clips, random);
+        add_prints(&r, n_prints, random);
         if (s == STATUS_OK)
             s = journal_writer_append(writers[r.rank], &r, e);
         free(r.path);
@@ -150,12 +168,13 @@ int main(int argc, char **argv)
     struct manifest *m = NULL;
     struct random random;
     struct error e = {0};
-    uint64_t n, n_clips = 1;
+    uint64_t n, n_clips = 1, n_prints = RESULT_MAX_PRINTS;
     enum status s;
 
-    if (argc < 3 || argc > 4 || parse_u64(argv[1], 1, 100000000, &n) != STATUS_OK ||
-        (argc == 4 && parse_u64(argv[3], 0, RESULT_MAX_CLIPS, &n_clips) != STATUS_OK)) {
-        fprintf(stderr, "make_run N RUN [CLIPS-A-VIDEO, default 1]\n");
+    if (argc < 3 || argc > 5 || parse_u64(argv[1], 1, 100000000, &n) != STATUS_OK ||
+        (argc >= 4 && parse_u64(argv[3], 0, RESULT_MAX_CLIPS, &n_clips) != STATUS_OK) ||
+        (argc == 5 && parse_u64(argv[4], 0, RESULT_MAX_PRINTS, &n_prints) != STATUS_OK)) {
+        fprintf(stderr, "make_run N RUN [CLIPS-A-VIDEO, default 1 [PRINTS-A-VIDEO, default 8]]\n");
         return 1;
     }
     random_seed(&random, 7);
@@ -169,7 +188,7 @@ int main(int argc, char **argv)
     if (s == STATUS_OK)
         s = manifest_write(m, run_folder_manifest_path(f), &e);
     if (s == STATUS_OK)
-        s = write_records(m, f, (unsigned)n_clips, &random, &e);
+        s = write_records(m, f, (unsigned)n_clips, (unsigned)n_prints, &random, &e);
     if (s != STATUS_OK)
         fprintf(stderr, "make_run: %s\n", e.text);
     manifest_close(&m);

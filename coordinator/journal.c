@@ -245,13 +245,17 @@ static size_t skip_damage(struct reader *r, const uint8_t *bytes, size_t len, si
 
 static enum status read_records(struct reader *r, const uint8_t *bytes, size_t len, struct error *e)
 {
-    size_t at = HEADER_BYTES;
+    enum { RELEASE_BYTES = 16 << 20 };
+    size_t at = HEADER_BYTES, released = 0;
 
     while (at < len) {
         struct result result = {0};
         size_t n = record_bytes(bytes, len, at);
         enum status s = STATUS_CORRUPT;
 
+        /* What was read need not stay: a segment may be larger than all that is kept of it. */
+        for (; at - released > RELEASE_BYTES; released += RELEASE_BYTES)
+            madvise((void *)(uintptr_t)(bytes + released), RELEASE_BYTES, MADV_DONTNEED);
         if (n > 0)
             s = result_unpack(bytes + at + FRAME_BYTES, n - FRAME_BYTES, &result);
         if (s == STATUS_NO_MEMORY)

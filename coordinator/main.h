@@ -11,7 +11,7 @@ enum exit_code {
     EXIT_DONE = 0,
     EXIT_USAGE = 1,
     EXIT_FAILED = 2,
-    EXIT_UNSCORED = 3,   /* --strict: done, but some videos have no score; audit --fail-on: done, and there is such a finding */
+    EXIT_UNSCORED = 3,   /* --strict: done, but some videos have no score; audit --fail-on: there is such a finding */
     EXIT_RESUMABLE = 75, /* stopped early; the same command goes on */
 };
 

@@ -28,7 +28,7 @@ bool picture_prints_valid(const struct picture_print *prints, size_t n)
         const struct picture_print *p = &prints[i];
 
         if (p->quality > PRINT_MAX_QUALITY || p->brightness > 255 || p->black_percent > 100 ||
-            p->sharpness > UINT16_MAX || p->change > UINT16_MAX + 1u || (i > 0 && p->pts_us <= p[-1].pts_us))
+            p->sharpness > UINT16_MAX || p->change > UINT16_MAX || (i > 0 && p->pts_us <= p[-1].pts_us))
             return false;
     }
     return true;

@@ -66,8 +66,7 @@ struct picture_print {
     uint32_t brightness;             /* mean luma, 0..255 */
     uint32_t black_percent;          /* of the picture, 0..100 */
     uint32_t sharpness;              /* variance of the Laplacian at 256 pixels along the longer side, at most 65535 */
-    uint32_t
-        change; /* since the print before it, mean difference in 1/256 of a level, + 1; 0: the record has none before */
+    uint32_t change; /* mean difference to the print before in 1/256 of a level, + 1; 0: there is none before */
 };
 
 bool picture_prints_valid(const struct picture_print *prints, size_t n);

@@ -413,7 +413,7 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
     Fakesift__Wire__Result w = FAKESIFT__WIRE__RESULT__INIT;
     Fakesift__Wire__Facts facts = FAKESIFT__WIRE__FACTS__INIT;
     Fakesift__Wire__Prints prints = FAKESIFT__WIRE__PRINTS__INIT;
-    struct wire_prints columns;
+    uint8_t frames[RESULT_MAX_PRINTS * WIRE_PRINT_BYTES];
     void *block = NULL;
 
     if (!result_ok(r))
@@ -430,7 +430,7 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
         SET(&facts, offset_bytes, r->offset_bytes);
     if (r->content)
         SET(&facts, content, bytes_of(r->content, CONTENT_BYTES));
-    wire_prints_fill(r, &columns, &prints);
+    wire_prints_fill(r, frames, &prints);
     facts.prints = &prints;
     w.facts = &facts;
     SET(&w, n_frames_wanted, r->n_frames_wanted);

@@ -21,16 +21,11 @@ enum status wire_segment_take(const struct Fakesift__Wire__Segment *w, struct se
 
 struct Fakesift__Wire__Prints;
 
-/* The columns of a result's prints, on the packer's stack. */
-struct wire_prints {
-    int64_t pts_us[RESULT_MAX_PRINTS];
-    uint8_t hashes[RESULT_MAX_PRINTS * PRINT_HASH_WORDS * 8];
-    uint32_t quality[RESULT_MAX_PRINTS], brightness[RESULT_MAX_PRINTS], black_percent[RESULT_MAX_PRINTS];
-    uint32_t sharpness[RESULT_MAX_PRINTS], change[RESULT_MAX_PRINTS];
-};
+enum { WIRE_PRINT_BYTES = 48 };
 
-/* w points into r and columns afterwards. */
-void wire_prints_fill(const struct result *r, struct wire_prints *columns, struct Fakesift__Wire__Prints *w);
+/* w points into r and frames afterwards. */
+void wire_prints_fill(const struct result *r, uint8_t frames[RESULT_MAX_PRINTS * WIRE_PRINT_BYTES],
+                      struct Fakesift__Wire__Prints *w);
 /* Sizes are checked here, the rest by picture_prints_valid. */
 enum status wire_prints_take(const struct Fakesift__Wire__Prints *w, struct result *r);
 

@@ -4,53 +4,83 @@
 #include "shard/wire_internal.h"
 #include "wire.pb-c.h"
 
-enum { HASH_BYTES = PRINT_HASH_WORDS * 8 };
+static uint8_t *put(uint8_t *p, uint64_t value, size_t n_bytes)
+{
+    uint64_t little = htole64(value);
 
-void wire_prints_fill(const struct result *r, struct wire_prints *columns, struct Fakesift__Wire__Prints *w)
+    memcpy(p, &little, n_bytes);
+    return p + n_bytes;
+}
+
+static const uint8_t *get(const uint8_t *p, uint64_t *ret_value, size_t n_bytes)
+{
+    uint64_t little = 0;
+
+    memcpy(&little, p, n_bytes);
+    *ret_value = le64toh(little);
+    return p + n_bytes;
+}
+
+static uint8_t *put_print(uint8_t *at, const struct picture_print *p)
+{
+    at = put(at, (uint64_t)p->pts_us, 8);
+    for (size_t k = 0; k < PRINT_HASH_WORDS; k++)
+        at = put(at, p->hash[k], 8);
+    at = put(at, p->quality, 1);
+    at = put(at, p->brightness, 1);
+    at = put(at, p->black_percent, 1);
+    at = put(at, 0, 1);
+    at = put(at, p->sharpness, 2);
+    return put(at, p->change, 2);
+}
+
+static const uint8_t *get_print(const uint8_t *at, struct picture_print *p, uint64_t *ret_zero)
+{
+    uint64_t pts, numbers[5];
+
+    at = get(at, &pts, 8);
+    p->pts_us = (int64_t)pts;
+    for (size_t k = 0; k < PRINT_HASH_WORDS; k++)
+        at = get(at, &p->hash[k], 8);
+    for (size_t k = 0; k < 3; k++)
+        at = get(at, &numbers[k], 1);
+    at = get(at, ret_zero, 1);
+    for (size_t k = 3; k < 5; k++)
+        at = get(at, &numbers[k], 2);
+    p->quality = (uint32_t)numbers[0];
+    p->brightness = (uint32_t)numbers[1];
+    p->black_percent = (uint32_t)numbers[2];
+    p->sharpness = (uint32_t)numbers[3];
+    p->change = (uint32_t)numbers[4];
+    return at;
+}
+
+void wire_prints_fill(const struct result *r, uint8_t frames[RESULT_MAX_PRINTS * WIRE_PRINT_BYTES],
+                      struct Fakesift__Wire__Prints *w)
 {
     const struct stream_extras *x = &r->extras;
-    size_t n = r->n_prints;
+    uint8_t *at = frames;
 
-    for (size_t i = 0; i < n; i++) {
-        const struct picture_print *p = &r->prints[i];
-
-        columns->pts_us[i] = p->pts_us;
-        columns->quality[i] = p->quality;
-        columns->brightness[i] = p->brightness;
-        columns->black_percent[i] = p->black_percent;
-        columns->sharpness[i] = p->sharpness;
-        columns->change[i] = p->change;
-        for (size_t k = 0; k < PRINT_HASH_WORDS; k++) {
-            uint64_t word = htole64(p->hash[k]);
-
-            memcpy(columns->hashes + i * HASH_BYTES + k * sizeof(word), &word, sizeof(word));
-        }
-    }
+    for (size_t i = 0; i < r->n_prints; i++)
+        at = put_print(at, &r->prints[i]);
     /* The generated code never writes through data. */
     w->audio_codec = (ProtobufCBinaryData){.len = strlen(x->audio_codec), .data = (uint8_t *)(uintptr_t)x->audio_codec};
-    w->hashes = (ProtobufCBinaryData){.len = n * HASH_BYTES, .data = columns->hashes};
+    w->frames = (ProtobufCBinaryData){.len = (size_t)(at - frames), .data = frames};
     w->audio_rate_hz = x->audio_rate_hz;
     w->audio_start_us = x->audio_start_us;
     w->base_fps_num = x->base_fps_num;
     w->base_fps_den = x->base_fps_den;
     w->has_audio_codec = w->has_audio_rate_hz = w->has_audio_start_us = 1;
-    w->has_base_fps_num = w->has_base_fps_den = w->has_hashes = 1;
-    w->n_pts_us = w->n_quality = w->n_brightness = w->n_black_percent = w->n_sharpness = w->n_change = n;
-    w->pts_us = columns->pts_us;
-    w->quality = columns->quality;
-    w->brightness = columns->brightness;
-    w->black_percent = columns->black_percent;
-    w->sharpness = columns->sharpness;
-    w->change = columns->change;
+    w->has_base_fps_num = w->has_base_fps_den = w->has_frames = 1;
 }
 
 enum status wire_prints_take(const struct Fakesift__Wire__Prints *w, struct result *r)
 {
     struct stream_extras *x = &r->extras;
-    size_t n = w->n_pts_us;
+    size_t n = w->frames.len / WIRE_PRINT_BYTES;
+    const uint8_t *at = w->frames.data;
 
-    if (n > RESULT_MAX_PRINTS || w->hashes.len != n * HASH_BYTES || w->n_quality != n || w->n_brightness != n ||
-        w->n_black_percent != n || w->n_sharpness != n || w->n_change != n ||
+    if (n > RESULT_MAX_PRINTS || w->frames.len % WIRE_PRINT_BYTES != 0 ||
         w->audio_codec.len >= sizeof(x->audio_codec) ||
         (w->audio_codec.len > 0 && memchr(w->audio_codec.data, '\0', w->audio_codec.len)))
         return STATUS_CORRUPT;
@@ -63,20 +93,11 @@ enum status wire_prints_take(const struct Fakesift__Wire__Prints *w, struct resu
     x->base_fps_den = w->base_fps_den;
     r->n_prints = (uint32_t)n;
     for (size_t i = 0; i < n; i++) {
-        r->prints[i] = (struct picture_print){
-            .pts_us = w->pts_us[i],
-            .quality = w->quality[i],
-            .brightness = w->brightness[i],
-            .black_percent = w->black_percent[i],
-            .sharpness = w->sharpness[i],
-            .change = w->change[i],
-        };
-        for (size_t k = 0; k < PRINT_HASH_WORDS; k++) {
-            uint64_t word;
+        uint64_t zero;
 
-            memcpy(&word, w->hashes.data + i * HASH_BYTES + k * sizeof(word), sizeof(word));
-            r->prints[i].hash[k] = le64toh(word);
-        }
+        at = get_print(at, &r->prints[i], &zero);
+        if (zero != 0)
+            return STATUS_CORRUPT;
     }
     return STATUS_OK;
 }

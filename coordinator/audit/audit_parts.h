@@ -6,10 +6,8 @@
 #include "coordinator/audit/hamming.h"
 #include "shard/text.h"
 
-enum {
-    AUDIT_GOOD_QUALITY = 50, /* of a picture that is compared; PDQ's recommendation */
-    AUDIT_NO_ENTRY = UINT32_MAX
-};
+enum { AUDIT_GOOD_QUALITY = 50 }; /* of a picture that is compared; PDQ's recommendation */
+#define AUDIT_NO_ENTRY UINT32_MAX
 
 /* What journals say of an entry's frames, and of its container beyond the facts. */
 struct entry_prints {

@@ -442,6 +442,15 @@ static enum status tell(struct auditor *x, const struct audit_shortcut *s, bool 
     return audit_add(x, AUDIT_SHORTCUT, AUDIT_NO_ENTRY, AUDIT_NO_ENTRY, &evidence, &command, e);
 }
 
+static bool word_varies(const struct table *t, unsigned word)
+{
+    for (size_t i = 1; i < t->n; i++) {
+        if (t->rows[i].words[word] != t->rows[0].words[word])
+            return true;
+    }
+    return false;
+}
+
 static enum status measure_each(struct auditor *x, const struct table *t, double *score, struct error *e)
 {
     struct audit *a = x->audit;
@@ -469,7 +478,7 @@ static enum status measure_each(struct auditor *x, const struct table *t, double
     for (unsigned k = 0; s == STATUS_OK && k < WORDS; k++) {
         struct audit_shortcut *found = &a->shortcuts[a->n_shortcuts];
 
-        if (t->n_kinds[k] == 0 || (t->n_kinds[k] == 1 && t->n == 0))
+        if (!word_varies(t, k))
             continue;
         rate(t, k, score);
         *found = (struct audit_shortcut){.name = word_names[k], .meaning = "by its share of fakes in other folds"};

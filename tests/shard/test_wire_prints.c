@@ -24,7 +24,7 @@ static struct result with_prints(void)
                                     .brightness = 255 - i,
                                     .black_percent = i * 14,
                                     .sharpness = UINT16_MAX - i,
-                                    .change = i == 0 ? 0 : UINT16_MAX + 1u};
+                                    .change = i == 0 ? 0 : UINT16_MAX};
         for (uint32_t k = 0; k < PRINT_HASH_WORDS; k++)
             p->hash[k] = UINT64_C(0x0123456789abcdef) * (i + 1) + k;
     }
@@ -115,21 +115,41 @@ Test(wire_prints, are_not_in_a_record_of_before_they_were)
     result_clear(&back);
 }
 
-/* A hash's column that is shorter than the others. */
-Test(wire_prints, of_columns_that_differ_in_length_are_corrupt)
+Test(wire_prints, with_a_byte_beside_them_or_out_of_range_are_corrupt)
 {
     struct result r = with_prints(), back;
     uint8_t *data;
     size_t len, at = 0;
-    static const uint8_t qualities[] = {0x42, 8, 0, 100, 100};
+    /* Of the second frame: quality, brightness, black, the zero byte, sharpness. */
+    static const uint8_t middle[] = {100, 254, 14, 0, 0xfe, 0xff};
 
     cr_assert_eq(result_pack(&r, &data, &len), STATUS_OK);
-    for (size_t i = 0; i + sizeof(qualities) < len && at == 0; i++)
-        at = memcmp(data + i, qualities, sizeof(qualities)) == 0 ? i : 0;
+    for (size_t i = 0; i + sizeof(middle) < len && at == 0; i++)
+        at = memcmp(data + i, middle, sizeof(middle)) == 0 ? i : 0;
     cr_assert_gt(at, 0);
-    /* One quality of two bytes in the place of two of one. */
-    data[at + 2] = 0x80;
+    data[at + 3] = 1;
+    cr_assert_eq(result_unpack(data, len, &back), STATUS_CORRUPT);
+    data[at + 3] = 0;
+    cr_assert_eq(result_unpack(data, len, &back), STATUS_OK);
+    result_clear(&back);
+    data[at] = 101;
     cr_assert_eq(result_unpack(data, len, &back), STATUS_CORRUPT);
     result_clear(&r);
     free(data);
+}
+
+/* A record whose prints are one byte: no frame is so short. */
+Test(wire_prints, of_no_whole_frame_are_corrupt)
+{
+    static const uint8_t odd[] = {0x0a, 1, 'a',  0x10, 1, 0x18, 0, 0x20, 3,    0x3a, 6, 0xc2,
+                                  2,    3, 0x32, 1,    7, 0xb8, 1, 0,    0xc8, 1,    0};
+    uint8_t even[sizeof(odd)];
+    struct result back;
+
+    cr_assert_eq(result_unpack(odd, sizeof(odd), &back), STATUS_CORRUPT);
+    /* The same bytes under a field number that nobody has are skipped. */
+    memcpy(even, odd, sizeof(odd));
+    even[14] = 0x3a;
+    cr_assert_eq(result_unpack(even, sizeof(even), &back), STATUS_OK);
+    result_clear(&back);
 }
