@@ -29,7 +29,7 @@ var fakesift = (function () {
     if (name === "scores") return { child_width: width - 62 };
     if (name === "timeline") return { child_width: width - 62 };
     if (name === "families") {
-      var longest = Math.max.apply(null, sets.heat.map(function (row) { return row.name.length; }));
+      var longest = Math.max.apply(null, sets.heat.map(function (row) { return row.name.length; }).concat(8));
       var labels = Math.min(190, longest * 6.8), rest = width - labels - 48;
       return { concat_0_width: Math.round(rest * 0.66), concat_1_width: Math.round(rest * 0.34) };
     }

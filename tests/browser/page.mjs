@@ -20,6 +20,8 @@ async function open(file, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const complaints = [];
   await context.setOffline(true);
+  /* Far beyond what anything here takes: a machine may be busy with other tests. */
+  context.setDefaultTimeout(180000);
   const page = await context.newPage();
   page.on("console", (m) => { if (["error", "warning"].includes(m.type())) complaints.push(`${m.type()}: ${m.text()}`); });
   page.on("pageerror", (e) => complaints.push(`exception: ${e.message}`));
