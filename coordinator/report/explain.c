@@ -142,6 +142,8 @@ enum status explain_open(const struct report_input *in, size_t index, struct exp
         return error_no_memory(e);
     x.result = results_get(x.reader, index);
     x.facts = model_facts(x.entry, x.result);
+    x.is_whole_frames =
+        outcome_has_score(x.result->outcome) && x.result->n_frames_decoded > 0 && x.result->n_frames_with_face == 0;
     if (!make_tracks(&x) || !make_gaps(&x) || !make_missing(&x)) {
         explain_clear(&x);
         return error_no_memory(e);
@@ -296,7 +298,7 @@ void explain_unseen(const struct explain *x, void (*say)(void *context, const ch
                  r->n_frames_wanted - r->n_frames_decoded, r->n_frames_wanted);
         say(context, sentence);
     }
-    if (r->n_frames_decoded > 0 && r->n_frames_with_face == 0 && outcome_has_score(r->outcome)) {
+    if (x->is_whole_frames) {
         say(context, "faces were not looked for: this detector takes whole frames");
     } else if (r->n_frames_decoded > r->n_frames_with_face) {
         snprintf(sentence, sizeof(sentence), "%u of %u frames showed no face that was followed",

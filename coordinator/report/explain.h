@@ -35,6 +35,7 @@ struct explain {
     const struct manifest_entry *entry;
     const struct result *result; /* valid until explain_clear */
     const struct video_facts *facts;
+    bool is_whole_frames; /* the detector looks for no faces: its one track is the picture */
     struct explain_track *tracks;
     size_t n_tracks;
     /* Stretches of the video in which no clip of any face has a score, in order: not sampled, or no face there. Empty where

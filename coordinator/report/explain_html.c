@@ -28,7 +28,7 @@ static void rank_item(struct text *t, const struct explain_rank *r, const char *
 
 static void append_tracks(struct text *t, const struct explain *x)
 {
-    if (x->n_tracks == 0)
+    if (x->n_tracks == 0 || x->is_whole_frames)
         return;
     text_append_string(
         t, "<section><h2>Faces</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" "
@@ -91,9 +91,9 @@ static enum status append_body(struct text *t, const struct explain *x, struct e
         text_append_html(t, x->in->detector_worth);
         text_append_string(t, "</p>");
     }
-    text_append_string(
-        t, "</header><main id=\"main\"><section class=\"close\"><noscript><p class=\"why\">The time line needs "
-           "JavaScript.</p></noscript><div id=\"video\"></div></section>");
+    text_append_string(t, "</header><main id=\"main\"><section class=\"close\"><h2 class=\"unseen\">The "
+                          "video</h2><noscript><p class=\"why\">The time line needs "
+                          "JavaScript.</p></noscript><div id=\"video\"></div></section>");
     append_tracks(t, x);
     text_append_string(t, "<section><h2>What was not seen</h2><ul>");
     explain_unseen(x, list_item, t);

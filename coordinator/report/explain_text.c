@@ -66,8 +66,11 @@ static void print_head(const struct explain *x, bool is_plain, FILE *out)
         fprintf(out, "\n");
     }
     if (r->outcome != OUTCOME_UNDECIDED)
-        fprintf(out, "frames      %u wanted, %u read, %u with a face\n", r->n_frames_wanted, r->n_frames_decoded,
-                r->n_frames_with_face);
+        fprintf(out, "frames      %u wanted, %u read", r->n_frames_wanted, r->n_frames_decoded);
+    if (r->outcome != OUTCOME_UNDECIDED && !x->is_whole_frames)
+        fprintf(out, ", %u with a face", r->n_frames_with_face);
+    if (r->outcome != OUTCOME_UNDECIDED)
+        fprintf(out, "\n");
     if (!outcome_has_score(r->outcome))
         return;
     fprintf(out, "P(fake)     %.4f by ", r->p_fake);
@@ -128,7 +131,10 @@ static void print_tracks(const struct explain *x, const struct explain_look *loo
         const struct explain_track *t = &x->tracks[k];
         char name[24];
 
-        snprintf(name, sizeof(name), "face %llu", (unsigned long long)t->track + 1);
+        if (x->is_whole_frames)
+            snprintf(name, sizeof(name), "frames");
+        else
+            snprintf(name, sizeof(name), "face %llu", (unsigned long long)t->track + 1);
         fprintf(out, "%-*s", MARGIN, name);
         fill_columns(x, t, end_us, columns, n);
         for (size_t c = 0; c < n; c++)
@@ -166,10 +172,14 @@ static void print_clips(const struct explain *x, const struct explain_look *look
         top[at] = k;
     }
     fprintf(out, "\nlook at     ");
-    for (size_t k = 0; k < n; k++)
-        fprintf(out, "%s%.1f to %.1f s: face %llu, %.3f", k > 0 ? "\n            " : "",
-                seconds(r->clips[top[k]].start_us), seconds(r->clips[top[k]].end_us),
-                (unsigned long long)r->clips[top[k]].track + 1, r->clips[top[k]].p_fake);
+    for (size_t k = 0; k < n; k++) {
+        const struct clip_score *c = &r->clips[top[k]];
+
+        fprintf(out, "%s%.1f to %.1f s: ", k > 0 ? "\n            " : "", seconds(c->start_us), seconds(c->end_us));
+        if (!x->is_whole_frames)
+            fprintf(out, "face %llu, ", (unsigned long long)c->track + 1);
+        fprintf(out, "%.3f", c->p_fake);
+    }
     if (r->n_clips > n)
         fprintf(out, "\n            (the highest %zu of %zu clips; --clips lists all)", n, r->n_clips);
     fprintf(out, "\n");

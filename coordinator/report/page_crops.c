@@ -97,7 +97,7 @@ static enum status read_list(const char *path, const struct report_input *in, co
 {
     struct csv_reader *reader = NULL;
     struct csv_row row;
-    int column[5], last = 0;
+    int column[5] = {0}, last = 0;
     enum status s = csv_reader_open(path, &reader, e);
 
     if (s == STATUS_OK)

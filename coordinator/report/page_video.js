@@ -25,11 +25,12 @@ var fakesift = (function () {
   }
 
   /* A chart fills its element's width, and is drawn again when that changes. */
-  function sizesFor(name, width) {
+  function sizesFor(name, width, sets) {
     if (name === "scores") return { child_width: width - 62 };
     if (name === "timeline") return { child_width: width - 62 };
     if (name === "families") {
-      var labels = width < 560 ? 110 : 200, rest = width - labels - 50;
+      var longest = Math.max.apply(null, sets.heat.map(function (row) { return row.name.length; }).concat(8));
+      var labels = Math.min(190, longest * 6.8), rest = width - labels - 48;
       return { concat_0_width: Math.round(rest * 0.66), concat_1_width: Math.round(rest * 0.34) };
     }
     if (name === "reliability") return { width: width - 66 };
@@ -43,7 +44,7 @@ var fakesift = (function () {
     item.forget = null;
     item.width = width;
     try {
-      item.forget = fakesiftCharts.draw(item.name, item.element, item.sets, sizesFor(item.name, width), item.about);
+      item.forget = fakesiftCharts.draw(item.name, item.element, item.sets, sizesFor(item.name, width, item.sets), item.about);
     } catch (error) {
       item.element.replaceChildren(element("p", "This chart could not be drawn: " + error.message, "why"));
     }
@@ -153,6 +154,7 @@ var fakesift = (function () {
   }
 
   function timeline(row, clips, view) {
+    var whole = rows.faces[row] < 0; /* this detector takes whole frames */
     var tracks = {}, sets = [], n, limit = 12, length = rows.tenths[row] > 0 ? rows.tenths[row] / 10 : 0;
     clips.forEach(function (c) { (tracks[c.track] = tracks[c.track] || []).push(c); });
     n = Object.keys(tracks).length;
@@ -165,7 +167,7 @@ var fakesift = (function () {
       var mean = tracks[k].reduce(function (sum, c) { return sum + c.p; }, 0) / tracks[k].length;
       tracks[k].forEach(function (c) {
         var thin = Math.max(c.end - c.start, length / 250);
-        sets.push({ track: "Face " + (Number(k) + 1) + ", mean " + mean.toFixed(3) + " over " + plural(tracks[k].length, "clip"),
+        sets.push({ track: (whole ? "Whole frames" : "Face " + (Number(k) + 1)) + ", mean " + mean.toFixed(3) + " over " + plural(tracks[k].length, "clip"),
           order: Number(k), start: c.start, end: c.start + thin, middle: (c.start + c.end) / 2, whole: length, p: c.p,
           color: c.p >= 0.5 ? "var(--fake)" : "var(--real)",
           tip: c.start.toFixed(2) + " to " + c.end.toFixed(2) + " s: " + c.p.toFixed(4) + ", " + plural(c.frames, "frame") });
@@ -176,7 +178,7 @@ var fakesift = (function () {
     figure.append(element("figcaption", "Each bar is a clip: where it lies in time, and its P(fake). The dashed line is 0.5." +
       (n > limit ? " Of " + n + " faces the " + limit + " with the highest scores are drawn." : "")));
     view.append(figure);
-    chart("timeline", place, { clips: sets }, "Scores of " + plural(clips.length, "clip") + " of " + plural(n, "face") + " over time.");
+    chart("timeline", place, { clips: sets }, "Scores of " + plural(clips.length, "clip") + (whole ? "" : " of " + plural(n, "face")) + " over time.");
   }
 
   function fact(list, name, value) {

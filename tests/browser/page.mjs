@@ -20,6 +20,8 @@ async function open(file, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const complaints = [];
   await context.setOffline(true);
+  /* Far beyond what anything here takes: a machine may be busy with other tests. */
+  context.setDefaultTimeout(180000);
   const page = await context.newPage();
   page.on("console", (m) => { if (["error", "warning"].includes(m.type())) complaints.push(`${m.type()}: ${m.text()}`); });
   page.on("pageerror", (e) => complaints.push(`exception: ${e.message}`));
@@ -299,6 +301,8 @@ await check("the report of a real run", "run/report.html", {}, async (page) => {
 await check("the page of one video", "explain.html", {}, async (page) => {
   same(await page.textContent("h1"), "fake/blend/it's <b>1.mp4", "name");
   expect(await page.$$eval("#video .chart svg path", (l) => l.length) > 1, "no time line");
+  const levels = await page.$$eval("h1, h2, h3", (l) => l.filter((h) => h.offsetParent).map((h) => Number(h.tagName[1])));
+  same(levels.filter((x, k) => k > 0 && x > levels[k - 1] + 1), [], "skipped levels of headings");
   expect((await page.textContent("main")).includes("What was not seen"), "it does not say what was not seen");
   await shot(page, "explain");
 });

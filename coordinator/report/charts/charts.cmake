@@ -42,9 +42,11 @@ if(NOT EXISTS ${kept})
     endif()
     file(REMOVE_RECURSE ${work})
     if(NOT result EQUAL 0)
-        string(REGEX REPLACE "[^\n]*https?://[^\n]*\n?" "" said "${said}")
-        string(STRIP "${said}" said)
-        message(WARNING "report.html will have no charts: npm could not get their library (${result}). ${said}\n"
+        string(REGEX MATCH "npm [^\n]*code[^\n]*" said "${said}")
+        if(said STREQUAL "")
+            set(said ${result})
+        endif()
+        message(WARNING "report.html will have no charts: npm could not get their library (${said}).\n"
             "Its tables stay. To try again: rm ${OUT} and build; without a network: -DFAKESIFT_CHARTS_JS=FILE, "
             "the same file of another build.")
         file(WRITE ${OUT} "")
