@@ -6,7 +6,9 @@
 enum { OPTION_LANES = 1000, OPTION_HASH };
 
 static const struct argp_option corpus_options[] = {
-    {"layout", 'l', "NAME", 0, "auto (default), dir, csv, dfdc, ffpp, celebdf, deepfakebench, avdeepfake1m or video2dataset (docs/CORPORA.md)", 0},
+    {"layout", 'l', "NAME", 0,
+     "auto (default), dir, csv, dfdc, ffpp, celebdf, deepfakebench, avdeepfake1m or video2dataset (docs/CORPORA.md)",
+     0},
     {"ext", 'e', "LIST", 0, "Extensions that count as videos, comma-separated (default: the usual ones)", 0},
     {"hash", OPTION_HASH, NULL, 0, "Tell files apart by their content, not by size and time of change: reads them all",
      0},

@@ -230,6 +230,9 @@ static enum status scan_file(struct scan *scan, enum layout_kind kind)
     if (layout_is_video(scan, slash ? slash + 1 : scan->corpus))
         return error_set(scan->e, STATUS_INVALID,
                          "%s: a video, and not a corpus: give its folder, or a CSV file with its path", scan->corpus);
+    if (layout_archive_format(scan->corpus) != ARCHIVE_FORMAT_NONE)
+        return error_set(scan->e, STATUS_INVALID, "%s: an archive, and not a corpus: give the folder that holds it",
+                         scan->corpus);
     folder = slash ? strndup(scan->corpus, (size_t)(slash - scan->corpus) + 1) : strdup(".");
     if (!folder)
         return error_no_memory(scan->e);

@@ -164,7 +164,7 @@ static enum status take_member(struct members *x, const struct archive_member *m
         goto end;
     }
     x->path[x->path_len] = '/';
-    strcpy(x->path + x->path_len + 1, plain);
+    memcpy(x->path + x->path_len + 1, plain, strlen(plain) + 1);
     entry.path = x->path;
     entry.exists = !member->is_cut;
     entry.offset_bytes = member->offset;

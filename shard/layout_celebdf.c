@@ -26,7 +26,7 @@ static bool is_list(const char *name)
 /* The part in whose folder a file lies, and where that folder's name begins; PART_COUNT: none. */
 static enum part part_of(const char *path, size_t *ret_at)
 {
-    const char *name = layout_last_component(path), *folder = name;
+    const char *name = layout_last_component(path), *folder;
 
     if (name == path)
         return PART_COUNT;

@@ -272,7 +272,7 @@ enum status collect_find_tail(struct scan *scan, struct collection *c, const cha
     bool many = false;
 
     *ret_path = NULL;
-    if (strncmp(tail, "../", 3) == 0 || strstr(tail, "/../"))
+    if (strlen(tail) > MANIFEST_MAX_TEXT_BYTES || strncmp(tail, "../", 3) == 0 || strstr(tail, "/../"))
         return STATUS_OK;
     if (!make_index(c, &c->by_tail, by_tail))
         return error_no_memory(scan->e);
@@ -283,8 +283,7 @@ enum status collect_find_tail(struct scan *scan, struct collection *c, const cha
     slashed = malloc(stem + 2);
     if (!slashed)
         return error_no_memory(scan->e);
-    slashed[0] = '/';
-    memcpy(slashed + 1, tail, stem);
+    snprintf(slashed, stem + 2, "/%.*s", (int)stem, tail);
     *ret_path = only_tail(c, slashed, stem + 1, false, extension, &many);
     free(slashed);
     for (const char *p = strchr(tail, '/'); p && !*ret_path && !many; p = strchr(p + 1, '/'))

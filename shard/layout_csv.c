@@ -249,7 +249,8 @@ static enum status find_second(struct scan *scan, const char *csv_path, const st
 
 static bool is_in_archive_or_video(const struct scan *scan, const char *name)
 {
-    return scan->archive_fd >= 0 || layout_is_video(scan, name);
+    /* The list itself is no file that was left out. */
+    return scan->archive_fd >= 0 || layout_is_video(scan, name) || strcmp(name, "labels.csv") == 0;
 }
 
 /* A file that is there: the place of a row that names a member of an archive, or nobody's. */

@@ -63,8 +63,8 @@ static char *tail_of_frame(const char *frame)
         if ((p == plain || p[-1] == '/') && p[6] == '/')
             last = p;
     }
-    if (last)
-        memcpy(last, "videos", 6);
+    for (size_t i = 0; last && i < 6; i++)
+        last[i] = "videos"[i];
     return plain;
 }
 

@@ -180,7 +180,7 @@ static enum status expect(struct scan *scan, struct collection *c, const char *f
     v.path = malloc(folder_len + strlen(name) + 1);
     if (v.path) {
         memcpy(v.path, folder, folder_len);
-        strcpy(v.path + folder_len, name);
+        memcpy(v.path + folder_len, name, strlen(name) + 1);
         if (manifest_find(c->disk, v.path) != SIZE_MAX) {
             free(v.path);
             return STATUS_OK;

@@ -206,7 +206,7 @@ enum status layout_add_json_sources(struct scan *scan, struct collection *c, enu
 static void keep_first(char kept[256], const char *path)
 {
     if (strlen(path) < 256 && (kept[0] == '\0' || strcmp(path, kept) < 0))
-        strcpy(kept, path);
+        memcpy(kept, path, strlen(path) + 1);
 }
 
 /* Folders and archives by their names; relative: folder's path from the root. */

@@ -126,6 +126,15 @@ static bool content_ok(const char *content)
     return !content || (strlen(content) == CONTENT_BYTES && strspn(content, "0123456789abcdef") == CONTENT_BYTES);
 }
 
+/* A lease's place in an archive, which is a part of its path before a slash. */
+static bool place_ok(const struct message *m, size_t path_len)
+{
+    if (m->archive_bytes == 0)
+        return m->offset_bytes == 0;
+    return m->archive_bytes < path_len && m->text[m->archive_bytes] == '/' && m->offset_bytes <= INT64_MAX &&
+           m->size_bytes <= INT64_MAX - m->offset_bytes;
+}
+
 static bool message_ok(const struct message *m)
 {
     unsigned fields;
@@ -144,7 +153,7 @@ static bool message_ok(const struct message *m)
         return false;
     if (m->kind == MESSAGE_LEASE &&
         (text_len == 0 || m->attempt == 0 || !content_ok(m->content) || m->n_segments > SEGMENT_MAX_COUNT ||
-         (m->n_segments == 0 ? m->segment != 0 : m->segment >= m->n_segments)))
+         (m->n_segments == 0 ? m->segment != 0 : m->segment >= m->n_segments) || !place_ok(m, text_len)))
         return false;
     return m->kind != MESSAGE_RESULT || (m->wall_us >= 0 && m->segment_state <= SEGMENT_FAILED);
 }
@@ -211,14 +220,6 @@ enum status message_pack(const struct message *m, uint8_t **ret_data, size_t *re
     return pack(&w.base, ret_data, ret_len_bytes);
 }
 
-/* A lease's place in an archive. */
-static bool place_ok(const char *path, size_t path_len, uint32_t archive_bytes, uint64_t offset, uint64_t size)
-{
-    if (archive_bytes == 0)
-        return offset == 0;
-    return archive_bytes < path_len && path[archive_bytes] == '/' && offset <= INT64_MAX && size <= INT64_MAX - offset;
-}
-
 /* Whether every field that the kind must carry is there. */
 static bool message_complete(const Fakesift__Wire__Message *w)
 {
@@ -239,8 +240,7 @@ static bool message_complete(const Fakesift__Wire__Message *w)
     case MESSAGE_LEASE:
         return w->has_attempt && w->has_last_attempt && w->has_size_bytes && w->has_mtime_ns && w->has_segment &&
                w->has_n_segments && w->has_content && bytes_are_text(&w->content, CONTENT_BYTES) &&
-               w->has_archive_bytes && w->has_offset_bytes &&
-               place_ok((const char *)w->text.data, w->text.len, w->archive_bytes, w->offset_bytes, w->size_bytes);
+               w->has_archive_bytes && w->has_offset_bytes;
     case MESSAGE_RESULT:
         return w->has_wall_us && w->has_n_frames && w->has_segment_state;
     case MESSAGE_STOP:

@@ -157,8 +157,10 @@ void zip_close(struct zip_reader **z)
 /* len bytes of the directory from z->at; valid until the next call. */
 static enum status directory(struct zip_reader *z, size_t len, const uint8_t **ret_data, struct error *e)
 {
-    if (z->end - z->at < len)
-        return error_set(e, STATUS_CORRUPT, "a damaged directory at byte %" PRIu64, z->at);
+    if (z->end - z->at < len) {
+        error_set(e, STATUS_CORRUPT, "a damaged directory at byte %" PRIu64, z->at);
+        return STATUS_CORRUPT;
+    }
     if (z->at < z->window_at || z->at + len > z->window_at + z->window_len) {
         uint64_t left = z->end - z->at;
         size_t room = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
@@ -232,7 +234,7 @@ static enum status find_bytes(const struct zip_reader *z, uint64_t local, struct
 static enum status next_entry(struct zip_reader *z, struct archive_member *ret_member, struct error *e)
 {
     struct archive_member m = {.name = z->name};
-    const uint8_t *entry;
+    const uint8_t *entry = NULL;
     size_t name_len, extra_len, len;
     uint64_t usize, csize, local;
     enum status s = directory(z, CENTRAL_BYTES, &entry, e);

@@ -589,3 +589,38 @@ Test(decoder, needs_only_reads_and_memory_once_it_is_prepared)
     cr_assert(WIFEXITED(status), "killed by signal %d", WTERMSIG(status));
     cr_assert_eq(WEXITSTATUS(status), 0);
 }
+
+/* What lies before and behind in an archive changes no frame, also for containers with their index at the end or none. */
+Test(decoder, window_of_a_file_gives_the_frames_of_the_file)
+{
+    for (unsigned i = 0; i < N_CLIPS; i++) {
+        struct film alone = film_of(clips[i]), inside;
+        int fd = open_file(clips[i]), archive = memfd_create("archive", MFD_CLOEXEC);
+        off_t size = lseek(fd, 0, SEEK_END), at = 512;
+        char *bytes = malloc((size_t)size);
+        struct decoder_settings settings = {.window = {.offset = 512 + (uint64_t)size, .size_bytes = (uint64_t)size}};
+        struct decoder *d = NULL;
+        struct video_facts probed, facts;
+        enum outcome outcome;
+        struct error e = {0};
+
+        cr_assert_eq(pread(fd, bytes, (size_t)size, 0), size);
+        /* The same clip before and behind: what is read outside would decode. */
+        for (unsigned k = 0; k < 3; k++, at += size)
+            cr_assert_eq(pwrite(archive, bytes, (size_t)size, at), size);
+        cr_assert_eq(decoder_open(archive, &settings, &d, &facts, &outcome, &e), STATUS_OK, "%s: %s", clips[i], e.text);
+        cr_assert_eq(read_film(d, &inside), STATUS_END, "%s", clips[i]);
+        cr_assert_eq(inside.n, alone.n, "%s", clips[i]);
+        cr_assert_eq(inside.duration_us, alone.duration_us, "%s", clips[i]);
+        for (unsigned k = 0; k < alone.n; k++) {
+            cr_assert_eq(inside.frames[k].pts_us, alone.frames[k].pts_us, "%s", clips[i]);
+            cr_assert_eq(inside.frames[k].hash, alone.frames[k].hash, "%s", clips[i]);
+        }
+        cr_assert_eq(probe_window(archive, &settings.window, &probed, &outcome, &e), STATUS_OK, "%s", clips[i]);
+        cr_assert_eq(probed.bit_rate_bps, facts.bit_rate_bps, "%s", clips[i]);
+        decoder_close(&d);
+        free(bytes);
+        close(archive);
+        close(fd);
+    }
+}

@@ -497,6 +497,7 @@ Test(layout_sets, archives_without_a_video_that_can_be_read)
            "byte "
            "0, 1 videos in archives that cannot be read in place, such as c.tar/x.mp4 (sparse), 1 archives to unpack "
            "first, such as a.tar.gz");
+    expect("c.tar", "auto", "invalid: ROOT/c.tar: an archive, and not a corpus: give the folder that holds it");
     put("v.mp4", "x");
     cr_assert_eq(remove(at("b.tar")), 0);
     cr_assert_eq(remove(at("c.tar")), 0);

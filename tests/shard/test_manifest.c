@@ -10,6 +10,12 @@
 #include "shard/file.h"
 #include "shard/text.h"
 
+#define MORE_COLUMNS                                                                                                   \
+    "path,label,split,family,original,identity,group,size_bytes,mtime_ns,container,codec,pixel_format,"                \
+    "encoder,width_px,height_px,rotation_deg,fps_num,fps_den,duration_us,n_frames,bit_rate_bps,n_video_streams,"       \
+    "n_audio_streams"
+#define ARCHIVE_HEAD  "# fakesift manifest 1\n# root,/corpus\n# layout,dir\n" MORE_COLUMNS ",archive,offset_bytes\n"
+#define ARCHIVE_FACTS ",,,,,,,,,,,,,,,"
 #define COLUMNS                                                                                                        \
     "path,label,split,family,original,identity,group,size_bytes,mtime_ns,container,codec,pixel_format,"                \
     "encoder,"                                                                                                         \
@@ -88,6 +94,9 @@ static void expect_same(const struct manifest *a, const struct manifest *b)
         cr_assert_eq(x->exists, y->exists);
         cr_assert_eq(x->size_bytes, y->size_bytes);
         cr_assert_eq(x->mtime_ns, y->mtime_ns);
+        cr_assert_eq(x->archive_bytes, y->archive_bytes);
+        cr_assert_eq(x->offset_bytes, y->offset_bytes);
+        cr_assert_str_eq(x->method, y->method);
         cr_assert_eq(x->facts == NULL, y->facts == NULL);
         if (x->facts)
             expect_same_facts(x->facts, y->facts);
@@ -169,6 +178,43 @@ Test(manifest, entries_come_back_from_the_file_as_they_were)
     cr_assert_eq(manifest_set_content(m, 0, "0123"), STATUS_INVALID);
     manifest_close(&m);
     cr_assert_null(m);
+}
+
+Test(manifest, place_in_an_archive_and_method_come_back)
+{
+    const struct manifest_entry entries[] = {
+        {.path = "a,b/0.tar/x.mp4",
+         .exists = true,
+         .size_bytes = INT64_MAX - 1536,
+         .mtime_ns = 5,
+         .archive_bytes = 9,
+         .offset_bytes = 1536,
+         .method = "Face2Face"},
+        {.path = "a,b/0.tar/y.mp4", .archive_bytes = 9, .offset_bytes = 99, .size_bytes = 7}, /* not there */
+        {.path = "plain.mp4", .exists = true, .size_bytes = 3, .mtime_ns = 4},
+    };
+    const struct manifest_entry bad[] = {
+        {.path = "a/b", .exists = true, .archive_bytes = 2},
+        {.path = "a/b", .exists = true, .archive_bytes = 3},
+        {.path = "a/b", .exists = true, .archive_bytes = 1, .offset_bytes = UINT64_MAX},
+        {.path = "a/b", .exists = true, .archive_bytes = 1, .offset_bytes = INT64_MAX, .size_bytes = 1},
+    };
+    struct manifest *m = empty("/c");
+
+    for (size_t i = 0; i < 3; i++)
+        cr_assert_eq(manifest_add(m, &entries[i], NULL), STATUS_OK);
+    for (size_t i = 0; i < 4; i++)
+        cr_assert_eq(manifest_add(m, &bad[i], NULL), STATUS_INVALID, "%zu", i);
+    cr_assert_eq(manifest_entry(m, 0)->offset_bytes, 1536);
+    cr_assert_eq(manifest_entry(m, 1)->offset_bytes, 0);
+    expect_round_trip(m);
+    cr_assert_eq(manifest_set_place(m, 1, &entries[0]), STATUS_OK);
+    cr_assert(manifest_entry(m, 1)->exists && manifest_entry(m, 1)->offset_bytes == 1536);
+    cr_assert_eq(manifest_set_place(m, 2, &entries[0]), STATUS_INVALID);
+    cr_assert_eq(manifest_set_content(m, 2, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
+                 STATUS_OK);
+    expect_round_trip(m);
+    manifest_close(&m);
 }
 
 Test(manifest, content_that_is_none_is_refused)
@@ -349,7 +395,7 @@ Test(manifest, hash_follows_what_the_corpus_is_and_not_where)
                                         .exists = true,
                                         .size_bytes = 5,
                                         .mtime_ns = 6};
-    struct manifest_entry changed[9];
+    struct manifest_entry changed[11];
     struct manifest_entry touched = base;
     char want[SHA256_HEX_BYTES], got[SHA256_HEX_BYTES];
 
@@ -359,7 +405,7 @@ Test(manifest, hash_follows_what_the_corpus_is_and_not_where)
     touched.mtime_ns = 7;
     hash_of("/here", &touched, false, got);
     cr_assert_str_eq(want, got);
-    for (size_t i = 0; i < 9; i++)
+    for (size_t i = 0; i < 11; i++)
         changed[i] = base;
     changed[0].path = "b.mp4";
     changed[1].label = LABEL_REAL;
@@ -370,7 +416,11 @@ Test(manifest, hash_follows_what_the_corpus_is_and_not_where)
     changed[6].group = "i";
     changed[7].exists = false;
     changed[8].size_bytes = 6;
-    for (size_t i = 0; i < 9; i++) {
+    changed[9].path = "0.tar/a.mp4";
+    changed[9].archive_bytes = 5;
+    changed[9].offset_bytes = 512;
+    changed[10].method = "m";
+    for (size_t i = 0; i < 11; i++) {
         hash_of("/here", &changed[i], false, got);
         cr_assert_str_neq(want, got, "change %zu", i);
     }
@@ -421,6 +471,20 @@ Test(manifest, file_that_breaks_a_rule_is_refused_with_line_field_and_rule)
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         expect_refusal(cases[i].content, STATUS_INVALID, cases[i].text);
+    expect_refusal(ARCHIVE_HEAD "a/b,,,,,,,1,1" ARCHIVE_FACTS "b,512\n", STATUS_INVALID,
+                   ":5: archive: must be the first folders of the path: 'b'");
+    expect_refusal(ARCHIVE_HEAD "a/b,,,,,,,1,1" ARCHIVE_FACTS "a/b,512\n", STATUS_INVALID,
+                   ":5: archive: must be the first folders of the path: 'a/b'");
+    expect_refusal(ARCHIVE_HEAD "a/b,,,,,,,1,1" ARCHIVE_FACTS "a,\n", STATUS_INVALID,
+                   ":5: offset_bytes: not a whole number in 0..9223372036854775807: ''");
+    expect_refusal(ARCHIVE_HEAD "a/b,,,,,,,1,1" ARCHIVE_FACTS ",512\n", STATUS_INVALID,
+                   ":5: offset_bytes: must be empty where archive or size_bytes is: '512'");
+    expect_refusal(ARCHIVE_HEAD "a/b,,,,,,,9223372036854775807,1" ARCHIVE_FACTS "a,512\n", STATUS_INVALID,
+                   ":5: archive: not the first folders of 'a/b', or an offset beyond its end");
+    expect_refusal("# fakesift manifest 1\n# root,/a\n# layout,dir\n" MORE_COLUMNS ",archive\n", STATUS_INVALID,
+                   ":4: column 25: must be 'offset_bytes': ''");
+    expect_refusal("# fakesift manifest 1\n# root,/a\n# layout,dir\n" MORE_COLUMNS ",color\n", STATUS_INVALID,
+                   ":4: column 24: not known: 'color'");
     expect_refusal("path,label\n", STATUS_INVALID, ": not a manifest: its first line must be '# fakesift manifest 1'");
     expect_refusal("", STATUS_INVALID, ": not a manifest: its first line must be '# fakesift manifest 1'");
     expect_refusal("# fakesift manifest 2\n", STATUS_UNSUPPORTED,

@@ -51,8 +51,10 @@ static struct message message_of_kind(enum message_kind kind)
         m.lease = UINT64_C(1) << 63;
         m.attempt = 3;
         m.last_attempt = true;
-        m.size_bytes = UINT64_MAX;
+        m.size_bytes = INT64_MAX - 512;
         m.mtime_ns = INT64_MIN;
+        m.archive_bytes = 4;
+        m.offset_bytes = 512;
         m.content = strdup(CONTENT);
         m.segment = 63;
         m.n_segments = 64;
@@ -94,6 +96,8 @@ static void expect_same_message(const struct message *a, const struct message *b
     cr_assert_eq(a->last_attempt, b->last_attempt);
     cr_assert_eq(a->size_bytes, b->size_bytes);
     cr_assert_eq(a->mtime_ns, b->mtime_ns);
+    cr_assert_eq(a->archive_bytes, b->archive_bytes);
+    cr_assert_eq(a->offset_bytes, b->offset_bytes);
     cr_assert_eq(a->outcome, b->outcome);
     cr_assert_eq(a->wall_us, b->wall_us);
     cr_assert_eq(a->n_frames, b->n_frames);
@@ -147,14 +151,26 @@ Test(wire, message_that_breaks_a_rule_is_not_packed)
         {.kind = MESSAGE_LEASE, .text = path, .attempt = 1}, /* lease 0 */
         {.kind = MESSAGE_LEASE, .text = path, .lease = 1},   /* attempt 0 */
         {.kind = MESSAGE_LEASE, .lease = 1, .attempt = 1},   /* no path */
-        {.kind = MESSAGE_RESULT, .lease = 1},                /* undecided */
+        /* An archive that is no folder of the path, or all of it; an offset without one; bytes beyond a file's end. */
+        {.kind = MESSAGE_LEASE, .text = path, .lease = 1, .attempt = 1, .archive_bytes = 2},
+        {.kind = MESSAGE_LEASE, .text = path, .lease = 1, .attempt = 1, .archive_bytes = 7},
+        {.kind = MESSAGE_LEASE, .text = path, .lease = 1, .attempt = 1, .archive_bytes = UINT32_MAX},
+        {.kind = MESSAGE_LEASE, .text = path, .lease = 1, .attempt = 1, .offset_bytes = 1},
+        {.kind = MESSAGE_LEASE,
+         .text = path,
+         .lease = 1,
+         .attempt = 1,
+         .archive_bytes = 1,
+         .offset_bytes = INT64_MAX,
+         .size_bytes = 1},
+        {.kind = MESSAGE_RESULT, .lease = 1}, /* undecided */
         {.kind = MESSAGE_RESULT, .lease = 1, .outcome = OUTCOME_COUNT},
         {.kind = MESSAGE_RESULT, .lease = 1, .outcome = OUTCOME_SCORED, .wall_us = -1},
         {.kind = MESSAGE_FAILED, .lease = 1, .text = path},
     };
     struct message good = {.kind = MESSAGE_LEASE, .text = path, .lease = 1, .attempt = 1};
 
-    strcpy(path, "a.mp4");
+    strcpy(path, "a/b.mp4");
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         cr_assert_eq(message_pack(&bad[i], &data, &len), STATUS_INVALID, "case %zu", i);
     cr_assert_null(data);
@@ -204,6 +220,7 @@ static struct result full_result(void)
     struct result r = {
         .size_bytes = 123456789012,
         .mtime_ns = -5,
+        .offset_bytes = 1536,
         .outcome = OUTCOME_PARTIAL_DECODE,
         .p_fake = 0.1 + 0.2,
         .facts = {.container = "mov",
@@ -257,6 +274,7 @@ static void expect_same_result(const struct result *a, const struct result *b)
     cr_assert_str_eq(a->path, b->path);
     cr_assert_eq(a->size_bytes, b->size_bytes);
     cr_assert_eq(a->mtime_ns, b->mtime_ns);
+    cr_assert_eq(a->offset_bytes, b->offset_bytes);
     cr_assert_eq(a->content == NULL, b->content == NULL);
     if (a->content)
         cr_assert_str_eq(a->content, b->content);
