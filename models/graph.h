@@ -136,7 +136,8 @@ enum status graph_widen(struct graph *g, struct error *e);
 
 /* Runs every node whose inputs are all constant, and replaces it by its result. except: NULL, or an operator that stays. */
 enum status graph_fold(struct graph *g, const char *except, struct error *e);
-/* Float operators between DequantizeLinear and QuantizeLinear become operators on bytes (graph_quant.c). */
+/* Float operators between DequantizeLinear and QuantizeLinear become operators on bytes (graph_quant.c): for processors that
+ * are faster at them. */
 enum status graph_quantize(struct graph *g, struct error *e);
 /* Folds batch norms into convolutions, and activations into the node before them. */
 enum status graph_fuse(struct graph *g, struct error *e);

@@ -84,12 +84,11 @@ enum status gradient_number(struct gradient *x, float number, size_t *ret_out, s
 
 enum status gradient_fill(struct gradient *x, size_t like, float number, size_t *ret_out, struct error *e)
 {
-    size_t shape, in[2];
-    enum status s = gradient_emit(x, "Shape", &like, 1, &shape, e);
+    size_t in[2] = {GRAPH_NO_VALUE, GRAPH_NO_VALUE};
+    enum status s = gradient_emit(x, "Shape", &like, 1, &in[1], e);
 
     if (s == STATUS_OK)
         s = gradient_number(x, number, &in[0], e);
-    in[1] = shape;
     return s == STATUS_OK ? gradient_emit(x, "Expand", in, 2, ret_out, e) : s;
 }
 
@@ -124,6 +123,7 @@ static enum status read_names(struct work *w, struct error *e)
 {
     const struct attribute *xs = node_attribute(w->node, "xs"), *zs = node_attribute(w->node, "zs");
     const struct attribute *y = node_attribute(w->node, "y");
+    size_t n;
 
     if (!xs || xs->kind != ATTRIBUTE_STRINGS || !y || y->kind != ATTRIBUTE_STRING ||
         (zs && zs->kind != ATTRIBUTE_STRINGS))
@@ -134,13 +134,14 @@ static enum status read_names(struct work *w, struct error *e)
     w->n_zs = zs ? zs->n : 0;
     if (w->n_xs == 0 || w->node->n_in != w->n_xs + w->n_zs || w->node->n_out > w->n_xs)
         return refuse(w, e, STATUS_CORRUPT, "has another number of inputs or outputs than of names");
-    w->y = find_value(w->x.g, w->n_values, y->s);
-    if (w->y == GRAPH_NO_VALUE)
+    n = w->n_values;
+    w->y = find_value(w->x.g, n, y->s);
+    if (w->y >= n)
         return refuse(w, e, STATUS_CORRUPT, "y names no value");
     for (size_t i = 0; i < w->node->n_in; i++) {
-        size_t v = find_value(w->x.g, w->n_values, i < w->n_xs ? w->xs[i] : w->zs[i - w->n_xs]);
+        size_t v = find_value(w->x.g, n, i < w->n_xs ? w->xs[i] : w->zs[i - w->n_xs]);
 
-        if (v == GRAPH_NO_VALUE || w->node->in[i] == GRAPH_NO_VALUE)
+        if (v >= n || w->node->in[i] == GRAPH_NO_VALUE)
             return refuse(w, e, STATUS_CORRUPT, "xs or zs name no value");
         w->map[v] = w->node->in[i];
     }
@@ -380,7 +381,7 @@ static enum status replace_gradient(struct graph *g, size_t index, struct error 
     struct work w = {.x = {.g = g, .name = node.name}, .node = &node, .n_values = g->n_values};
     enum status s;
 
-    w.map = malloc((w.n_values + 1) * sizeof(*w.map));
+    w.map = calloc(w.n_values + 1, sizeof(*w.map));
     w.needed = calloc(w.n_values + 1, sizeof(*w.needed));
     w.path = calloc(MAX_ADDED_NODES, sizeof(*w.path));
     s = w.map && w.needed && w.path ? STATUS_OK : error_no_memory(e);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/backend_onednn.h"
 #include "models/graph_gradient.h"
 #include "models/onnx_reader.h"
 #include "models/op.h"
@@ -81,7 +82,7 @@ static enum status network_make(struct graph *g, struct network **ret_n, struct 
     if (s == STATUS_OK)
         s = graph_prune(g, e);
     if (s == STATUS_OK)
-        s = graph_quantize(g, e);
+        s = onednn_has_exact_bytes() ? graph_quantize(g, e) : STATUS_OK;
     if (s == STATUS_OK)
         s = graph_fold(g, NULL, e);
     if (s == STATUS_OK)

@@ -112,6 +112,51 @@ void quant_accumulate(uint32_t *sums, enum tensor_type t, const void *x, int64_t
             sums[i] += (uint32_t)((((const uint8_t *)x)[i * step] - zero) * factor);
 }
 
+/* Sums of this many products stay inside 32 bits. */
+enum { DOT_BLOCK = 16384 };
+
+KERNEL_CLONES static int32_t dot(const int16_t *a, const int16_t *b, int64_t k)
+{
+    int32_t sum = 0;
+
+    for (int64_t i = 0; i < k; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+KERNEL_CLONES static void four_dots(const int16_t *a, const int16_t *b, int64_t step, int64_t k, int32_t *ret_sums)
+{
+    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+
+    for (int64_t i = 0; i < k; i++) {
+        s0 += a[i] * b[i];
+        s1 += a[i] * b[step + i];
+        s2 += a[i] * b[2 * step + i];
+        s3 += a[i] * b[3 * step + i];
+    }
+    ret_sums[0] = s0;
+    ret_sums[1] = s1;
+    ret_sums[2] = s2;
+    ret_sums[3] = s3;
+}
+
+void quant_dots(const int16_t *a, const int16_t *b, int64_t k, uint32_t *sums, int64_t n)
+{
+    for (int64_t from = 0; from < k; from += DOT_BLOCK) {
+        int64_t part = k - from < DOT_BLOCK ? k - from : DOT_BLOCK, j = 0;
+
+        for (; j + 4 <= n; j += 4) {
+            int32_t four[4];
+
+            four_dots(a + from, b + j * k + from, k, part, four);
+            for (unsigned i = 0; i < 4; i++)
+                sums[j + i] += (uint32_t)four[i];
+        }
+        for (; j < n; j++)
+            sums[j] += (uint32_t)dot(a + from, b + j * k + from, part);
+    }
+}
+
 /* One value, or a list of `channels`. */
 static bool fits(const struct tensor *t, int64_t channels)
 {

@@ -26,6 +26,9 @@ void dequant_line(enum tensor_type t, const void *x, float scale, int32_t zero, 
 void quant_accumulate(uint32_t *sums, enum tensor_type t, const void *x, int64_t step, int32_t zero, int32_t factor,
                       int64_t n);
 
+/* sums[j] += the product of a and b + j * k, n rows of k; every product of two values fits 17 bits. */
+void quant_dots(const int16_t *a, const int16_t *b, int64_t k, uint32_t *sums, int64_t n);
+
 /* Checks inputs scale and zero (SIZE_MAX: the operator has none; the zero point may be absent) for an operand of that
  * type: one number each, or, with channels > 0, that many. */
 enum status quant_port(const struct call *c, size_t scale, size_t zero, enum tensor_type type, int64_t channels,

@@ -14,6 +14,9 @@ import numpy
 import torch
 from torch import nn
 
+import quantize
+
+
 class SeparableConv(nn.Module):
     def __init__(self, n_in, n_out, relu_first=True):
         super().__init__()
@@ -129,7 +132,13 @@ NETWORKS = {
     "gru256_1280": (lambda: Recurrent(nn.GRU, 1280), (32, 1280), False),
     "lstm256_1280": (lambda: Recurrent(nn.LSTM, 1280), (32, 1280), False),
     "peak": (Peak, (2048, 32, 32), True),
+    # Of bytes; no PyTorch module.
+    "resnet50_int8": (None, (3, 224, 224), True),
+    "peak_int8": (None, (2048, 32, 32), True),
 }
+
+# Quantized by quantize.py from another of these: QLinearConv everywhere.
+QUANTIZED = {"resnet50_int8": "resnet50"}
 
 
 def make(name):
@@ -161,7 +170,9 @@ def load(folder, name):
 
 
 def example(name, batch):
-    """The input that every engine is given: float32, C order."""
+    """The input that every engine is given: float32, C order; bytes for the bare product of bytes."""
+    if name == "peak_int8":
+        return numpy.random.default_rng(11).integers(0, 256, (batch, *NETWORKS[name][1]), dtype=numpy.uint8)
     return numpy.random.default_rng(11).standard_normal((batch, *NETWORKS[name][1]), dtype=numpy.float32)
 
 
@@ -169,8 +180,35 @@ def onnx_path(folder, name, batch):
     return os.path.join(folder, f"{name}.onnx" if NETWORKS[name][2] else f"{name}-b{batch}.onnx")
 
 
+def save_peak_of_bytes(path):
+    """The product of Peak, of bytes that come and go as they are."""
+    import onnx
+    from onnx import helper, numpy_helper
+    n, shape = 2048, NETWORKS["peak_int8"][1]
+    weights = numpy.random.default_rng(3).integers(-127, 128, (n, shape[0], 1, 1), dtype=numpy.int8)
+    constants = {"s": numpy.float32(0.01), "xz": numpy.uint8(0), "w": weights, "wz": numpy.int8(0), "ys": numpy.float32(20),
+                 "yz": numpy.uint8(128)}
+    value = helper.make_tensor_value_info
+    node = helper.make_node("QLinearConv", ["x", "s", "xz", "w", "s", "wz", "ys", "yz"], ["y"])
+    graph = helper.make_graph([node], "peak", [value("x", 2, ["N", *shape])], [value("y", 2, ["N", n, *shape[1:]])],
+                              [numpy_helper.from_array(numpy.asarray(v), k) for k, v in constants.items()])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), path)
+
+
 def export(folder, name, batches):
     """Writes what is not there yet: the ONNX files, and the weights for PyTorch itself."""
+    path = onnx_path(folder, name, batches[0])
+    if NETWORKS[name][0] is None:
+        if os.path.exists(path):
+            return
+        if name in QUANTIZED:
+            base = QUANTIZED[name]
+            export(folder, base, batches)
+            quantize.quantize(onnx_path(folder, base, batches[0]), path + ".part", example(base, 1))
+        else:
+            save_peak_of_bytes(path + ".part")
+        os.rename(path + ".part", path)
+        return
     weights = os.path.join(folder, f"{name}.pt")
     if not os.path.exists(weights):
         torch.save(make(name).state_dict(), weights + ".part")

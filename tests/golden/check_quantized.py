@@ -129,6 +129,11 @@ def computed(fakesift, folder, path, x, backend):
     return numpy.load(f"{folder}/y.npy")
 
 
+def has_vnni():
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        return "vnni" in f.read()
+
+
 def main():
     fakesift = sys.argv[1]
     failed = 0
@@ -151,6 +156,8 @@ def main():
                     print(f"{'ok' if good else 'FAILED'}: {form}, {'int8' if signed else 'uint8'}, {backend}: off by {off:g}, "
                           f"{'as' if (y == one).all() else 'NOT as'} one by one")
                 info = subprocess.run([fakesift, "models", "info", path], check=True, stdout=subprocess.PIPE, text=True).stdout
+                if form == "qdq" and not has_vnni():
+                    continue  # stays as floats
                 if "QLinearConv 9" not in info or "QLinearMatMul 1" not in info:
                     failed += 1
                     print(f"FAILED: {form} is not computed as bytes:\n{info}")
