@@ -120,7 +120,7 @@ static enum status find_common(struct comparison *c, struct error *e)
 {
     const struct manifest *a = c->run[0].manifest, *b = c->run[1].manifest;
 
-    c->common = malloc((manifest_count(a) + 1) * sizeof(*c->common));
+    c->common = calloc(manifest_count(a) + 1, sizeof(*c->common));
     if (!c->common)
         return error_no_memory(e);
     for (size_t i = 0; i < manifest_count(a); i++) {
@@ -155,11 +155,11 @@ static int compare_flips(const void *left, const void *right)
 /* One pass over what both have: outcomes, differences, and who changed sides. */
 static enum status compare_videos(struct comparison *c, struct error *e)
 {
-    struct flip *flips = malloc((c->n_common + 1) * sizeof(*flips));
+    struct flip *flips = calloc(c->n_common + 1, sizeof(*flips));
     double total = 0;
 
-    c->flips = malloc((c->n_common + 1) * sizeof(*c->flips));
-    c->changed = malloc((c->n_common + 1) * sizeof(*c->changed));
+    c->flips = calloc(c->n_common + 1, sizeof(*c->flips));
+    c->changed = calloc(c->n_common + 1, sizeof(*c->changed));
     if (!flips || !c->flips || !c->changed) {
         free(flips);
         return error_no_memory(e);
@@ -252,7 +252,7 @@ static enum status rank_own(const struct comparison *c, int run, const struct it
 static enum status test_all(struct comparison *c, const struct ranking r[2], struct error *e)
 {
     const double epsilon = metrics_defaults.log_loss_epsilon;
-    uint32_t *cluster = malloc((manifest_count(c->run[0].manifest) + 1) * sizeof(*cluster));
+    uint32_t *cluster = calloc(manifest_count(c->run[0].manifest) + 1, sizeof(*cluster));
     enum status s =
         cluster ? clusters_by_original(c->run[0].manifest, cluster, &c->has_originals, e) : error_no_memory(e);
 
@@ -274,9 +274,8 @@ static enum status compare_figures(struct comparison *c, struct error *e)
 {
     size_t n_a = manifest_count(c->run[0].manifest), n_b = manifest_count(c->run[1].manifest),
            n = n_a > n_b ? n_a : n_b;
-    struct items x = {.p_fake = malloc((n + 1) * sizeof(*x.p_fake)),
-                      .is_fake = malloc(n + 1),
-                      .index = malloc((n + 1) * sizeof(*x.index))};
+    struct items x = {
+        .p_fake = calloc(n + 1, sizeof(*x.p_fake)), .is_fake = malloc(n + 1), .index = calloc(n + 1, sizeof(*x.index))};
     struct ranking r[2] = {{0}}, own = {0};
     enum status s = x.p_fake && x.is_fake && x.index ? STATUS_OK : error_no_memory(e);
 

@@ -144,8 +144,8 @@ enum status metrics_paired_auc(const struct ranking *a, const struct ranking *b,
         *ret_p = no_test(auc_a.undefined ? auc_a.undefined : UNDEFINED_ONE_OF_A_CLASS);
         goto end;
     }
-    of_a = malloc(a->n * sizeof(*of_a));
-    there = malloc(a->n * sizeof(*there));
+    of_a = calloc(a->n, sizeof(*of_a));
+    there = calloc(a->n, sizeof(*there));
     if (!of_a || !there) {
         s = error_no_memory(e);
         goto end;

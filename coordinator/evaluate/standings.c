@@ -265,7 +265,7 @@ static void correct(struct standings *s)
                 continue;
             for (size_t c = 1; c < s->n; c++)
                 n_smaller += !s->rows[c].of_this.undefined && (s->rows[c].of_this.p < s->rows[b].of_this.p ||
-                                                               (s->rows[c].of_this.p == s->rows[b].of_this.p && c < b));
+                                                               (c < b && s->rows[c].of_this.p == s->rows[b].of_this.p));
             worst = fmax(worst, s->rows[b].of_this.p * (double)(n - n_smaller));
         }
         s->rows[a].of_this_p_holm = s->rows[a].of_this.undefined ? NAN : fmin(worst, 1);

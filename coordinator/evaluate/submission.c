@@ -95,7 +95,7 @@ struct table {
 
 static size_t find_field(const struct csv_row *row, const char *name)
 {
-    for (size_t i = 0; i < row->n_fields; i++) {
+    for (size_t i = 0; name && i < row->n_fields; i++) {
         if (strcmp(row->fields[i], name) == 0)
             return i;
     }

@@ -51,7 +51,7 @@ static size_t column_of(const struct csv_row *row, enum column c)
 static enum status name_repeated(const char *path, const struct manifest *m, size_t id_at, struct error *e)
 {
     struct csv_reader *r = NULL;
-    struct csv_row row;
+    struct csv_row row = {0};
     const char *twice = NULL;
     size_t n_seen = 0;
     enum status s;
@@ -77,8 +77,8 @@ static enum status name_repeated(const char *path, const struct manifest *m, siz
 static enum status read_csv(const char *path, struct manifest *m, struct error *e)
 {
     struct csv_reader *r = NULL;
-    struct csv_row row;
-    size_t at[COLUMN_COUNT], n_fields;
+    struct csv_row row = {0};
+    size_t at[COLUMN_COUNT] = {0}, n_fields;
     enum status s = csv_reader_open(path, &r, e);
 
     if (s != STATUS_OK)
@@ -260,7 +260,7 @@ enum status truth_split_by_share(const struct truth *t, double share, uint64_t s
 enum status truth_split_by_file(const struct truth *t, const char *path, uint8_t *private_, struct error *e)
 {
     struct csv_reader *r = NULL;
-    struct csv_row row;
+    struct csv_row row = {0};
     bool is_first = true;
     enum status s = csv_reader_open(path, &r, e);
 

@@ -175,7 +175,7 @@ static enum status measure_all(struct report_model *m, const uint32_t *members, 
                                bool are_families, struct group *groups, size_t n, struct error *e)
 {
     uint8_t *keep = malloc(m->n + 1);
-    uint32_t *part = malloc((m->n + 1) * sizeof(*part));
+    uint32_t *part = calloc(m->n + 1, sizeof(*part));
     enum status s = keep && part ? STATUS_OK : error_no_memory(e);
 
     for (size_t k = 0; s == STATUS_OK && k < n; k++) {
@@ -317,7 +317,7 @@ static size_t keep_filled(struct group *groups, size_t n)
 
 static enum status group_by_facts(struct report_model *m, struct error *e)
 {
-    uint32_t *of_codec = malloc((m->n + 1) * sizeof(*of_codec)), *of_size = malloc((m->n + 1) * sizeof(*of_size));
+    uint32_t *of_codec = calloc(m->n + 1, sizeof(*of_codec)), *of_size = calloc(m->n + 1, sizeof(*of_size));
     struct group *codecs = calloc(MODEL_MAX_CODECS + 1, sizeof(*codecs)), *all = calloc(N_SIZES, sizeof(*all));
     size_t n_codecs = 0;
     enum status s = of_codec && of_size && codecs && all ? STATUS_OK : error_no_memory(e);
