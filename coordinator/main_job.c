@@ -14,6 +14,7 @@
 
 #include "coordinator/journal.h"
 #include "coordinator/main.h"
+#include "coordinator/main_job_ranks.h"
 #include "coordinator/main_progress.h"
 #include "shard/clock.h"
 #include "shard/log.h"
@@ -28,9 +29,7 @@ struct job_clock {
     int64_t real_us, now_us;
 };
 
-/* The first byte of every message between ranks: whom it is for. */
-enum addressee { FOR_COORDINATOR = 'C', FOR_AGENT = 'A' };
-/* Or what it is: a rank's tally behind a byte with the layers of its lanes' sandbox, before its BYE. */
+/* In the place of an addressee (main_job_ranks.h), what it is: a rank's tally behind a byte with the layers of its lanes' sandbox, before its BYE. */
 enum { TALLY_LETTER = 'T', TALLY_LETTER_BYTES = 2 + RECORD_TALLY_BYTES };
 
 struct job {
@@ -66,24 +65,6 @@ static int64_t tick(struct job_clock *c)
     return c->now_us;
 }
 
-static enum status send_to(struct channel *channel, enum addressee whom, unsigned rank, const struct message *m)
-{
-    uint8_t letter[CHANNEL_MAX_BYTES];
-    uint8_t *packed = NULL;
-    size_t len;
-    enum status s = message_pack(m, &packed, &len);
-
-    if (s == STATUS_OK && len + 1 > sizeof(letter))
-        s = STATUS_INVALID;
-    if (s == STATUS_OK) {
-        letter[0] = (uint8_t)whom;
-        memcpy(letter + 1, packed, len);
-        s = channel_send(channel, rank, letter, len + 1);
-    }
-    free(packed);
-    return s;
-}
-
 /* 0: of no lane, so unknown. */
 static unsigned both_have(unsigned layers, unsigned others)
 {
@@ -105,14 +86,14 @@ static enum status tell_coordinator(void *context, const struct message *m)
 
     if (m->kind == MESSAGE_BYE && channel_rank(j->channel) != 0 && !j->tally_is_unsure)
         send_tally(j);
-    return send_to(j->channel, FOR_COORDINATOR, 0, m);
+    return job_send(j->channel, FOR_COORDINATOR, 0, m);
 }
 
 static enum status tell_agent(void *context, uint32_t agent, const struct message *m)
 {
     struct job *j = context;
 
-    return send_to(j->channel, FOR_AGENT, agent, m);
+    return job_send(j->channel, FOR_AGENT, agent, m);
 }
 
 static enum status append(void *context, const struct result *r, struct error *e)
@@ -339,74 +320,6 @@ static void loop(struct job *j)
     }
 }
 
-static void release_all(struct channel *channel)
-{
-    const struct message bye = {.kind = MESSAGE_BYE};
-
-    for (unsigned i = 1; i < channel_size(channel); i++)
-        send_to(channel, FOR_AGENT, i, &bye);
-    channel_flush(channel);
-}
-
-static bool beat_until(struct channel *channel, const atomic_bool *done, int signal_fd)
-{
-    const struct message beat = {.kind = MESSAGE_HEARTBEAT};
-    int64_t told_us = clock_monotonic_us();
-    struct pollfd fds = {.fd = signal_fd, .events = POLLIN};
-    int wait_ms = 1;
-
-    while (!atomic_load(done)) {
-        if (channel && clock_monotonic_us() - told_us >= DISPATCH_HEARTBEAT_US) {
-            for (unsigned i = 1; i < channel_size(channel); i++)
-                send_to(channel, FOR_AGENT, i, &beat);
-            told_us = clock_monotonic_us();
-        }
-        if (channel)
-            channel_flush(channel);
-        if (poll(&fds, 1, wait_ms) > 0)
-            return false;
-        wait_ms = wait_ms >= JOB_MAX_WAIT_MS / 2 ? JOB_MAX_WAIT_MS : 2 * wait_ms;
-    }
-    return true;
-}
-
-struct background {
-    void (*work)(void *context);
-    void *context;
-    atomic_bool done;
-};
-
-static void *run_background(void *context)
-{
-    struct background *b = context;
-
-    b->work(b->context);
-    atomic_store(&b->done, true);
-    return NULL;
-}
-
-bool job_beat_during(struct channel *channel, int signal_fd, void (*work)(void *context), void *context)
-{
-    /* On the heap, since it outlives this call when a signal ends it. */
-    struct background *b = channel || signal_fd >= 0 ? calloc(1, sizeof(*b)) : NULL;
-    pthread_t thread;
-
-    if (b)
-        *b = (struct background){.work = work, .context = context};
-    if (!b || pthread_create(&thread, NULL, run_background, b) != 0) {
-        work(context);
-        free(b);
-        return true;
-    }
-    if (!beat_until(channel, &b->done, signal_fd)) {
-        pthread_detach(thread);
-        return false;
-    }
-    pthread_join(thread, NULL);
-    free(b);
-    return true;
-}
-
 static enum status open_agent(struct job *j, struct zygote **z, struct error *e)
 {
     char host[128] = "?";
@@ -488,7 +401,7 @@ enum status job_run(const struct job_settings *settings, struct channel *channel
             error_set(&end.trouble, STATUS_IO, "%s", dispatch_trouble(j.dispatch));
         /* With a rank lost nobody can finalise; the others then wait until the report is written (job_abandon). */
         if (end.orderly)
-            release_all(channel);
+            job_release_all(channel);
     }
     *ret_end = end;
 end:
@@ -499,61 +412,4 @@ end:
     journal_writer_close(&j.journal);
     free(j.fds);
     return s;
-}
-
-void job_abandon(struct channel *channel, int code)
-{
-    enum { PATIENCE_MS = 500 };
-    const struct message m = {.kind = MESSAGE_ABANDON};
-
-    log_info("ending the job without a rank that is lost");
-    fflush(NULL);
-    channel_end_job(channel, code);
-    for (unsigned i = 1; i < channel_size(channel); i++)
-        send_to(channel, FOR_AGENT, i, &m);
-    /* What goes to a lost rank stays for ever. */
-    for (int ms = 0; ms < PATIENCE_MS && channel_pending(channel) > 0; ms += 10)
-        poll(NULL, 0, 10);
-}
-
-bool job_refuse(struct channel *channel, int64_t silence_us)
-{
-    const struct message stop = {.kind = MESSAGE_STOP, .drain = true};
-    int64_t start = clock_monotonic_us();
-    unsigned n_left = 1;
-
-    for (unsigned i = 1; i < channel_size(channel); i++)
-        send_to(channel, FOR_AGENT, i, &stop);
-    while (n_left < channel_size(channel) && clock_monotonic_us() - start < silence_us) {
-        uint8_t letter[CHANNEL_MAX_BYTES];
-        struct message m;
-        size_t len;
-        unsigned from;
-
-        if (channel_receive(channel, letter, &len, &from) != STATUS_OK) {
-            channel_flush(channel);
-            poll(NULL, 0, 5);
-            continue;
-        }
-        if (len > 1 && message_unpack(letter + 1, len - 1, &m) == STATUS_OK) {
-            n_left += m.kind == MESSAGE_BYE;
-            message_clear(&m);
-        }
-    }
-    if (n_left < channel_size(channel))
-        return false;
-    release_all(channel);
-    return true;
-}
-
-void job_leave(struct channel *channel, int code)
-{
-    enum { PATIENCE_US = 2000000 };
-
-    if (job_refuse(channel, PATIENCE_US))
-        channel_close(&channel, true);
-    else
-        job_abandon(channel, code);
-    fflush(NULL);
-    _exit(code);
 }

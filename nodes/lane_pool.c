@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "nodes/lane_death.h"
 #include "nodes/lane_fds.h"
 #include "nodes/last_words.h"
 #include "nodes/passing.h"
@@ -305,46 +306,6 @@ size_t lane_pool_poll_set(const struct lane_pool *p, struct pollfd *fds, size_t 
     return n;
 }
 
-/* The notes come from a process that may have been taken over: printable text of bounded length, nothing else. */
-static void quote_notes(const struct lane *l, char *ret_text, size_t room)
-{
-    char stage[sizeof(l->ours.notes->stage)], message[sizeof(l->ours.notes->message)];
-
-    memcpy(stage, l->ours.notes->stage, sizeof(stage));
-    memcpy(message, l->ours.notes->message, sizeof(message));
-    stage[sizeof(stage) - 1] = message[sizeof(message) - 1] = '\0';
-    snprintf(ret_text, room, "%s%s%s%.190s", stage[0] ? " during " : "", stage, message[0] ? ": " : "", message);
-}
-
-static void describe_death(const struct lane_pool *p, const struct lane *l, const struct zygote_event *death,
-                           struct lane_pool_event *event)
-{
-    int wait_status = death->wait_status;
-    struct result made = {0};
-    char notes[RESULT_MESSAGE_BYTES];
-
-    quote_notes(l, notes, sizeof(notes));
-    event->outcome = OUTCOME_CRASHED;
-    if (l->timed_out) {
-        event->outcome = OUTCOME_TIMEOUT;
-        result_set_message(&made, "no answer within %.3g s%s", (double)p->settings.timeout_us / 1e6, notes);
-    } else if (l->killed) {
-        result_set_message(&made, "given up at a drain");
-    } else if (l->misdeed) {
-        result_set_message(&made, "its lane %s%s", l->misdeed, notes);
-    } else if (death->text[0]) {
-        result_set_message(&made, "%.200s", death->text);
-    } else if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGSYS) {
-        result_set_message(&made, "stopped by the sandbox: a system call that decoding does not need%s", notes);
-    } else if (WIFSIGNALED(wait_status)) {
-        result_set_message(&made, "killed by signal %d (%s)%s", WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)),
-                           notes);
-    } else {
-        result_set_message(&made, "ended with status %d%s", WEXITSTATUS(wait_status), notes);
-    }
-    memcpy(event->message, made.message, sizeof(event->message));
-}
-
 /* What one lane lacks, the pool lacks. */
 static void note_layers(struct lane_pool *p, unsigned layers)
 {
@@ -478,7 +439,12 @@ static enum status lane_died(struct lane_pool *p, const struct zygote_event *dea
             .token = l->tokens[l->at++],
         };
         ret_event->wall_us = now_us - l->start_us;
-        describe_death(p, l, death, ret_event);
+        lane_death_describe(&(struct lane_death){.event = death,
+                                                 .notes = l->ours.notes,
+                                                 .timeout_us = l->timed_out ? p->settings.timeout_us : 0,
+                                                 .given_up = l->killed,
+                                                 .misdeed = l->misdeed},
+                            &ret_event->outcome, ret_event->message);
         s = STATUS_OK;
     }
     if (l->has_unit && l->at < l->n_tokens) {

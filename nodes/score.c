@@ -12,9 +12,9 @@
 #include "nodes/fingerprint.h"
 #include "nodes/inference.h"
 #include "nodes/landmarks.h"
-#include "nodes/sampler.h"
 #include "nodes/score_finds.h"
 #include "nodes/score_lists.h"
+#include "nodes/score_plan.h"
 #include "nodes/score_speed.h"
 #include "shard/clock.h"
 #include "shard/segment.h"
@@ -310,14 +310,6 @@ static enum status take_whole(struct work *w, const struct decoder_frame *frame,
     return STATUS_OK;
 }
 
-/* The time of the last frame, as far as the container tells: a time after it has no frame. */
-static int64_t last_frame_us(const struct video_facts *facts)
-{
-    int64_t step_us = facts->fps_num > 0 ? INT64_C(1000000) * facts->fps_den / facts->fps_num : 0;
-
-    return facts->duration_us > step_us ? facts->duration_us - step_us : 1;
-}
-
 /* Reads the frames of one clip. Frames that cannot be had are counted by their absence. */
 static enum status read_clip(struct work *w, struct decoder *decoder, const int64_t *wanted_us, unsigned n_wanted,
                              struct error *e)
@@ -340,7 +332,7 @@ static enum status read_clip(struct work *w, struct decoder *decoder, const int6
         if (st == STATUS_END) {
             /* With a stride, a clip that is longer than the video asks past its end: nothing is lost there. */
             for (; i < n_wanted; i++)
-                r->n_frames_wanted -= wanted_us[i] > last_frame_us(decoder_facts(decoder));
+                r->n_frames_wanted -= wanted_us[i] > score_last_frame_us(decoder_facts(decoder));
         }
         if (st != STATUS_OK)
             break;
@@ -390,32 +382,11 @@ static int by_clip_and_number(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
-static enum status make_plan(const struct card_sampling *sampling, struct decoder *decoder,
-                             struct sample_plan *ret_plan, struct error *e)
-{
-    const struct video_facts *facts = decoder_facts(decoder);
-    struct sample_video video = {
-        .duration_us = last_frame_us(facts), .fps_num = facts->fps_num, .fps_den = facts->fps_den};
-    enum status s = STATUS_OK;
-
-    if (sampling_wants_key_frames(sampling))
-        s = decoder_key_frames(decoder, &video.key_us, &video.n_keys, e);
-    if (s != STATUS_OK)
-        return s;
-    s = sample_plan_make(sampling, &video, ret_plan);
-    if (s != STATUS_OK)
-        return error_set(e, s, "the sampling plan: %s", status_name(s));
-    s = decoder_keep(decoder, ret_plan->n_shared, e);
-    if (s != STATUS_OK)
-        sample_plan_clear(ret_plan);
-    return s;
-}
-
 static enum status run_clips(struct work *w, struct decoder *decoder, struct error *e)
 {
     struct segment *g = w->segment;
     struct sample_plan plan = {0};
-    enum status st = make_plan(&w->scorer->card->sampling, decoder, &plan, e);
+    enum status st = score_make_plan(&w->scorer->card->sampling, decoder, &plan, e);
 
     if (st != STATUS_OK)
         return st;
