@@ -52,7 +52,10 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         struct rusage u;
         int status;
-        pid_t child = fork();
+        pid_t child;
+
+        fflush(stdout);
+        child = fork();
 
         if (child == 0)
             _exit(decode(argv[i]));
