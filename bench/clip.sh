@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # CPU of whole clips, by part, beside a full decode of the same clips by ffmpeg (bench/clip.c says how).
 # usage: clip.sh [FOLDER [--network N] [--rounds N] [--precision P] [--json FILE] [KEY=VALUE of the card...]]
-# Without a folder it makes two 10 s 1080p H.264 clips of a portrait, where the zoo's demo data has one; else of patterns.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cmake --build build --target bench_clip >/dev/null
@@ -19,7 +18,6 @@ if [ -z "$folder" ]; then
     echo 'clip: give a folder of clips with faces: ./run bench clip FOLDER' >&2
     exit 0
 fi
-build/fakesift models list | grep -q '^yunet' || true
 detector=.cache/bench-clip
 /usr/bin/python3 -B bench/clip_detector.py "$detector" "$network" ${keys[@]+"${keys[@]}"}
 [[ " ${options[*]-} " == *' --precision '* ]] || ! grep -qw 'amx_bf16\|avx512_bf16' /proc/cpuinfo || options+=(--precision bf16)

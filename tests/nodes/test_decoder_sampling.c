@@ -261,7 +261,8 @@ Test(decoder_sampling, clips_from_key_frames_decode_little_more_than_themselves)
         struct decoder_frame f;
 
         cr_assert_eq(decoder_key_frames(d, &v.key_us, &v.n_keys, NULL), STATUS_OK);
-        cr_assert(v.n_keys >= 4 && v.key_us[0] == 0 && v.key_us[v.n_keys - 1] > 3700000, "%s: %zu key frames", names[i], v.n_keys);
+        cr_assert(v.n_keys >= 4 && v.key_us[0] == 0 && v.key_us[v.n_keys - 1] > 3700000, "%s: %zu key frames", names[i],
+                  v.n_keys);
         cr_assert_eq(sample_plan_make(&s, &v, &p), STATUS_OK);
         cr_assert_eq(p.n_clips, 3);
         for (size_t k = 0; k < 12; k++)
