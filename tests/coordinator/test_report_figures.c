@@ -1,4 +1,4 @@
-#include "report_fixture.h"
+#include "tests/coordinator/report_fixture.h"
 
 enum { N = 400 };
 
