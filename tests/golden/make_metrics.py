@@ -243,7 +243,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--check", metavar="TEST_METRICS")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
-    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--count", type=int, default=20)
     options = parser.parse_args()
     if not options.check:
         write(fixed_cases(), sys.stdout, 20240301)
