@@ -154,8 +154,10 @@ enum status logistic_fit(const struct logistic_data *d, const uint8_t *keep, dou
                          LOGISTIC_MAX_WIDTH);
     for (size_t i = 0; i < d->n; i++)
         n[d->y[i] != 0] += !keep || keep[i];
-    if (n[0] == 0 || n[1] == 0)
-        return error_set(e, STATUS_INVALID, "logistic regression: one class only");
+    if (n[0] == 0 || n[1] == 0) {
+        error_set(e, STATUS_INVALID, "logistic regression: one class only");
+        return STATUS_INVALID;
+    }
     t = malloc(sizeof(*t));
     if (!t)
         return error_no_memory(e);
@@ -201,7 +203,7 @@ enum status logistic_cross(const struct logistic_data *d, const uint8_t *fold, d
 {
     uint8_t *keep = malloc(d->n + 1);
     double *x = malloc((d->n * d->width + 1) * sizeof(*x)), *p = malloc((d->n + 1) * sizeof(*p));
-    double mean[ROOM], deviation[ROOM], w[ROOM];
+    double mean[ROOM] = {0}, deviation[ROOM] = {0}, w[ROOM] = {0};
     const struct logistic_data scaled = {.x = x, .y = d->y, .n = d->n, .width = d->width};
     enum status s = keep && x && p ? STATUS_OK : error_no_memory(e);
 
