@@ -115,6 +115,7 @@ struct decoder {
 
     struct picture *picture;
     bool lazy;
+    unsigned whole_below_px;
     struct image image; /* of kept[shown]; width 0: not made */
 };
 
@@ -649,6 +650,7 @@ static enum status adopt_first_frame(struct decoder *d, enum outcome *ret_outcom
         d->media.orientation = media_orientation_from_matrix(values, &d->facts.rotation_deg);
     }
     shape.orientation = d->media.orientation;
+    shape.whole_below_px = d->whole_below_px;
     shape.stored_width_px = media_square_width((unsigned)f->width, sar.num, sar.den);
     shape.stored_height_px = (unsigned)f->height;
     if (shape.stored_width_px == 0 || shape.stored_width_px > d->max_side_px ||
@@ -742,6 +744,7 @@ enum status decoder_open(int fd, const struct decoder_settings *settings, struct
     d->kept[0].frame = av_frame_alloc();
     d->n_room = 1;
     d->lazy = settings && settings->lazy_pixels;
+    d->whole_below_px = settings ? settings->whole_below_px : 0;
     status = d->packet && d->decoded && d->kept[0].frame ? decode_first_frame(d, &outcome, e) : error_no_memory(e);
 end:
     media_listen(before);

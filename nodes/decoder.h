@@ -26,9 +26,10 @@ void decoder_prepare(void);
 const char *decoder_version(void);
 
 struct decoder_settings {
-    unsigned max_side_px; /* larger frames are refused as unsupported, 64..16384; default (0) 8192 */
-    struct window window; /* default: the whole file */
-    bool lazy_pixels;     /* images may have a source: pixels are made where they are needed; default no */
+    unsigned max_side_px;    /* larger frames are refused as unsupported, 64..16384; default (0) 8192 */
+    unsigned whole_below_px; /* frames of fewer pixels are converted whole, by swscale, to its very bytes; default 0 */
+    bool lazy_pixels;        /* images may have a source: pixels are made where they are needed; default no */
+    struct window window;    /* default: the whole file */
 };
 
 struct decoder_frame {

@@ -303,6 +303,8 @@ static bool take_plain(struct picture *p, const AVFrame *f)
     default:
         return false;
     }
+    if ((uint64_t)f->width * (uint64_t)f->height < p->shape.whole_below_px)
+        return false;
     if ((unsigned)f->width != p->shape.stored_width_px || (unsigned)f->height != p->shape.stored_height_px)
         return false;
     if (c.space == SWS_CS_ITU709) {

@@ -19,6 +19,7 @@ struct picture;
 struct picture_shape {
     unsigned stored_width_px, stored_height_px; /* square pixels, before turning */
     struct media_orientation orientation;
+    unsigned whole_below_px; /* nodes/decoder.h */
 };
 
 enum status picture_open(const struct picture_shape *shape, struct picture **ret_p, struct error *e);

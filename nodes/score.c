@@ -408,7 +408,7 @@ static enum status run_clips(struct work *w, struct decoder *decoder, struct err
 
 static enum status score_video(struct work *w, int fd, const struct window *window, struct error *e)
 {
-    const struct decoder_settings settings = {.window = *window, .lazy_pixels = true};
+    const struct decoder_settings settings = {.window = *window, .lazy_pixels = true, .whole_below_px = 640 * 480};
     struct result *r = w->result;
     struct decoder *decoder = NULL;
     struct error open_error = {0};

@@ -83,7 +83,7 @@ VECTORS_AVX2_TOO static void chroma_row(const struct yuv_picture *p, unsigned pl
     unsigned first = x0 >> p->shift_x, last = (x0 + n - 1) >> p->shift_x, before = first > 0 ? first - 1 : 0;
     unsigned after = last + 1 < width ? last + 1 : last, count = after - before + 1;
     const uint8_t *near, *far;
-    int16_t mixed[CHUNK_PX + 4];
+    int16_t mixed[CHUNK_PX + 4] = {0};
 
     /* An odd row lies on its chroma row, an even one between that and the one above. */
     if (p->shift_y && y % 2 == 0 && row > 0)
