@@ -15,8 +15,9 @@
 
 #include "coordinator/report/embedded.h"
 
-/* The one index whose order is not the manifest's costs as much as all else beyond this many videos. */
-enum { MAX_BY_SCORE = 1000000 };
+/* Beyond this many videos, an index whose order is not the manifest's costs as much as all else, and nobody looks for the
+ * scored ones among the outcomes. */
+enum { MAX_WHOLE_INDEXES = 1000000 };
 
 struct database {
     char *path, *partial_path;
@@ -272,11 +273,15 @@ enum status results_sqlite_begin(const struct report_input *in, const char *path
     if (s == STATUS_OK)
         s = run_sql(d,
                     "CREATE UNIQUE INDEX video_path ON video(path);"
-                    "CREATE INDEX video_outcome ON video(outcome);"
                     "CREATE INDEX clip_video ON clip(video_id, track, clip)",
                     e);
-    if (s == STATUS_OK && manifest_count(in->manifest) <= MAX_BY_SCORE)
-        s = run_sql(d, "CREATE INDEX video_label_p_fake ON video(label, p_fake)", e);
+    if (s == STATUS_OK)
+        s = run_sql(d,
+                    manifest_count(in->manifest) <= MAX_WHOLE_INDEXES
+                        ? "CREATE INDEX video_outcome ON video(outcome);"
+                          "CREATE INDEX video_label_p_fake ON video(label, p_fake)"
+                        : "CREATE INDEX video_outcome ON video(outcome) WHERE p_fake IS NULL",
+                    e);
     if (s != STATUS_OK) {
         results_sqlite_abandon(&d);
         return s;
