@@ -141,7 +141,7 @@ Test(wire_prints, with_a_byte_beside_them_or_out_of_range_are_corrupt)
 /* A record whose prints are one byte: no frame is so short. */
 Test(wire_prints, of_no_whole_frame_are_corrupt)
 {
-    static const uint8_t odd[] = {0x0a, 1, 'a',  0x10, 1, 0x18, 0, 0x20, 3,    0x3a, 6, 0xc2,
+    static const uint8_t odd[] = {0x0a, 1, 'a',  0x10, 1, 0x18, 0, 0x20, 3,    0x3a, 6, 0xca,
                                   2,    3, 0x32, 1,    7, 0xb8, 1, 0,    0xc8, 1,    0};
     uint8_t even[sizeof(odd)];
     struct result back;
