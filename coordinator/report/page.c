@@ -13,7 +13,7 @@ void page_range(struct text *t, const struct interval *i)
     if (i->undefined)
         text_append_format(t, "<span class=\"why\">%s</span>", undefined_reason(i->undefined));
     else
-        text_append_format(t, "%.3f\xe2\x80\x93%.3f", i->low, i->high);
+        text_append_format(t, i->low < 0 ? "%.3f to %.3f" : "%.3f\xe2\x80\x93%.3f", i->low, i->high);
 }
 
 const struct interval *page_widest(const struct report_model *m, const char **ret_name)

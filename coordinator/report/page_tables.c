@@ -55,6 +55,15 @@ static void range_cell(struct text *t, const struct measure *auc, const struct i
     text_append_string(t, "</td>");
 }
 
+/* Of a figure's bootstrap, where a table below says why there is none. */
+static void bare_range_cell(struct text *t, const struct interval *i)
+{
+    text_append_string(t, "<td class=\"n\">");
+    if (!i->undefined)
+        page_range(t, i);
+    text_append_string(t, "</td>");
+}
+
 static const char *outcome_meaning(enum outcome o)
 {
     switch (o) {
@@ -111,52 +120,52 @@ void page_outcomes(struct text *t, const struct report_model *m)
 
 struct figure {
     const char *name, *reading;
-    size_t offset; /* of its struct measure in struct metrics */
+    enum figure_id id;
 };
 
 static const struct figure figures[] = {
-    {"AUC", "chance that a fake outscores a real; 0.5 is guessing, 1 perfect", offsetof(struct metrics, auc)},
+    {"AUC", "chance that a fake outscores a real; 0.5 is guessing, 1 perfect", FIGURE_AUC},
+    {"Partial AUC, FPR to 0.1", "the part of few false alarms, standardised: 0.5 is guessing, 1 perfect", FIGURE_PAUC},
     {"Average precision", "area under precision and recall; guessing gives the share of fakes",
-     offsetof(struct metrics, average_precision)},
-    {"Equal error rate", "lower is better; interpolated", offsetof(struct metrics, eer)},
-    {"TPR at FPR 0.01", "fakes caught while at most 1 % of reals are accused",
-     offsetof(struct metrics, tpr_at_fpr_1e2)},
-    {"TPR at FPR 0.001", "the same at 0.1 %; needs a thousand reals to mean much",
-     offsetof(struct metrics, tpr_at_fpr_1e3)},
-    {"Log loss", "lower is better; a constant 0.5 reaches 0.6931", offsetof(struct metrics, log_loss)},
-    {"Brier score", "lower is better; a constant 0.5 reaches 0.25", offsetof(struct metrics, brier)},
-    {"Calibration error", "ECE over 15 bins: how far scores are from shares of fakes", offsetof(struct metrics, ece)},
-    {"Accuracy at 0.5", "a score of 0.5 or more counts as called fake", offsetof(struct metrics, accuracy)},
+     FIGURE_AVERAGE_PRECISION},
+    {"Equal error rate", "lower is better; interpolated", FIGURE_EER},
+    {"Equal error rate, argmin", "the same at the threshold where both errors are nearest", FIGURE_EER_ARGMIN},
+    {"TPR at FPR 0.01", "fakes caught while at most 1 % of reals are accused", FIGURE_TPR_AT_FPR_1E2},
+    {"TPR at FPR 0.001", "the same at 0.1 %; needs a thousand reals to mean much", FIGURE_TPR_AT_FPR_1E3},
+    {"ln wP at recall 0.1", "weighted precision TP / (TP + 100 FP), its logarithm; 0 is perfect", FIGURE_LN_WP_10},
+    {"ln wP at recall 0.5", "the same where half of the fakes are caught", FIGURE_LN_WP_50},
+    {"ln wP at recall 0.9", "the same where nine of ten are", FIGURE_LN_WP_90},
+    {"Log loss", "lower is better; a constant 0.5 reaches 0.6931", FIGURE_LOG_LOSS},
+    {"Brier score", "lower is better; a constant 0.5 reaches 0.25", FIGURE_BRIER},
+    {"Calibration error", "ECE over 15 bins: how far scores are from shares of fakes", FIGURE_ECE},
+    {"Accuracy at 0.5", "a score of 0.5 or more counts as called fake", FIGURE_ACCURACY},
 };
 enum { N_FIGURES = sizeof(figures) / sizeof(figures[0]) };
-
-static const struct measure *figure_of(const struct metrics *m, const struct figure *f)
-{
-    return (const struct measure *)((const char *)m + f->offset);
-}
 
 /* Undefined figures have no row; a sentence below the table gives each reason once. */
 static void figure_rows(struct text *t, const struct metrics *video, const struct metrics *clip)
 {
     for (size_t k = 0; k < N_FIGURES; k++) {
-        const struct measure *v = figure_of(video, &figures[k]);
+        const struct measure *v = metrics_figure(video, figures[k].id);
 
         if (v->undefined)
             continue;
         text_append_format(t, "<tr><th scope=\"row\">%s</th>", figures[k].name);
         measure_cell(t, v);
+        bare_range_cell(t, &video->intervals[figures[k].id]);
         if (clip)
-            measure_cell(t, figure_of(clip, &figures[k]));
+            measure_cell(t, metrics_figure(clip, figures[k].id));
         text_append_format(t, "<td class=\"soft\">%s</td></tr>", figures[k].reading);
     }
 }
 
+/* Undefined figures have no row; a sentence below the table gives each reason once. */
 static void undefined_figures(struct text *t, const struct metrics *video)
 {
     size_t n = 0;
 
     for (size_t k = 0; k < N_FIGURES; k++) {
-        if (!figure_of(video, &figures[k])->undefined)
+        if (!metrics_figure(video, figures[k].id)->undefined)
             continue;
         text_append_format(t, "%s%s", n++ > 0 ? ", " : "<p class=\"why\">Undefined: ", figures[k].name);
     }
@@ -203,21 +212,59 @@ static void intervals(struct text *t, const struct report_model *m)
     table_close(t);
 }
 
+static void calibration(struct text *t, const struct calibration *c)
+{
+    static const enum figure_id shown[] = {FIGURE_LOG_LOSS, FIGURE_BRIER, FIGURE_ECE};
+    static const char *const names[] = {"Calibration", "As scored", "95 %, bootstrap", "At the temperature",
+                                        "95 %, bootstrap"};
+
+    text_append_string(t, "<h3>Calibration</h3>");
+    if (c->why_not) {
+        text_append_format(t, "<p class=\"why\">None: %s.</p>", c->why_not);
+        return;
+    }
+    text_append_string(t, "<p class=\"about\">A temperature is fitted on the ");
+    page_count(t, c->n_fitted);
+    text_append_string(t, " scored videos of split ");
+    text_append_html(t, c->fitted_on);
+    text_append_format(t, ": scores' logits divided by %.4g%s. Shown on ", c->temperature,
+                       c->is_at_bound ? ", the bound of the search, so no temperature helps" : "");
+    page_count(t, c->before.n);
+    text_append_string(t, c->shown_on[0] != '\0' ? " videos of split " : " videos of the other splits");
+    text_append_html(t, c->shown_on);
+    text_append_string(t, ", which it has not seen.</p>");
+    table_open(t, "Calibration", "calibration");
+    heads(t, names, 5, 1);
+    for (size_t k = 0; k < sizeof(shown) / sizeof(shown[0]); k++) {
+        for (size_t i = 0; i < N_FIGURES; i++) {
+            if (figures[i].id == shown[k])
+                text_append_format(t, "<tr><th scope=\"row\">%s</th>", figures[i].name);
+        }
+        measure_cell(t, metrics_figure(&c->before, shown[k]));
+        bare_range_cell(t, &c->before.intervals[shown[k]]);
+        measure_cell(t, metrics_figure(&c->after, shown[k]));
+        bare_range_cell(t, &c->after.intervals[shown[k]]);
+        text_append_string(t, "</tr>");
+    }
+    table_close(t);
+}
+
 void page_figures(struct text *t, const struct report_model *m)
 {
     const struct metrics *v = &m->video, *c = m->clip.n > 0 ? &m->clip : NULL;
-    static const char *const names[] = {"Figure", "Videos", "Clips"};
+    static const char *const names[] = {"Figure", "Videos", "95 %, bootstrap", "Clips"};
 
     if (v->n == 0) {
         text_append_format(t, "<p class=\"why\">None: %s.</p>", undefined_reason(UNDEFINED_NO_ITEMS));
         return;
     }
     table_open(t, "Figures", "figures");
-    for (int k = 0; k < (c ? 3 : 2); k++)
+    for (int k = 0; k < (c ? 4 : 3); k++)
         text_append_format(t, "<th scope=\"col\"%s>%s</th>", k > 0 ? " class=\"n\"" : "", names[k]);
     text_append_string(t, "<th scope=\"col\">How to read it</th></tr></thead><tbody><tr><th "
                           "scope=\"row\">Scored and labelled</th>");
     count_cell(t, v->n);
+    text_append_string(t, "<td></td>");
     if (c)
         count_cell(t, c->n);
     text_append_string(t, "<td class=\"soft\">the items behind each figure of the column</td></tr>"
@@ -225,7 +272,7 @@ void page_figures(struct text *t, const struct report_model *m)
     page_count(t, v->n_real);
     text_append_string(t, ", ");
     page_count(t, v->n_fake);
-    text_append_string(t, "</td>");
+    text_append_string(t, "</td><td></td>");
     if (c) {
         text_append_string(t, "<td class=\"n\">");
         page_count(t, c->n_real);
@@ -238,6 +285,7 @@ void page_figures(struct text *t, const struct report_model *m)
     table_close(t);
     undefined_figures(t, v);
     intervals(t, m);
+    calibration(t, &m->calibration);
 }
 
 static void group_rows(struct text *t, const struct group *groups, size_t n, bool is_measured)
@@ -303,6 +351,14 @@ void page_groups(struct text *t, const struct report_model *m)
                 m->families, m->n_families);
     group_table(t, m, "splits", "By split", "Split",
                 "Each split by itself. A detector may have been trained on one of them.", m->splits, m->n_splits);
+    group_table(t, m, "groups", "By group", "Group", "Each group by itself: videos of one source, shoot or person.",
+                m->groups, m->n_groups);
+    group_table(t, m, "codecs", "By codec", "Codec",
+                "Figures that differ by codec say that the detector sees compression, or that the labels follow it.",
+                m->codecs, m->n_codecs);
+    group_table(t, m, "resolutions", "By resolution", "Shorter side, pixels",
+                "Small faces carry little; a detector may do well on large pictures alone.", m->resolutions,
+                m->n_resolutions);
 }
 
 void page_policies(struct text *t, const struct report_model *m)
