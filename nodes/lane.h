@@ -19,7 +19,7 @@ struct lane_job {
     uint32_t n_units;             /* descriptors attached, 1..LANE_MAX_BATCH; worked on and answered in their order */
     uint32_t segment, n_segments; /* LANE_SCORE: the part of the video; n_segments 0 or 1: the whole */
     struct window windows[LANE_MAX_BATCH]; /* of each descriptor */
-    uint64_t serial;              /* of the first unit; the others count on. An answer has its unit's as size_bytes */
+    uint64_t serial; /* of the first unit; the others count on. An answer has its unit's as size_bytes */
 };
 
 enum { LANE_GREETING_MAGIC = 0x4c414e45 };
