@@ -72,7 +72,7 @@ static void advise_huge(void *memory, size_t len_bytes)
 /* Together, so that they do not wait for the memory one after the other. */
 static void add_batch(struct path_index *x, size_t begin, size_t end, bool without_fakes)
 {
-    uint64_t hashes[BATCH];
+    uint64_t hashes[BATCH] = {0};
 
     for (size_t i = begin; i < end; i++) {
         struct name name = name_of(x, i);

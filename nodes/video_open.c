@@ -44,11 +44,11 @@ int video_open_file(int root_fd, const char *path, size_t archive_bytes)
 {
     char archive[WIRE_MAX_TEXT_BYTES + 1];
 
-    if (archive_bytes >= sizeof(archive)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
     if (archive_bytes > 0) {
+        if (archive_bytes >= sizeof(archive)) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
         memcpy(archive, path, archive_bytes);
         archive[archive_bytes] = '\0';
         path = archive;
