@@ -52,8 +52,9 @@ start whole >whole.out || { cat whole.log.*; fail "the undisturbed run"; }
 took=$(($(milliseconds) - began))
 begun=$(cat whole.log.* | grep -c ': begun, attempt')
 expired=$(expired_leases whole)
-[ "$begun" -ge $n_begun ] && [ "$begun" -le $((n_begun + expired)) ] ||
+if [ "$begun" -lt $n_begun ] || [ "$begun" -gt $((n_begun + expired)) ]; then
     fail "the undisturbed run began $begun videos, not $n_begun; $expired leases expired"
+fi
 echo "undisturbed: $took ms, $total videos"
 
 kinds=(all rank0 agent zygote lane mpirun stop-agent stop-rank0 stop-zygote stop-lane)
