@@ -119,7 +119,7 @@ static enum status dynamic_infer(struct call *c, struct error *e)
 {
     enum status s = call_type(c, 0, TYPE_BIT(TENSOR_F32), e);
 
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < c->n_out; i++) {
         if (!c->out[i])
             continue;
         c->out[i]->type = i == 1 ? TENSOR_F32 : TENSOR_U8;
@@ -146,9 +146,9 @@ static enum status dynamic_run(struct call *c, struct error *e)
         quant_line(x, scale, zero, TENSOR_U8, c->out[0]->data, tensor_count(c->in[0]));
     else
         memset(c->out[0]->data, zero, (size_t)tensor_count(c->in[0]));
-    if (c->out[1])
+    if (call_out(c, 1))
         *(float *)c->out[1]->data = scale;
-    if (c->out[2])
+    if (call_out(c, 2))
         *(uint8_t *)c->out[2]->data = (uint8_t)zero;
     return STATUS_OK;
 }
