@@ -70,6 +70,17 @@ static void name_field(size_t i, char *ret_name, size_t room)
         snprintf(ret_name, room, "results %s", outcome_name((enum outcome)(i - FIRST_OUTCOME)));
 }
 
+bool record_tally_covers(const struct record_tally *t, const struct record_tally *other)
+{
+    struct record_tally a = *t, b = *other;
+
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        if (*field(&a, i) < *field(&b, i))
+            return false;
+    }
+    return true;
+}
+
 enum status record_tally_check(const struct record_tally *counted, const struct record_tally *in_journals,
                                const char *journal_folder, struct error *e)
 {

@@ -5,6 +5,7 @@
 #ifndef FAKESIFT_COORDINATOR_TALLY_H
 #define FAKESIFT_COORDINATOR_TALLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,9 @@ void record_tally_subtract(struct record_tally *t, const struct record_tally *ot
 /* Little-endian, for a message. */
 void record_tally_pack(const struct record_tally *t, uint8_t ret_bytes[RECORD_TALLY_BYTES]);
 void record_tally_unpack(const uint8_t bytes[RECORD_TALLY_BYTES], struct record_tally *ret_t);
+
+/* Whether no count of t is below other's. */
+bool record_tally_covers(const struct record_tally *t, const struct record_tally *other);
 
 /* STATUS_MISMATCH names the first count that differs, both numbers, and what to do. */
 enum status record_tally_check(const struct record_tally *counted, const struct record_tally *in_journals,
