@@ -428,3 +428,31 @@ Test(quant, random_products_are_exact_on_every_backend)
     if (onednn_has_exact_bytes())
         cr_assert_geq(taken, 190);
 }
+
+/* Its second and third output may be left out; then they are not written either. */
+Test(quant, a_dynamic_scale_that_nobody_asks_for_is_not_given)
+{
+    static const int64_t dims[] = {2};
+    struct onnx_builder b = {0};
+    struct network *network;
+    struct session *s = NULL;
+    struct error e = {0};
+    const uint8_t *z;
+    float *x;
+
+    onnx_input(&b, "x", 1, dims);
+    onnx_node(&b, "DynamicQuantizeLinear", "x", "z");
+    onnx_node_end(&b);
+    onnx_output(&b, "z");
+    network = onnx_network(&b);
+    cr_assert_eq(session_open(network, NULL, &s, &e), STATUS_OK, "%s", e.text);
+    x = session_input(s, 0);
+    x[0] = 0;
+    x[1] = 255;
+    cr_assert_eq(session_run(s, &e), STATUS_OK, "%s", e.text);
+    z = session_output(s, 0);
+    cr_assert_eq(z[0], 0);
+    cr_assert_eq(z[1], 255);
+    session_close(&s);
+    network_close(&network);
+}
