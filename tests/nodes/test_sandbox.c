@@ -84,7 +84,7 @@ static void make_world(void)
     struct sockaddr_un door = {.sun_family = AF_UNIX};
     char path[160];
     size_t len;
-    int fd;
+    int fd, ready[2];
 
     snprintf(world.folder, sizeof(world.folder), "/tmp/fakesift-sandbox.XXXXXX");
     cr_assert(mkdtemp(world.folder));
@@ -103,6 +103,7 @@ static void make_world(void)
     listening(SOCK_STREAM, &door, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len));
     world.kept_fd = KEEP_FD;
     world.agents_fd = KEEP_FD + 2;
+    cr_assert_eq(pipe(ready), 0);
     world.neighbour = fork();
     if (world.neighbour == 0) {
         default_signals();
@@ -110,10 +111,16 @@ static void make_world(void)
         become_user();
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+        if (write(ready[1], "", 1) != 1)
+            _exit(1);
         for (;;)
             pause();
     }
     cr_assert_gt(world.neighbour, 0);
+    /* Before it is that user, nobody may trace it. */
+    close(ready[1]);
+    cr_assert_eq(read(ready[0], &(char){0}, 1), 1);
+    close(ready[0]);
 }
 
 static void drop_world(void)
