@@ -262,7 +262,7 @@ scenario_submit() {
         if "$FAKESIFT" submit "${wishes[@]}" "${@:2}" >refused.out 2>&1; then fail "not refused: ${*:2}"; fi
         expect_text refused.out "$1"
     }
-    refused 'no partition gpu; there are: batch' --partition gpu
+    refused 'no partition gpu; there are: ' --partition gpu
     refused '--nodes 3: partition short gives a job 2' --partition short --nodes 3
     refused 'partition short ends jobs after 0-00:30:00' --partition short --time 01:00:00
     refused '--cpus 5: the smallest node of partition batch has 2' --cpus 5
