@@ -7,6 +7,7 @@
 
 #include "coordinator/audit/audit.h"
 #include "coordinator/main.h"
+#include "coordinator/main_options.h"
 #include "coordinator/main_reduce.h"
 #include "coordinator/reduce.h"
 #include "shard/log.h"
@@ -101,12 +102,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         take_fail_on(o, arg, state);
         return 0;
     case OPTION_LIMIT:
-        if (parse_u64(arg, 0, SIZE_MAX, &o->limit) != STATUS_OK)
-            argp_error(state, "--limit: a whole number, not %s", arg);
+        options_number(state, "limit", arg, 0, SIZE_MAX, &o->limit);
         return 0;
     case OPTION_THREADS:
-        if (parse_u64(arg, 1, 64, &o->n_threads) != STATUS_OK)
-            argp_error(state, "--threads: 1 to 64, not %s", arg);
+        options_number(state, "threads", arg, 1, 64, &o->n_threads);
         return 0;
     case OPTION_MIRRORED:
         o->settings.mirrored = true;
@@ -117,17 +116,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case OPTION_NO_REPORT:
         o->no_report = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (o->run)
-            argp_error(state, "one RUN, not also %s", arg);
-        o->run = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!o->run)
-            argp_error(state, "RUN is missing");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return options_run(key, arg, state, &o->run);
     }
 }
 

@@ -35,7 +35,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         o->json = arg;
         return 0;
     case KEY_LIST:
-        options_number(state, "--list", arg, 0, UINT32_MAX, &o->n_listed);
+        options_number(state, "list", arg, 0, UINT32_MAX, &o->n_listed);
         return 0;
     case ARGP_KEY_ARG:
         if (o->n_runs == 2)

@@ -105,10 +105,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         o->private_ = arg;
         return 0;
     case KEY_SEED:
-        options_number(state, "--seed", arg, 0, UINT64_MAX, &o->seed);
+        options_number(state, "seed", arg, 0, UINT64_MAX, &o->seed);
         return 0;
     case KEY_REPLICATES:
-        options_number(state, "--replicates", arg, METRICS_MIN_FIGURE_REPLICATES, 100000, &o->replicates);
+        options_number(state, "replicates", arg, METRICS_MIN_FIGURE_REPLICATES, 100000, &o->replicates);
         return 0;
     case KEY_EPSILON:
         if (parse_double(arg, 0, 0.49, &o->epsilon) != STATUS_OK || !(o->epsilon > 0))

@@ -58,3 +58,16 @@ static error_t parse_corpus(int key, char *arg, struct argp_state *state)
 }
 
 const struct argp options_corpus_argp = {corpus_options, parse_corpus, NULL, NULL, NULL, NULL, NULL};
+
+error_t options_run(int key, char *arg, struct argp_state *state, const char **run)
+{
+    if (key == ARGP_KEY_ARG && *run)
+        argp_error(state, "one RUN, not also %s", arg);
+    else if (key == ARGP_KEY_ARG)
+        *run = arg;
+    else if (key != ARGP_KEY_END)
+        return ARGP_ERR_UNKNOWN;
+    else if (!*run)
+        argp_error(state, "RUN is missing");
+    return 0;
+}

@@ -22,4 +22,7 @@ extern const struct argp options_corpus_argp;
 void options_number(struct argp_state *state, const char *name, const char *arg, uint64_t min, uint64_t max,
                     uint64_t *ret_value);
 
+/* For a command that takes one RUN: ARGP_KEY_ARG and ARGP_KEY_END; a usage error where it is missing or not the only one. */
+error_t options_run(int key, char *arg, struct argp_state *state, const char **run);
+
 #endif

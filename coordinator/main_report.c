@@ -3,6 +3,7 @@
 
 #include "coordinator/evaluate/board.h"
 #include "coordinator/main.h"
+#include "coordinator/main_options.h"
 #include "coordinator/main_opened.h"
 #include "coordinator/main_reduce.h"
 #include "shard/clock.h"
@@ -44,19 +45,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case 'o':
         o->output = arg;
         return 0;
-    case ARGP_KEY_ARG:
-        if (o->run)
-            argp_error(state, "one RUN, not also %s", arg);
-        o->run = arg;
-        return 0;
     case ARGP_KEY_END:
-        if (!o->run)
-            argp_error(state, "RUN is missing");
         if ((o->board != BOARD_AUTO) != (o->output != NULL))
             argp_error(state, "--board and --output go together");
-        return 0;
+        return options_run(key, arg, state, &o->run);
     default:
-        return ARGP_ERR_UNKNOWN;
+        return options_run(key, arg, state, &o->run);
     }
 }
 

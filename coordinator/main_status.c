@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "coordinator/main.h"
+#include "coordinator/main_options.h"
 #include "coordinator/main_reduce.h"
 #include "coordinator/reduce.h"
 #include "shard/file.h"
@@ -45,17 +46,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case OPTION_JOURNALS:
         o->journals = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (o->run)
-            argp_error(state, "one RUN, not also %s", arg);
-        o->run = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!o->run)
-            argp_error(state, "RUN is missing");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return options_run(key, arg, state, &o->run);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -191,4 +192,24 @@ char *file_join(const char *folder, const char *name)
     if (asprintf(&joined, "%s%s%s", folder, folder[len - 1] == '/' ? "" : "/", name) < 0)
         return NULL;
     return joined;
+}
+
+enum status file_read_at(int fd, uint64_t at, void *ret_data, size_t len, struct error *e)
+{
+    uint8_t *p = ret_data;
+
+    while (len > 0) {
+        ssize_t n = pread(fd, p, len, (off_t)at);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_set_errno(e, errno, "cannot read at byte %" PRIu64, at);
+        if (n == 0)
+            return error_set(e, STATUS_CORRUPT, "ends at byte %" PRIu64, at);
+        p += n;
+        at += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    return STATUS_OK;
 }

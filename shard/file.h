@@ -3,6 +3,7 @@
 #define FAKESIFT_SHARD_FILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "shard/status.h"
@@ -29,5 +30,9 @@ enum status file_make_folder(const char *path, struct error *e);
 
 /* "FOLDER/NAME", or NAME alone when it is absolute or folder is "". The caller frees it; NULL when out of memory. */
 char *file_join(const char *folder, const char *name);
+
+/* All len bytes from byte `at` on. STATUS_IO; STATUS_CORRUPT: the file ends before. The error names the byte, the caller
+ * the file. */
+enum status file_read_at(int fd, uint64_t at, void *ret_data, size_t len, struct error *e);
 
 #endif

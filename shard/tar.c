@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shard/file.h"
 #include "shard/text.h"
 
 enum {
@@ -72,26 +73,6 @@ void tar_close(struct tar_reader **t)
     *t = NULL;
 }
 
-static enum status read_at(const struct tar_reader *t, uint64_t at, void *ret_data, size_t len, struct error *e)
-{
-    uint8_t *p = ret_data;
-
-    while (len > 0) {
-        ssize_t n = pread(t->fd, p, len, (off_t)at);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_set_errno(e, errno, "cannot read at byte %" PRIu64, at);
-        if (n == 0)
-            return error_set(e, STATUS_CORRUPT, "ends at byte %" PRIu64, at);
-        p += n;
-        at += (uint64_t)n;
-        len -= (size_t)n;
-    }
-    return STATUS_OK;
-}
-
 /* The block at that place, which lies in the file. Valid until the next call. */
 static enum status block_at(struct tar_reader *t, uint64_t at, const uint8_t **ret_block, struct error *e)
 {
@@ -101,7 +82,7 @@ static enum status block_at(struct tar_reader *t, uint64_t at, const uint8_t **r
         enum status s;
 
         t->window_len = 0;
-        s = read_at(t, at, t->window, len, e);
+        s = file_read_at(t->fd, at, t->window, len, e);
         if (s != STATUS_OK)
             return s;
         t->window_at = at;
@@ -262,7 +243,7 @@ static enum status take_extended(struct tar_reader *t, char type, uint64_t size,
     data = malloc(size + 1);
     if (!data)
         return error_no_memory(e);
-    s = read_at(t, t->at + BLOCK_BYTES, data, size, e);
+    s = file_read_at(t->fd, t->at + BLOCK_BYTES, data, size, e);
     ok = s == STATUS_OK && (type == 'L' ? set_name(t, data, size) : take_records(t, data, size));
     free(data);
     if (s == STATUS_OK && !ok)

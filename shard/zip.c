@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shard/file.h"
+
 enum {
     LOCAL_BYTES = 30,
     CENTRAL_BYTES = 46,
@@ -41,24 +43,9 @@ static uint64_t little(const uint8_t *p, unsigned n_bytes)
 
 static enum status read_at(const struct zip_reader *z, uint64_t at, void *ret_data, size_t len, struct error *e)
 {
-    uint8_t *p = ret_data;
-
     if (at > z->size_bytes || z->size_bytes - at < len)
         return error_set(e, STATUS_CORRUPT, "ends before byte %" PRIu64, at + len);
-    while (len > 0) {
-        ssize_t n = pread(z->fd, p, len, (off_t)at);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_set_errno(e, errno, "cannot read at byte %" PRIu64, at);
-        if (n == 0)
-            return error_set(e, STATUS_CORRUPT, "ends at byte %" PRIu64, at);
-        p += n;
-        at += (uint64_t)n;
-        len -= (size_t)n;
-    }
-    return STATUS_OK;
+    return file_read_at(z->fd, at, ret_data, len, e);
 }
 
 /* end: the directory's end record, at that place; replaced by zip64's where there is one. */

@@ -105,4 +105,9 @@ enum status page_one_row(struct text *t, const struct manifest *manifest, struct
 enum status page_crops(struct text *t, const struct report_input *in, const size_t *indices, size_t n, size_t max_bytes,
                        struct error *e);
 
+/* A table that scrolls by itself: open, a row of heads (those from first_number on are of numbers), rows, close. */
+void page_table_open(struct text *t, const char *caption, const char *class);
+void page_table_heads(struct text *t, const char *const *names, size_t n, size_t first_number);
+void page_table_close(struct text *t);
+
 #endif

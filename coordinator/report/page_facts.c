@@ -6,26 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-static void table_open(struct text *t, const char *caption, const char *class)
-{
-    text_append_format(t,
-                       "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table class=\"%s\">"
-                       "<thead><tr>",
-                       caption, class);
-}
-
-static void heads(struct text *t, const char *const *names, size_t n, size_t first_number)
-{
-    for (size_t k = 0; k < n; k++)
-        text_append_format(t, "<th scope=\"col\"%s>%s</th>", k >= first_number ? " class=\"n\"" : "", names[k]);
-    text_append_string(t, "</tr></thead><tbody>");
-}
-
-static void table_close(struct text *t)
-{
-    text_append_string(t, "</tbody></table></div>");
-}
-
 /* A value in one line: numbers that are moments as dates, long fractions cut. */
 static void json_value(struct text *t, const char *name, const cJSON *value)
 {
@@ -149,10 +129,10 @@ void page_json_table(struct text *t, const char *json, const char *caption)
     if (!object || !object->child) {
         text_append_string(t, "<p class=\"why\">Nothing stated.</p>");
     } else {
-        table_open(t, caption, "facts");
-        heads(t, names, 2, 2);
+        page_table_open(t, caption, "facts");
+        page_table_heads(t, names, 2, 2);
         json_rows(t, "", object, 0);
-        table_close(t);
+        page_table_close(t);
     }
     cJSON_Delete(object);
 }
@@ -227,10 +207,10 @@ static void other_facts(struct text *t, const cJSON *last)
         cJSON_DeleteItemFromObjectCaseSensitive(rest, shown[k]);
     if (rest->child) {
         text_append_string(t, "<h3>The last start, further</h3>");
-        table_open(t, "Environment of the last start", "facts");
-        heads(t, names, 2, 2);
+        page_table_open(t, "Environment of the last start", "facts");
+        page_table_heads(t, names, 2, 2);
         json_rows(t, "", rest, 0);
-        table_close(t);
+        page_table_close(t);
     }
     cJSON_Delete(rest);
 }
@@ -255,7 +235,7 @@ void page_environment(struct text *t, const char *json)
     if (n > PAGE_MAX_STARTS)
         text_append_format(t, "; the last %d are shown, all are in <code>run.json</code>", PAGE_MAX_STARTS);
     text_append_string(t, ".</p>");
-    table_open(t, "Starts", "starts");
+    page_table_open(t, "Starts", "starts");
     for (size_t c = 0; c < sizeof(names) / sizeof(names[0]); c++)
         text_append_format(t, "<th scope=\"col\"%s>%s</th>", is_number[c] ? " class=\"n\"" : "", names[c]);
     text_append_string(t, "</tr></thead><tbody>");
@@ -264,7 +244,7 @@ void page_environment(struct text *t, const char *json)
         if (k++ >= n - PAGE_MAX_STARTS)
             start_row(t, x);
     }
-    table_close(t);
+    page_table_close(t);
     other_facts(t, cJSON_GetArrayItem(starts, n - 1));
     cJSON_Delete(object);
 }

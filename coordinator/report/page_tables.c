@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-static void table_open(struct text *t, const char *caption, const char *class)
+void page_table_open(struct text *t, const char *caption, const char *class)
 {
     text_append_format(t,
                        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table class=\"%s\">"
@@ -11,14 +11,14 @@ static void table_open(struct text *t, const char *caption, const char *class)
                        caption, class);
 }
 
-static void heads(struct text *t, const char *const *names, size_t n, size_t first_number)
+void page_table_heads(struct text *t, const char *const *names, size_t n, size_t first_number)
 {
     for (size_t k = 0; k < n; k++)
         text_append_format(t, "<th scope=\"col\"%s>%s</th>", k >= first_number ? " class=\"n\"" : "", names[k]);
     text_append_string(t, "</tr></thead><tbody>");
 }
 
-static void table_close(struct text *t)
+void page_table_close(struct text *t)
 {
     text_append_string(t, "</tbody></table></div>");
 }
@@ -100,8 +100,8 @@ void page_outcomes(struct text *t, const struct report_model *m)
     static const char *const names[] = {"Outcome", "Meaning", "Videos", "Share"};
 
     page_chart(t, m, CHART_OUTCOMES);
-    table_open(t, "Outcomes", "outcomes");
-    heads(t, names, 4, 2);
+    page_table_open(t, "Outcomes", "outcomes");
+    page_table_heads(t, names, 4, 2);
     for (int k = 1; k <= OUTCOME_COUNT; k++) {
         enum outcome o = k < OUTCOME_COUNT ? (enum outcome)k : OUTCOME_UNDECIDED;
         size_t n = m->tally.by_outcome[o];
@@ -195,8 +195,8 @@ static void intervals(struct text *t, const struct report_model *m)
         return;
     text_append_string(t, "<h3>How sure the AUC is</h3>");
     page_chart(t, m, CHART_INTERVALS);
-    table_open(t, "Intervals of the AUC", "intervals");
-    heads(t, names, 4, 1);
+    page_table_open(t, "Intervals of the AUC", "intervals");
+    page_table_heads(t, names, 4, 1);
     interval_row(t, "DeLong, videos independent", &m->video.auc, &m->video.auc_delong);
     interval_row(t, "Bootstrap by video", &m->video.auc, &m->video.auc_bootstrap);
     for (int k = 0; k < DEPENDENCE_COUNT; k++) {
@@ -209,7 +209,7 @@ static void intervals(struct text *t, const struct report_model *m)
     }
     if (m->clip.n > 0)
         interval_row(t, "Clips, bootstrap by video", &m->clip.auc, &m->clip.auc_bootstrap);
-    table_close(t);
+    page_table_close(t);
 }
 
 static void calibration(struct text *t, const struct calibration *c)
@@ -233,8 +233,8 @@ static void calibration(struct text *t, const struct calibration *c)
     text_append_string(t, c->shown_on[0] != '\0' ? " videos of split " : " videos of the other splits");
     text_append_html(t, c->shown_on);
     text_append_string(t, ", which it has not seen.</p>");
-    table_open(t, "Calibration", "calibration");
-    heads(t, names, 5, 1);
+    page_table_open(t, "Calibration", "calibration");
+    page_table_heads(t, names, 5, 1);
     for (size_t k = 0; k < sizeof(shown) / sizeof(shown[0]); k++) {
         for (size_t i = 0; i < N_FIGURES; i++) {
             if (figures[i].id == shown[k])
@@ -246,7 +246,7 @@ static void calibration(struct text *t, const struct calibration *c)
         bare_range_cell(t, &c->after.intervals[shown[k]]);
         text_append_string(t, "</tr>");
     }
-    table_close(t);
+    page_table_close(t);
 }
 
 void page_figures(struct text *t, const struct report_model *m)
@@ -258,7 +258,7 @@ void page_figures(struct text *t, const struct report_model *m)
         text_append_format(t, "<p class=\"why\">None: %s.</p>", undefined_reason(UNDEFINED_NO_ITEMS));
         return;
     }
-    table_open(t, "Figures", "figures");
+    page_table_open(t, "Figures", "figures");
     for (int k = 0; k < (c ? 4 : 3); k++)
         text_append_format(t, "<th scope=\"col\"%s>%s</th>", k > 0 ? " class=\"n\"" : "", names[k]);
     text_append_string(t, "<th scope=\"col\">How to read it</th></tr></thead><tbody><tr><th "
@@ -282,7 +282,7 @@ void page_figures(struct text *t, const struct report_model *m)
     }
     text_append_string(t, "<td></td></tr>");
     figure_rows(t, v, c);
-    table_close(t);
+    page_table_close(t);
     undefined_figures(t, v);
     intervals(t, m);
     calibration(t, &m->calibration);
@@ -332,13 +332,13 @@ static void group_table(struct text *t, const struct report_model *m, const char
     text_append_format(t, "<section id=\"%s\"><h2>%s</h2><p class=\"about\">%s</p>", id, title, about);
     if (groups == m->families)
         page_chart(t, m, CHART_FAMILIES);
-    table_open(t, title, "groups");
+    page_table_open(t, title, "groups");
     text_append_format(t, "<th scope=\"col\">%s</th>", head);
     for (size_t k = 0; k < (is_measured ? 6 : 4); k++)
         text_append_format(t, "<th scope=\"col\" class=\"n\">%s</th>", numbers[k]);
     text_append_string(t, "</tr></thead><tbody>");
     group_rows(t, groups, n, is_measured);
-    table_close(t);
+    page_table_close(t);
     text_append_string(t, "</section>");
 }
 
@@ -370,8 +370,8 @@ void page_policies(struct text *t, const struct report_model *m)
         text_append_string(t, "<p class=\"why\">Nothing to show without labels.</p>");
         return;
     }
-    table_open(t, "Policies for unscored videos", "policies");
-    heads(t, names, 7, 1);
+    page_table_open(t, "Policies for unscored videos", "policies");
+    page_table_heads(t, names, 7, 1);
     for (int k = 0; k < POLICY_COUNT; k++) {
         const struct metrics *v = &m->policies[k].metrics;
 
@@ -384,7 +384,7 @@ void page_policies(struct text *t, const struct report_model *m)
         measure_cell(t, &v->accuracy);
         text_append_string(t, "</tr>");
     }
-    table_close(t);
+    page_table_close(t);
     if (m->video.auc.undefined)
         text_append_format(t, "<p class=\"why\">None: %s.</p>", undefined_reason(m->video.auc.undefined));
 }
