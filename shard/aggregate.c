@@ -106,6 +106,17 @@ double aggregate(enum aggregation rule, unsigned top_k, double *values, size_t c
     return mean(values, count);
 }
 
+double aggregate_weighted(enum aggregation rule, const double *values, const double *weights, size_t count)
+{
+    double sum = 0, all = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        sum += weights[i] * (rule == AGGREGATE_MEAN_LOGIT ? logit(values[i]) : values[i]);
+        all += weights[i];
+    }
+    return rule == AGGREGATE_MEAN_LOGIT ? sigmoid(sum / all) : sum / all;
+}
+
 double calibrate(double temperature, double bias, double p)
 {
     if (temperature == 1 && bias == 0)

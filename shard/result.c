@@ -40,6 +40,14 @@ void result_clear(struct result *r)
     free(r->content);
     free(r->clips);
     segment_free(&r->segment);
+    /* Members have none of their own. */
+    for (size_t i = 0; i < r->n_members; i++) {
+        free(r->members[i].path);
+        free(r->members[i].content);
+        free(r->members[i].clips);
+        segment_free(&r->members[i].segment);
+    }
+    free(r->members);
     *r = (struct result){0};
 }
 

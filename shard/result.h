@@ -17,6 +17,7 @@ enum {
     RESULT_MESSAGE_BYTES = 256,
     RESULT_MAX_CLIPS = 4096, /* clip scores in one result, over all tracks */
     RESULT_MAX_PRINTS = 8,
+    RESULT_MAX_MEMBERS = 15, /* further detectors of a run */
     PRINT_HASH_WORDS = 4,
     PRINT_MAX_QUALITY = 100,
 };
@@ -95,6 +96,12 @@ struct result {
     /* Of up to eight frames spread over the video, ascending by time; a part has those of the whole that fall into it. */
     struct picture_print prints[RESULT_MAX_PRINTS];
     uint32_t n_prints;
+
+    /* What the run's further detectors made of the video, in the run's order; owned. Each has outcome, p_fake, message, counts,
+     * clips and, of a part, its segment, and nothing else: no members either. None where no lane answered; then what happened
+     * to the video happened to each of them (shard/members.h). */
+    struct result *members;
+    size_t n_members;
 
     /* Timings. */
     uint32_t attempt; /* 1-based */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shard/members.h"
+
 void segment_free(struct segment **s)
 {
     if (!*s)
@@ -396,6 +398,11 @@ enum status segment_copy_head(const struct result *part, struct result *ret_r)
         return s;
     }
     memcpy(r.message, part->message, sizeof(r.message));
+    s = members_copy_heads(part, &r);
+    if (s != STATUS_OK) {
+        result_clear(&r);
+        return s;
+    }
     *ret_r = r;
     return STATUS_OK;
 }
@@ -463,6 +470,8 @@ enum status segment_join(const struct result *const *parts, size_t n_parts, stru
             return STATUS_AGAIN;
     }
     s = segment_copy_head(parts[0], &r);
+    if (s == STATUS_OK)
+        s = members_join(parts, n_parts, &r, e);
     if (s == STATUS_OK)
         s = merge(parts, n_parts, &r, &all);
     if (s == STATUS_OK)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shard/members.h"
 #include "shard/segment.h"
 #include "shard/wire_internal.h"
 #include "wire.pb-c.h"
@@ -62,7 +63,7 @@ static char *bytes_to_string(const ProtobufCBinaryData *b)
 }
 
 /* Into an array of room bytes that is zeroed. */
-static bool bytes_into(const ProtobufCBinaryData *b, char *array, size_t room)
+bool wire_bytes_into(const ProtobufCBinaryData *b, char *array, size_t room)
 {
     if (!bytes_are_text(b, room - 1))
         return false;
@@ -299,7 +300,7 @@ enum status message_unpack(const uint8_t *data, size_t len_bytes, struct message
     switch (m.kind) {
     case MESSAGE_HELLO:
         m.n_lanes = w->n_lanes;
-        bytes_into(&w->fingerprint, m.fingerprint, sizeof(m.fingerprint));
+        wire_bytes_into(&w->fingerprint, m.fingerprint, sizeof(m.fingerprint));
         break;
     case MESSAGE_LEASE:
         m.attempt = w->attempt;
@@ -371,7 +372,7 @@ static bool result_ok(const struct result *r)
         return false;
     if (r->wall_us < 0 || r->decode_us < 0 || r->face_us < 0 || r->network_us < 0)
         return false;
-    if (r->segment && !segment_valid(r))
+    if ((r->segment && !segment_valid(r)) || !members_valid(r))
         return false;
     if (!picture_prints_valid(r->prints, r->n_prints) ||
         !memchr(r->extras.audio_codec, '\0', sizeof(r->extras.audio_codec)))
@@ -381,46 +382,6 @@ static bool result_ok(const struct result *r)
 }
 
 #define SET(message, field, value) ((message)->has_##field = 1, (message)->field = (value))
-
-static void facts_fill(Fakesift__Wire__Facts *w, const struct video_facts *f)
-{
-    SET(w, container, bytes_of(f->container, strlen(f->container)));
-    SET(w, codec, bytes_of(f->codec, strlen(f->codec)));
-    SET(w, pixel_format, bytes_of(f->pixel_format, strlen(f->pixel_format)));
-    SET(w, encoder, bytes_of(f->encoder, strlen(f->encoder)));
-    SET(w, width_px, f->width_px);
-    SET(w, height_px, f->height_px);
-    SET(w, rotation_deg, (uint32_t)f->rotation_deg);
-    SET(w, fps_num, f->fps_num);
-    SET(w, fps_den, f->fps_den);
-    SET(w, duration_us, (uint64_t)f->duration_us);
-    SET(w, n_frames, (uint64_t)f->n_frames);
-    SET(w, bit_rate_bps, (uint64_t)f->bit_rate_bps);
-    SET(w, n_video_streams, f->n_video_streams);
-    SET(w, n_audio_streams, f->n_audio_streams);
-}
-
-/* An absent field reads as 0 or "", which is unknown. */
-static bool facts_take(const Fakesift__Wire__Facts *w, struct video_facts *f)
-{
-    if (!bytes_into(&w->container, f->container, sizeof(f->container)) ||
-        !bytes_into(&w->codec, f->codec, sizeof(f->codec)) ||
-        !bytes_into(&w->pixel_format, f->pixel_format, sizeof(f->pixel_format)) ||
-        !bytes_into(&w->encoder, f->encoder, sizeof(f->encoder)) || w->rotation_deg > 270 ||
-        w->duration_us > INT64_MAX || w->n_frames > INT64_MAX || w->bit_rate_bps > INT64_MAX)
-        return false;
-    f->width_px = w->width_px;
-    f->height_px = w->height_px;
-    f->rotation_deg = (int32_t)w->rotation_deg;
-    f->fps_num = w->fps_num;
-    f->fps_den = w->fps_den;
-    f->duration_us = (int64_t)w->duration_us;
-    f->n_frames = (int64_t)w->n_frames;
-    f->bit_rate_bps = (int64_t)w->bit_rate_bps;
-    f->n_video_streams = w->n_video_streams;
-    f->n_audio_streams = w->n_audio_streams;
-    return true;
-}
 
 enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_len_bytes)
 {
@@ -440,13 +401,16 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
     if (outcome_has_score(r->outcome))
         SET(&w, p_fake, r->p_fake);
     SET(&w, message, bytes_of(r->message, strlen(r->message)));
-    facts_fill(&facts, &r->facts);
+    wire_facts_fill(&r->facts, &facts);
     if (r->offset_bytes > 0)
         SET(&facts, offset_bytes, r->offset_bytes);
     if (r->content)
         SET(&facts, content, bytes_of(r->content, CONTENT_BYTES));
     wire_prints_fill(r, frames, &prints);
     facts.prints = &prints;
+    s = wire_members_fill(r, &facts);
+    if (s != STATUS_OK)
+        return s;
     w.facts = &facts;
     SET(&w, n_frames_wanted, r->n_frames_wanted);
     SET(&w, n_frames_decoded, r->n_frames_decoded);
@@ -454,8 +418,10 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
     SET(&w, n_tracks, r->n_tracks);
     if (r->n_clips > 0) {
         block = wire_clips_fill(r, &w);
-        if (!block)
+        if (!block) {
+            wire_members_free(&facts);
             return STATUS_NO_MEMORY;
+        }
     }
     SET(&w, attempt, r->attempt);
     SET(&w, rank, r->rank);
@@ -467,6 +433,7 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
     if (s == STATUS_OK)
         s = pack(&w.base, ret_data, ret_len_bytes);
     wire_segment_free(&w);
+    wire_members_free(&facts);
     free(block);
     return s;
 }
@@ -474,8 +441,8 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
 static enum status result_take(const Fakesift__Wire__Result *w, struct result *r)
 {
     if (!bytes_are_text(&w->path, WIRE_MAX_TEXT_BYTES) || !bytes_are_text(&w->facts->content, CONTENT_BYTES) ||
-        !outcome_decided(w->outcome) || !bytes_into(&w->message, r->message, sizeof(r->message)) ||
-        !facts_take(w->facts, &r->facts) || w->wall_us > INT64_MAX || w->decode_us > INT64_MAX ||
+        !outcome_decided(w->outcome) || !wire_bytes_into(&w->message, r->message, sizeof(r->message)) ||
+        !wire_facts_take(w->facts, &r->facts) || w->wall_us > INT64_MAX || w->decode_us > INT64_MAX ||
         w->face_us > INT64_MAX || w->network_us > INT64_MAX)
         return STATUS_CORRUPT;
     r->path = bytes_to_string(&w->path);
@@ -521,7 +488,7 @@ static enum status result_take(const Fakesift__Wire__Result *w, struct result *r
     return wire_clips_take(w, r);
 }
 
-enum status result_unpack(const uint8_t *data, size_t len_bytes, struct result *ret_r)
+static enum status unpack_result(const uint8_t *data, size_t len_bytes, bool is_member, struct result *ret_r)
 {
     enum status s;
     struct result r = {0};
@@ -534,7 +501,9 @@ enum status result_unpack(const uint8_t *data, size_t len_bytes, struct result *
     w = fakesift__wire__result__unpack(&allocator, len_bytes, data);
     if (!w)
         return watch.failed ? STATUS_NO_MEMORY : STATUS_CORRUPT;
-    s = result_take(w, &r);
+    s = is_member && w->facts->n_members > 0 ? STATUS_CORRUPT : result_take(w, &r);
+    if (s == STATUS_OK && !is_member)
+        s = wire_members_take(w->facts, &r);
     if (s == STATUS_OK && !result_ok(&r))
         s = STATUS_CORRUPT;
     if (s == STATUS_OK) {
@@ -544,4 +513,14 @@ enum status result_unpack(const uint8_t *data, size_t len_bytes, struct result *
     result_clear(&r);
     fakesift__wire__result__free_unpacked(w, &allocator);
     return s;
+}
+
+enum status result_unpack(const uint8_t *data, size_t len_bytes, struct result *ret_r)
+{
+    return unpack_result(data, len_bytes, false, ret_r);
+}
+
+enum status wire_member_unpack(const uint8_t *data, size_t len_bytes, struct result *ret_r)
+{
+    return unpack_result(data, len_bytes, true, ret_r);
 }

@@ -13,7 +13,7 @@
  * face <= frames decoded; clips are in strictly ascending order of (track, clip), each track < n_tracks,
  * start_us <= end_us, p_fake in 0..1; facts and timings are not negative, rotation_deg is 0, 90, 180 or 270,
  * fps_den is not 0 where fps_num is not; strings end inside their arrays; a segment is segment_valid;
- * prints are picture_prints_valid (a journal of before they were has none). */
+ * prints are picture_prints_valid (a journal of before they were has none); members are members_valid. */
 #ifndef FAKESIFT_SHARD_WIRE_H
 #define FAKESIFT_SHARD_WIRE_H
 

@@ -29,4 +29,22 @@ void wire_prints_fill(const struct result *r, uint8_t frames[RESULT_MAX_PRINTS *
 /* Sizes are checked here, the rest by picture_prints_valid. */
 enum status wire_prints_take(const struct Fakesift__Wire__Prints *w, struct result *r);
 
+struct Fakesift__Wire__Facts;
+struct ProtobufCBinaryData;
+
+/* Text without a zero byte into an array of room bytes that is zeroed; false: it does not fit. */
+bool wire_bytes_into(const struct ProtobufCBinaryData *b, char *array, size_t room);
+
+/* w points into f afterwards. */
+void wire_facts_fill(const struct video_facts *f, struct Fakesift__Wire__Facts *w);
+bool wire_facts_take(const struct Fakesift__Wire__Facts *w, struct video_facts *f);
+
+/* Sets facts' members, which wire_members_free frees. STATUS_INVALID: one breaks the rules. */
+enum status wire_members_fill(const struct result *r, struct Fakesift__Wire__Facts *facts);
+void wire_members_free(struct Fakesift__Wire__Facts *facts);
+/* Their members_valid is the caller's to check. */
+enum status wire_members_take(const struct Fakesift__Wire__Facts *w, struct result *r);
+/* As result_unpack, of one that may have no members itself: what is not trusted cannot nest. */
+enum status wire_member_unpack(const uint8_t *data, size_t len_bytes, struct result *ret_r);
+
 #endif
