@@ -16,6 +16,8 @@ static const char *card_of_name(unsigned of)
         return "input \"frames\"";
     case CARD_OF_LANDMARKS:
         return "input \"landmarks\"";
+    case CARD_OF_ENSEMBLE:
+        return "kind \"ensemble\"";
     default:
         return "kind \"face_detector\"";
     }
@@ -31,7 +33,7 @@ static enum status read_what_it_is(struct fields_reader *r, const cJSON *root, s
         const cJSON *v = cJSON_GetObjectItemCaseSensitive(root, fields[i]->key);
         enum status s;
 
-        if (i == 1 && values[0] == CARD_FACE_DETECTOR)
+        if (i == 1 && values[0] != CARD_DETECTOR)
             break;
         if (!v)
             return error_set(r->e, STATUS_INVALID, "%s: %s: missing", r->path, fields[i]->key);
@@ -41,6 +43,7 @@ static enum status read_what_it_is(struct fields_reader *r, const cJSON *root, s
     }
     card->kind = (enum card_kind)values[0];
     r->of = values[0] == CARD_FACE_DETECTOR ? CARD_OF_FINDER
+            : values[0] == CARD_ENSEMBLE    ? CARD_OF_ENSEMBLE
             : values[1] == INPUT_FACES      ? CARD_OF_FACES
             : values[1] == INPUT_FRAMES     ? CARD_OF_FRAMES
                                             : CARD_OF_LANDMARKS;
@@ -51,6 +54,24 @@ static enum status read_what_it_is(struct fields_reader *r, const cJSON *root, s
 static enum status broken(const struct fields_reader *r, const char *key, const char *rule)
 {
     return error_set(r->e, STATUS_INVALID, "%s: %s: %s", r->path, key, rule);
+}
+
+static enum status check_ensemble(const struct fields_reader *r, const struct card *c)
+{
+    const struct card_ensemble *x = &c->ensemble;
+
+    for (unsigned i = 0; i < x->n_members; i++) {
+        if (x->members[i].weight != 1 && x->combine != AGGREGATE_MEAN && x->combine != AGGREGATE_MEAN_LOGIT)
+            return error_set(r->e, STATUS_INVALID,
+                             "%s: ensemble.members[%u].weight: has a meaning with combine mean and mean_logit alone",
+                             r->path, i);
+        for (unsigned k = 0; k < i; k++) {
+            if (strcmp(x->members[i].detector, x->members[k].detector) == 0)
+                return error_set(r->e, STATUS_INVALID, "%s: ensemble.members[%u].detector: %s is a member already",
+                                 r->path, i, x->members[i].detector);
+        }
+    }
+    return STATUS_OK;
 }
 
 static enum status check_networks(const struct fields_reader *r, const struct card *c)
@@ -82,6 +103,8 @@ static enum status check_rules(const struct fields_reader *r, struct card *c)
 {
     const struct card_output *o = &c->output;
 
+    if (r->of == CARD_OF_ENSEMBLE)
+        return check_ensemble(r, c);
     if (r->of == CARD_OF_FINDER) {
         if (c->architecture == FACE_MTCNN && c->n_face_networks != 3)
             return broken(r, "face_networks", "mtcnn takes three: P-Net, R-Net, O-Net");
@@ -119,6 +142,11 @@ static enum status check_rules(const struct fields_reader *r, struct card *c)
     return check_networks(r, c);
 }
 
+static const struct field *fields_of(enum card_kind kind)
+{
+    return kind == CARD_ENSEMBLE ? card_ensemble_fields : card_fields;
+}
+
 enum status card_load(const char *path, struct card **ret_card, struct error *e)
 {
     struct fields_reader r = {.path = path, .e = e};
@@ -139,7 +167,7 @@ enum status card_load(const char *path, struct card **ret_card, struct error *e)
     }
     s = read_what_it_is(&r, root, card);
     if (s == STATUS_OK)
-        s = fields_read(&r, root, "", card_fields, card);
+        s = fields_read(&r, root, "", fields_of(card->kind), card);
     if (s == STATUS_OK)
         s = check_rules(&r, card);
     if (s != STATUS_OK)
@@ -185,16 +213,17 @@ bool card_name_is_plain(const char *s)
 void card_describe(const struct card *card, struct text *t)
 {
     unsigned of = card->kind == CARD_FACE_DETECTOR ? CARD_OF_FINDER
+                  : card->kind == CARD_ENSEMBLE    ? CARD_OF_ENSEMBLE
                   : card->input == INPUT_FACES     ? CARD_OF_FACES
                   : card->input == INPUT_LANDMARKS ? CARD_OF_LANDMARKS
                                                    : CARD_OF_FRAMES;
 
     text_append_string(t, "{");
-    fields_describe(t, card_fields, card, of, "");
+    fields_describe(t, fields_of(card->kind), card, of, "");
     text_append_string(t, "}");
 }
 
 void card_hash(const struct card *card, struct hasher *h)
 {
-    fields_hash(h, card_fields, card);
+    fields_hash(h, fields_of(card->kind), card);
 }

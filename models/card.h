@@ -24,10 +24,11 @@ enum {
     CARD_MAX_CLIPS = 64,      /* of a video */
     CARD_MAX_FACES = 16,      /* in a frame */
     CARD_MAX_NETWORKS = 4,    /* of one stage */
-    CARD_MAX_SIDE_PX = 1024   /* of a crop */
+    CARD_MAX_SIDE_PX = 1024,  /* of a crop */
+    CARD_MAX_MEMBERS = 15     /* of an ensemble */
 };
 
-enum card_kind { CARD_DETECTOR = 1, CARD_FACE_DETECTOR };
+enum card_kind { CARD_DETECTOR = 1, CARD_FACE_DETECTOR, CARD_ENSEMBLE };
 
 /* What a detector takes: face crops of a video's frames, whole frames, or landmark sequences from a text file
  * (one frame a line, 2 * points numbers). */
@@ -126,6 +127,23 @@ struct card_calibration {
     double bias;        /* added to the logit before the division; default 0 */
 };
 
+struct card_member {
+    char detector[128]; /* a detector's name, or its card (.json) inside the ensemble card's folder */
+    double weight;      /* > 0, default 1; other than 1 for mean and mean_logit alone */
+};
+
+/* needs: of which members a video must have a score for the ensemble to have one. */
+enum ensemble_needs { ENSEMBLE_NEEDS_ALL = 0, ENSEMBLE_NEEDS_ANY };
+
+/* The members' scores of a video -> one score, calibrated as the card says. */
+struct card_ensemble {
+    struct card_member members[CARD_MAX_MEMBERS]; /* 2 at least */
+    unsigned n_members;
+    enum aggregation combine; /* mean, mean_logit, max, median, top_k; default mean */
+    unsigned top_k;           /* default 3 */
+    enum ensemble_needs needs;
+};
+
 struct card {
     enum card_kind kind;
     char name[64];
@@ -148,6 +166,8 @@ struct card {
     enum face_architecture architecture;
     struct card_network face_networks[3]; /* mtcnn: P-, R-, O-Net; the others: one */
     unsigned n_face_networks;
+    /* CARD_ENSEMBLE; it has calibration, too */
+    struct card_ensemble ensemble;
 };
 
 /* *ret_card is the caller's. STATUS_CORRUPT: not JSON (with the position). STATUS_INVALID: a key or value. */

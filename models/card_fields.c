@@ -4,7 +4,8 @@
 
 /* clang-format off */
 
-static const struct choice kinds[] = {{"detector", CARD_DETECTOR}, {"face_detector", CARD_FACE_DETECTOR}, {0}};
+static const struct choice kinds[] = {{"detector", CARD_DETECTOR}, {"face_detector", CARD_FACE_DETECTOR},
+    {"ensemble", CARD_ENSEMBLE}, {0}};
 static const struct choice inputs[] = {
     {"faces", INPUT_FACES}, {"frames", INPUT_FRAMES}, {"landmarks", INPUT_LANDMARKS}, {0}};
 static const struct choice modes[] = {

@@ -136,6 +136,11 @@ static enum status find_files(const char *name, bool shipped, struct found *f, s
     return s;
 }
 
+static const char *kind_with_article(enum card_kind kind)
+{
+    return kind == CARD_DETECTOR ? "a detector" : kind == CARD_ENSEMBLE ? "an ensemble" : "a face_detector";
+}
+
 enum status detector_find(const char *name_or_path, unsigned kind, struct found *ret_f, struct error *e)
 {
     struct found f = {0};
@@ -148,9 +153,8 @@ enum status detector_find(const char *name_or_path, unsigned kind, struct found 
     s = card_load(card_path, &f.card, e);
     f.card_path = card_path;
     if (s == STATUS_OK && kind != 0 && (unsigned)f.card->kind != kind)
-        s = error_set(e, STATUS_INVALID, "%s: kind: a %s is wanted here, not a %s", f.card_path,
-                      kind == CARD_DETECTOR ? "detector" : "face_detector",
-                      kind == CARD_DETECTOR ? "face_detector" : "detector");
+        s = error_set(e, STATUS_INVALID, "%s: kind: a %s is wanted here, not %s", f.card_path,
+                      kind == CARD_DETECTOR ? "detector" : "face_detector", kind_with_article(f.card->kind));
     if (s == STATUS_OK)
         s = find_files(name_or_path, shipped, &f, e);
     if (s != STATUS_OK) {

@@ -79,11 +79,16 @@ static const char *input_text(const struct card *c)
 static void print_card(const struct card *c, FILE *out)
 {
     fprintf(out, "%s: %s\n", c->name, c->title);
-    fprintf(out, "kind: %s\n", c->kind == CARD_DETECTOR ? "detector" : "face detector");
+    fprintf(out, "kind: %s\n",
+            c->kind == CARD_DETECTOR   ? "detector"
+            : c->kind == CARD_ENSEMBLE ? "ensemble"
+                                       : "face detector");
     fprintf(out, "licence: %s\n", c->licence);
     fprintf(out, "provenance: %s\n", c->provenance);
     if (c->worth[0] != '\0')
         fprintf(out, "worth: %s\n", c->worth);
+    for (unsigned i = 0; i < c->ensemble.n_members; i++)
+        fprintf(out, "member: %s, weight %g\n", c->ensemble.members[i].detector, c->ensemble.members[i].weight);
     if (c->kind != CARD_DETECTOR)
         return;
     if (c->input == INPUT_LANDMARKS)

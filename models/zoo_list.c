@@ -96,7 +96,9 @@ static enum status describe(struct row *r, const struct zoo_index *index, const 
     else
         state = m ? "needs a mirror" : "no weights";
     if (installed && shipped && card_load(here ? installed : shipped, &card, &problem) == STATUS_OK) {
-        r->kind = strdup(card->kind == CARD_FACE_DETECTOR ? "face detector" : "detector");
+        r->kind = strdup(card->kind == CARD_FACE_DETECTOR ? "face detector"
+                         : card->kind == CARD_ENSEMBLE    ? "ensemble"
+                                                          : "detector");
         r->licence = strdup(card->licence);
         r->what = strdup(card->title);
     } else {
