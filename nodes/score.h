@@ -1,4 +1,4 @@
-/* score: one video (or landmark file) through a detector.
+/* score: one video (or landmark file) through a detector, or through several that share what they can (nodes/score_pass.h).
  *
  * In: an open descriptor. Out: a struct result without identity and timings of the agent: outcome, score, clips, facts.
  *     descriptor -> decoder -> faces -> tracks -> crops -> frame network -> temporal network -> clip scores
@@ -9,7 +9,7 @@
 #ifndef FAKESIFT_NODES_SCORE_H
 #define FAKESIFT_NODES_SCORE_H
 
-#include "models/detector.h"
+#include "models/detector_set.h"
 #include "nodes/finds.h"
 #include "nodes/notes.h"
 #include "nodes/window.h"
@@ -20,7 +20,10 @@ struct scorer;
 
 /* The detector outlives the scorer. Errors name the card's key that the networks contradict. */
 enum status scorer_open(const struct detector *detector, struct scorer **ret_s, struct error *e);
-/* Seconds of one core for the networks over a clip and for the face search in a frame, for whoever plans the work: timed
+/* The same for every leaf of an opened set, which outlives the scorer: the first column's result has the other columns' as its
+ * members. A failure of one detector's networks is then its own outcome. */
+enum status scorer_open_set(const struct detector_set *set, struct scorer **ret_s, struct error *e);
+/* Seconds of one core for the networks over a clip and for the face search in a frame, for whoever plans the work, of all detectors by the first one's clips and frames: timed
  * at scorer_open, but for networks so large that this would hold up the start; those are reckoned from their operations. */
 void scorer_speed(const struct scorer *s, double *ret_clip_s, double *ret_face_s);
 void scorer_close(struct scorer **s); /* NULL-safe; sets *s = NULL */
@@ -37,7 +40,8 @@ struct scorer_part {
 };
 
 /* Never fails for a bad file: that is an outcome. STATUS_NO_MEMORY and the like are ours. notes may be NULL.
- * *ret_result is the caller's to result_clear; it has a segment when a part was asked for. */
+ * *ret_result is the caller's to result_clear; it has a segment when a part was asked for, as each member has. A part of an
+ * ensemble's video is STATUS_BUG: its score is not joined. */
 enum status scorer_run(struct scorer *s, int fd, const struct scorer_part *part, struct lane_notes *notes,
                        struct result *ret_result, struct error *e);
 

@@ -13,4 +13,18 @@ int64_t score_last_frame_us(const struct video_facts *facts);
 enum status score_make_plan(const struct card_sampling *sampling, struct decoder *decoder, struct sample_plan *ret_plan,
                             struct error *e);
 
+/* The clips of a plan that are worked on. */
+struct plan_range {
+    const struct sample_plan *plan;
+    uint32_t first_clip, n_clips;
+};
+
+/* Tells the decoder of every wanted time of n plans that go forward together, and how many frames to hold where one goes back. */
+enum status score_announce_plans(const struct plan_range *ranges, size_t n, struct decoder *decoder, struct error *e);
+
+/* The union of the plans' times, ascending, each once. *ret_us is the caller's to free. STATUS_NO_MEMORY. */
+enum status score_unite_plans(const struct plan_range *ranges, size_t n, int64_t **ret_us, size_t *ret_n);
+/* Of them, the most that a clip goes back over which begins before the one before it ends. */
+unsigned score_plans_back(const struct plan_range *ranges, size_t n, const int64_t *us, size_t n_us);
+
 #endif

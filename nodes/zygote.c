@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "models/detector.h"
+#include "models/detector_set.h"
 #include "nodes/decoder.h"
 #include "nodes/lane.h"
 #include "nodes/passing.h"
@@ -45,7 +45,7 @@ struct child {
 struct nursery {
     const struct zygote_settings *settings;
     int agent_fd;
-    struct detector *detector;
+    struct detector_set set;
     struct scorer *scorer;
     struct child *children;
     size_t n_children, room_children;
@@ -90,12 +90,16 @@ static enum status load(struct nursery *n, struct error *e)
     decoder_prepare();
     if (!n->settings->detector)
         return STATUS_OK;
-    s = detector_open(n->settings->detector, &n->detector, e);
+    s = detector_set_find(n->settings->detector, &n->set, e);
+    if (s == STATUS_OK)
+        s = detector_set_open(&n->set, e);
     if (s != STATUS_OK)
         return s;
-    n->detector->backend = n->settings->backend;
-    n->detector->precision = n->settings->precision;
-    s = scorer_open(n->detector, &n->scorer, e);
+    for (size_t i = 0; i < n->set.n_leaves; i++) {
+        n->set.leaves[i].detector->backend = n->settings->backend;
+        n->set.leaves[i].detector->precision = n->settings->precision;
+    }
+    s = scorer_open_set(&n->set, &n->scorer, e);
     if (s == STATUS_OK)
         scorer_keep_finds(n->scorer, &n->settings->finds);
     return s;

@@ -18,7 +18,7 @@
 struct zygote;
 
 struct zygote_settings {
-    const char *detector;             /* name or path; NULL: lanes only probe */
+    const char *detector;             /* names or paths, as models/detector_set.h takes them; NULL: lanes only probe */
     enum network_backend backend;     /* default NETWORK_BACKEND_AUTO */
     enum network_precision precision; /* default NETWORK_PRECISION_F32 */
     uint64_t lane_memory_bytes;       /* beyond the zygote's own; 0: no limit */
