@@ -138,6 +138,7 @@ static enum status explain(const struct options *o, struct error *e)
             .protocol_json = protocol,
             .detector_name = run_folder_identity(folder, "detector"),
             .detector_worth = run_folder_worth(folder),
+            .further_detectors = run_folder_identity(folder, "further_detectors"),
         };
 
         s = protocol ? show(o, &in, index, e) : error_no_memory(e);

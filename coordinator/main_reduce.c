@@ -17,6 +17,7 @@ enum status main_write_report(const struct run_folder *folder, const struct mani
         .execution_json = execution,
         .detector_name = run_folder_identity(folder, "detector"),
         .detector_worth = run_folder_worth(folder),
+        .further_detectors = run_folder_identity(folder, "further_detectors"),
     };
     struct report_times t;
     enum status s = protocol && execution ? report_make(&in, out, &t, e) : error_no_memory(e);

@@ -10,6 +10,7 @@
 
 #include "coordinator/main.h"
 #include "coordinator/main_batch.h"
+#include "coordinator/main_detectors.h"
 #include "coordinator/main_hash.h"
 #include "coordinator/main_job.h"
 #include "coordinator/main_machine.h"
@@ -18,7 +19,6 @@
 #include "coordinator/main_run_options.h"
 #include "coordinator/main_save.h"
 #include "coordinator/main_tail.h"
-#include "models/detector.h"
 #include "nodes/decoder.h"
 #include "nodes/sandbox.h"
 #include "shard/file.h"
@@ -34,8 +34,8 @@ enum { MAX_LOSSES = 4 }; /* of one unit, before it is given up */
 /* What all ranks know before they meet. */
 struct start {
     struct run_options options;
-    struct card *card;
-    char detector_sha256[SHA256_HEX_BYTES];
+    struct run_detectors detectors;
+    const struct card *card; /* the first that is run */
     char fingerprint[SHA256_HEX_BYTES];
     struct run_identity identity;
     struct text card_json;
@@ -53,21 +53,24 @@ static enum status prepare(struct start *x, struct error *e)
     enum status s = network_check_precision(x->options.backend, x->options.precision, e);
 
     if (s == STATUS_OK)
-        s = detector_identify(x->options.detector, &x->card, x->detector_sha256, e);
+        s = run_detectors_find(x->options.detector, &x->detectors, e);
+    x->card = x->detectors.first;
     if (s == STATUS_OK)
-        s = save_ask(&x->options, x->card, &x->finds, e);
+        s = save_ask(&x->options, detector_set_card(&x->detectors.set), &x->finds, e);
     if (s != STATUS_OK)
         return s;
     run_identity_add(&x->identity, "protocol", PROTOCOL_VERSION);
-    run_identity_add(&x->identity, "detector", x->card->name);
-    run_identity_add(&x->identity, "detector_sha256", x->detector_sha256);
+    /* An ensemble's score is made of its members' scores of the whole video. */
+    if (x->detectors.has_ensemble)
+        x->options.segment_s = 0;
+    run_detectors_identify(&x->detectors, &x->identity);
     run_identity_add(&x->identity, "decoder", decoder_version());
     if (x->options.backend == NETWORK_BACKEND_AUTO)
         x->options.backend = network_backend_auto();
     run_identity_add(&x->identity, "backend", network_backend_name(x->options.backend));
     run_identity_add(&x->identity, "precision", network_precision_name(x->options.precision));
-    x->identity.detector_worth = x->card->worth;
-    card_describe(x->card, &x->card_json);
+    x->identity.detector_worth = detector_set_card(&x->detectors.set)->worth;
+    card_describe(detector_set_card(&x->detectors.set), &x->card_json);
     x->identity.detector_card = x->card_json.failed ? NULL : x->card_json.data;
     if (run_identity_fingerprint(&x->identity, x->fingerprint) != STATUS_OK)
         return error_no_memory(e);
@@ -461,7 +464,7 @@ int main_run(int argc, char **argv)
         code = main_fail("run", &e);
     }
     zygote_stop(&zygote);
-    card_close(&x.card);
+    run_detectors_clear(&x.detectors);
     text_clear(&x.card_json);
     free(x.journal_folder);
     free(x.crops_folder);

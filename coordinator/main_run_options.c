@@ -34,7 +34,10 @@ enum {
 };
 
 static const struct argp_option option_list[] = {
-    {"detector", 'd', "NAME|CARD", 0, "A detector's name (`fakesift models list`) or its card (required)", 0},
+    {"detector", 'd', "NAME|CARD,...", 0,
+     "A detector's name (`fakesift models list`) or its card (required); of several, in one pass, the first decides "
+     "the outcome",
+     0},
     {"output", 'o', "RUN", 0, "The run's folder, made if it is not there (required)", 0},
     {"backend", OPTION_BACKEND, "NAME", 0, "What runs the networks: auto (default), onednn, openblas or native", 0},
     {"precision", OPTION_PRECISION, "NAME", 0, "Values between layers: f32 (default) or bf16 (onednn on AVX512-BF16)",

@@ -16,6 +16,12 @@ struct save {
 enum status save_ask(const struct run_options *o, const struct card *card, struct finds_settings *ret_finds,
                      struct error *e)
 {
+    if ((o->save_features || o->save_crops > 0) && card->kind == CARD_ENSEMBLE)
+        return error_set(
+            e, STATUS_INVALID,
+            "--save-crops and --save-features are of the first detector, and %s is an ensemble: name one of "
+            "its members before it",
+            card->name);
     if (o->save_features && card->networks.joint.file[0] != '\0')
         return error_set(e, STATUS_INVALID,
                          "--save-features: %s is one network from frames to score, which gives no features",

@@ -12,7 +12,7 @@
 #include "coordinator/main_plan.h"
 #include "coordinator/run_folder.h"
 #include "coordinator/submit.h"
-#include "models/detector.h"
+#include "coordinator/main_detectors.h"
 #include "shard/file.h"
 #include "shard/layout.h"
 
@@ -176,8 +176,7 @@ struct job {
     char *corpus, *run, *slurm, *detector, *script; /* absolute */
     char *list;                                     /* with an array: the corpora, one a line */
     unsigned n_tasks;
-    struct card *card;
-    char detector_sha256[SHA256_HEX_BYTES];
+    struct run_detectors detectors;
     struct plan_work work;
     struct submit_estimate estimate;
     struct submit_partition partition;
@@ -186,7 +185,7 @@ struct job {
 
 static void job_close(struct job *j)
 {
-    card_close(&j->card);
+    run_detectors_clear(&j->detectors);
     free(j->corpus);
     free(j->run);
     free(j->slurm);
@@ -209,7 +208,6 @@ static enum status find_paths(struct job *j, struct error *e)
 {
     const struct options *o = j->options;
     char here[PATH_MAX];
-    bool is_path;
     ssize_t n = readlink("/proc/self/exe", j->fakesift, sizeof(j->fakesift) - 1);
 
     if (n < 0 || !getcwd(here, sizeof(here)))
@@ -221,20 +219,18 @@ static enum status find_paths(struct job *j, struct error *e)
     j->run = file_join(here, o->output);
     j->slurm = j->run ? file_join(j->run, "slurm") : NULL;
     j->script = j->slurm ? file_join(j->slurm, "job.sbatch") : NULL;
-    /* A card's path, or a name that the job looks up as this does. */
-    n = (ssize_t)strlen(o->detector);
-    is_path = n > 5 && strcmp(o->detector + n - 5, ".json") == 0;
-    j->detector = is_path ? realpath(o->detector, NULL) : strdup(o->detector);
-    if (is_path && !j->detector)
-        return error_set_errno(e, errno, "%s: cannot be found", o->detector);
-    return j->script && j->detector ? STATUS_OK : error_no_memory(e);
+    if (!j->script)
+        return error_no_memory(e);
+    /* Paths of cards, or names that the job looks up as this does. */
+    j->detector = run_detectors_absolute(o->detector, e);
+    return j->detector ? STATUS_OK : e->status;
 }
 
 static enum status find_detector(struct job *j, struct error *e)
 {
     const struct zygote_settings settings = {.detector = j->options->detector};
     struct zygote *zygote = NULL;
-    enum status s = detector_identify(j->options->detector, &j->card, j->detector_sha256, e);
+    enum status s = run_detectors_find(j->options->detector, &j->detectors, e);
 
     if (s != STATUS_OK)
         return s;
@@ -243,7 +239,7 @@ static enum status find_detector(struct job *j, struct error *e)
     if (s == STATUS_OK)
         s = verdict(j, zygote_wait(zygote, e), e);
     if (s == STATUS_OK)
-        j->work = main_plan_work(j->card, zygote);
+        j->work = main_plan_work(j->detectors.first, zygote);
     zygote_stop(&zygote);
     return s;
 }
@@ -261,10 +257,11 @@ static enum status look_at_run(struct job *j, const char *run, const struct mani
         submit_estimate_add(&j->estimate, &j->work, m, NULL, 1);
         return STATUS_OK;
     }
-    if (s == STATUS_OK && strcmp(run_folder_identity(folder, "detector_sha256"), j->detector_sha256) != 0)
+    if (s == STATUS_OK &&
+        strcmp(run_folder_identity(folder, "detector_sha256"), j->detectors.set.columns[0].sha256) != 0)
         s = verdict(j,
                     error_set(e, STATUS_MISMATCH, "%s: began with detector %s, now it is %s: choose another run folder",
-                              run, run_folder_identity(folder, "detector"), j->card->name),
+                              run, run_folder_identity(folder, "detector"), j->detectors.set.columns[0].name),
                     e);
     if (s == STATUS_OK && run_folder_is_held(folder, holder, sizeof(holder)))
         s = verdict(j, error_set(e, STATUS_BUSY, "%s: a job works on it: %s", run, holder), e);

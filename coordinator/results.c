@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "coordinator/results_members.h"
 #include "shard/hash.h"
 
 enum {
@@ -47,6 +48,7 @@ struct results {
     uint8_t **blocks;
     size_t n_blocks, blocks_room, used_bytes; /* used: of the last block */
     struct pool messages, formats;
+    struct member_columns members;
     uint64_t key;
 };
 
@@ -58,6 +60,7 @@ enum status results_open(size_t n, struct results **ret_t)
         return STATUS_NO_MEMORY;
     t->n = n;
     t->used_bytes = BLOCK_BYTES;
+    t->members.n_entries = n;
     t->outcomes = calloc(n + 1, sizeof(*t->outcomes));
     t->n_clips = calloc(n + 1, sizeof(*t->n_clips));
     t->p_fake = calloc(n + 1, sizeof(*t->p_fake));
@@ -80,6 +83,7 @@ void results_close(struct results **t)
     for (size_t i = 0; i < x->n_blocks; i++)
         free(x->blocks[i]);
     free(x->blocks);
+    member_columns_clear(&x->members);
     free(x->messages.things);
     free(x->messages.table);
     free(x->formats.things);
@@ -276,8 +280,14 @@ static bool is_probability(double p)
     return p >= 0 && p <= 1;
 }
 
-static bool is_valid(const struct result *r)
+static bool is_valid(const struct result *r, bool is_member)
 {
+    if (r->n_members > (is_member ? 0 : RESULT_MAX_MEMBERS))
+        return false;
+    for (size_t k = 0; k < r->n_members; k++) {
+        if (!is_valid(&r->members[k], true))
+            return false;
+    }
     if ((unsigned)r->outcome >= OUTCOME_COUNT || r->n_clips > RESULT_MAX_CLIPS || !video_facts_valid(&r->facts) ||
         !memchr(r->message, '\0', sizeof(r->message)))
         return false;
@@ -334,13 +344,45 @@ static uint8_t *put_result(uint8_t *p, const struct result *r, uint32_t message,
     return p;
 }
 
+static enum status put_members(struct results *t, size_t index, const struct result *r)
+{
+    uint32_t messages[RESULT_MAX_MEMBERS];
+
+    for (size_t k = 0; k < r->n_members; k++) {
+        const char *message = r->members[k].message;
+
+        messages[k] = pool_number(t, &t->messages, message, strlen(message) + 1);
+        if (messages[k] == UINT32_MAX)
+            return STATUS_NO_MEMORY;
+    }
+    return member_columns_put(&t->members, index, r, messages);
+}
+
+struct member_score results_member(const struct results *t, size_t index, size_t member)
+{
+    struct member_score m = {OUTCOME_UNDECIDED, NAN, ""};
+    enum outcome whole = results_outcome(t, index);
+
+    if (member < t->members.n)
+        m.outcome = (enum outcome)t->members.columns[member].outcomes[index];
+    if (m.outcome == OUTCOME_UNDECIDED) {
+        if (!outcome_has_score(whole))
+            m.outcome = whole;
+        return m;
+    }
+    if (outcome_has_score(m.outcome))
+        m.p_fake = t->members.columns[member].p_fake[index];
+    m.message = (const char *)t->messages.things[t->members.columns[member].messages[index]] + sizeof(uint16_t);
+    return m;
+}
+
 enum status results_put(struct results *t, size_t index, const struct result *r)
 {
     struct format format = {{0}, {0}, {0}, {0}};
     uint32_t message, format_number;
     uint8_t *place;
 
-    if (!is_valid(r))
+    if (!is_valid(r, false))
         return STATUS_INVALID;
     /* What stands behind an end must not make two of one. */
     memcpy(format.container, r->facts.container, strlen(r->facts.container));
@@ -349,7 +391,7 @@ enum status results_put(struct results *t, size_t index, const struct result *r)
     memcpy(format.encoder, r->facts.encoder, strlen(r->facts.encoder));
     message = pool_number(t, &t->messages, r->message, strlen(r->message) + 1);
     format_number = pool_number(t, &t->formats, &format, sizeof(format));
-    if (message == UINT32_MAX || format_number == UINT32_MAX)
+    if (message == UINT32_MAX || format_number == UINT32_MAX || put_members(t, index, r) != STATUS_OK)
         return STATUS_NO_MEMORY;
     place = take_room(t, FIXED_BYTES + r->n_clips * (5 * VARINT_BYTES + 8));
     if (!place)

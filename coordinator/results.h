@@ -27,6 +27,16 @@ enum outcome results_outcome(const struct results *t, size_t index);
 double results_p_fake(const struct results *t, size_t index); /* NaN without a score */
 size_t results_n_clips(const struct results *t, size_t index);
 
+/* What a further detector of the run made of a video. */
+struct member_score {
+    enum outcome outcome; /* the video's own where its record has no members and no score */
+    double p_fake;        /* NaN without a score */
+    const char *message;  /* the table's; "" where the outcome is the video's own, whose message says why */
+};
+
+/* member: below RESULT_MAX_MEMBERS, in the run's order. */
+struct member_score results_member(const struct results *t, size_t index, size_t member);
+
 struct results_reader;
 
 enum status results_reader_open(const struct results *t, struct results_reader **ret_r);

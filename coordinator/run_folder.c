@@ -119,6 +119,8 @@ static enum status write_json(struct run_folder *f, struct error *e)
 
 static enum status check_identity(struct run_folder *f, const struct run_identity *identity, struct error *e)
 {
+    const cJSON *field;
+
     for (size_t i = 0; i < identity->n_fields; i++) {
         const char *name = identity->fields[i].name, *now = identity->fields[i].value;
         const char *then = run_folder_identity(f, name);
@@ -127,6 +129,18 @@ static enum status check_identity(struct run_folder *f, const struct run_identit
             return error_set(e, STATUS_MISMATCH,
                              "%s: began with %s = %s, now it is %s: resume with the same, or choose another run folder",
                              f->path, name, then, now);
+    }
+    cJSON_ArrayForEach(field, cJSON_GetObjectItemCaseSensitive(f->json, "identity"))
+    {
+        bool known = false;
+
+        for (size_t i = 0; i < identity->n_fields; i++)
+            known = known || strcmp(identity->fields[i].name, field->string) == 0;
+        if (!known)
+            return error_set(
+                e, STATUS_MISMATCH,
+                "%s: began with %s = %s, now there is none: resume with the same, or choose another run folder",
+                f->path, field->string, run_folder_identity(f, field->string));
     }
     return STATUS_OK;
 }

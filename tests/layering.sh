@@ -68,7 +68,7 @@ may_include() {
     # The program's commands join the folders (docs/DECISIONS.md), through what those folders offer to others.
     coordinator/main*)
         matches "$2" 'shard/*' 'coordinator/*' nodes/agent.h nodes/finds.h nodes/video_open.h nodes/lane_pool.h nodes/zygote.h nodes/decoder.h nodes/sandbox.h \
-            models/detector.h models/card.h models/zoo.h models/run_npy.h models/check.h models/bench.h models/network.h
+            models/detector.h models/detector_set.h models/card.h models/zoo.h models/run_npy.h models/check.h models/bench.h models/network.h
         ;;
     coordinator/*) matches "$2" 'shard/*' 'coordinator/*' ;;
     *) return 0 ;; # tests and benches see all

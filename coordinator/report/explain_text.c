@@ -38,6 +38,28 @@ static void print_share(FILE *out, const struct explain_rank *r, const char *wha
                 100.0 * ((double)r->n_lower + 0.5 * (double)r->n_equal) / (double)r->n, r->n, what);
 }
 
+/* What the run's other detectors made of it. */
+static void print_further(const struct explain *x, bool is_plain, FILE *out)
+{
+    struct detector_names names;
+
+    detector_names_split(x->in->further_detectors, &names);
+    for (size_t k = 0; k < names.n; k++) {
+        struct member_score score = results_member(x->in->results, x->index, k);
+
+        if (outcome_has_score(score.outcome))
+            fprintf(out, "            %.4f by ", score.p_fake);
+        else
+            fprintf(out, "            no score (%s) by ", outcome_name(score.outcome));
+        print_name(out, names.list[k], is_plain);
+        if (score.message[0] != '\0') {
+            fprintf(out, ": ");
+            print_name(out, score.message, is_plain);
+        }
+        fprintf(out, "\n");
+    }
+}
+
 static void print_head(const struct explain *x, bool is_plain, FILE *out)
 {
     const struct result *r = x->result;
@@ -71,11 +93,14 @@ static void print_head(const struct explain *x, bool is_plain, FILE *out)
         fprintf(out, ", %u with a face", r->n_frames_with_face);
     if (r->outcome != OUTCOME_UNDECIDED)
         fprintf(out, "\n");
-    if (!outcome_has_score(r->outcome))
+    if (!outcome_has_score(r->outcome)) {
+        print_further(x, is_plain, out);
         return;
+    }
     fprintf(out, "P(fake)     %.4f by ", r->p_fake);
     print_name(out, x->in->detector_name ? x->in->detector_name : "the detector", is_plain);
     fprintf(out, "\n");
+    print_further(x, is_plain, out);
     print_share(out, &x->all, "videos");
     print_share(out, &x->reals, "reals");
     print_share(out, &x->fakes, "fakes");
@@ -252,6 +277,28 @@ static void json_unseen(void *context, const char *sentence)
     text_append_string(t, "\"");
 }
 
+static void json_further(struct text *t, const struct explain *x)
+{
+    struct detector_names names;
+
+    detector_names_split(x->in->further_detectors, &names);
+    for (size_t k = 0; k < names.n; k++) {
+        struct member_score score = results_member(x->in->results, x->index, k);
+
+        text_append_string(t, k > 0 ? ",{\"detector\":\"" : ",\"further_detectors\":[{\"detector\":\"");
+        text_append_json(t, names.list[k]);
+        text_append_string(t, "\"");
+        json_text(t, "outcome", outcome_name(score.outcome));
+        json_text(t, "message", score.message);
+        text_append_string(t, ",\"p_fake\":");
+        if (outcome_has_score(score.outcome))
+            text_append_double(t, score.p_fake);
+        else
+            text_append_string(t, "null");
+        text_append_string(t, k + 1 == names.n ? "}]" : "}");
+    }
+}
+
 void explain_json(const struct explain *x, struct text *t)
 {
     const struct result *r = x->result;
@@ -276,6 +323,7 @@ void explain_json(const struct explain *x, struct text *t)
         text_append_double(t, r->p_fake);
     else
         text_append_string(t, "null");
+    json_further(t, x);
     text_append_format(t, ",\"frames\":{\"wanted\":%u,\"decoded\":%u,\"with_face\":%u},\"duration_us\":",
                        r->n_frames_wanted, r->n_frames_decoded, r->n_frames_with_face);
     if (x->facts->duration_us > 0)

@@ -218,6 +218,7 @@ enum status model_begin(const struct report_input *in, struct report_model *ret_
         s = error_no_memory(e);
     if (s == STATUS_OK)
         s = count(&m, e);
+    detector_names_split(in->further_detectors, &m.further);
     if (s != STATUS_OK) {
         model_clear(&m);
         return s;
@@ -245,6 +246,8 @@ enum status model_finish(struct report_model *m, enum model_extent extent, struc
     if (s == STATUS_OK && extent == MODEL_WHOLE)
         s = calibration_make(m, e);
     if (s == STATUS_OK)
+        s = detectors_make(m, e);
+    if (s == STATUS_OK)
         findings_make(m);
     if (s == STATUS_OK && extent == MODEL_WHOLE)
         s = findings_take_audit(m, e);
@@ -255,6 +258,7 @@ void model_clear(struct report_model *m)
 {
     results_reader_close(&m->reader);
     ranking_close(&m->ranking);
+    free(m->detectors);
     free(m->splits);
     free(m->families);
     free(m->groups);

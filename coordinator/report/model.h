@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "coordinator/detector_names.h"
 #include "coordinator/evaluate/metrics.h"
 #include "coordinator/report/clusters.h"
 #include "coordinator/report/report.h"
@@ -68,9 +69,20 @@ struct calibration {
     struct metrics before, after; /* of the videos that it is shown on */
 };
 
+/* One detector of a run with several: the first, or a further one. */
+struct detector_figures {
+    size_t n_scored;
+    struct metrics metrics; /* of its own labelled, scored videos */
+    /* A further one against the first, over the labelled videos that both score: the first's AUC there less this one's. */
+    struct paired against_first;
+    size_t n_both;
+};
+
 struct histogram {
     size_t of_label[3][MODEL_BINS]; /* by enum label; the last bin holds 1 */
 };
+
+struct text;
 
 struct report_model {
     const struct report_input *in;
@@ -89,6 +101,8 @@ struct report_model {
     struct finding findings[MODEL_MAX_FINDINGS];
     size_t n_findings;
     struct histogram histogram;
+    struct detector_names further;
+    struct detector_figures *detectors; /* 1 + further.n, the first one's first; NULL where there is none further */
     char manifest_sha256[SHA256_HEX_BYTES];
 };
 
@@ -120,6 +134,12 @@ enum status groups_make(struct report_model *m, struct error *e);
 
 /* calibration.c */
 enum status calibration_make(struct report_model *m, struct error *e);
+
+/* detectors.c */
+enum status detectors_make(struct report_model *m, struct error *e);
+const char *detectors_name(const struct report_model *m, size_t index); /* of m->detectors */
+/* Their part of report.json: "detectors":[...] with a comma before; nothing where there is one. */
+void detectors_json(struct text *t, const struct report_model *m);
 
 /* findings.c: what a reader must know before believing the figures. */
 void findings_make(struct report_model *m);

@@ -78,6 +78,9 @@ void page_figures(struct text *t, const struct report_model *m);
 void page_groups(struct text *t, const struct report_model *m);
 void page_policies(struct text *t, const struct report_model *m);
 
+/* page_detectors.c: nothing where the run has one. */
+void page_detectors(struct text *t, const struct report_model *m);
+
 /* page_facts.c */
 /* {"x":{"y":1}} -> a row "x.y", 1; a list of lists has a row a member, another list one row */
 void page_json_table(struct text *t, const char *json, const char *caption);

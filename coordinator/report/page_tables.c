@@ -256,6 +256,7 @@ void page_figures(struct text *t, const struct report_model *m)
 
     if (v->n == 0) {
         text_append_format(t, "<p class=\"why\">None: %s.</p>", undefined_reason(UNDEFINED_NO_ITEMS));
+        page_detectors(t, m);
         return;
     }
     page_table_open(t, "Figures", "figures");
@@ -286,6 +287,7 @@ void page_figures(struct text *t, const struct report_model *m)
     undefined_figures(t, v);
     intervals(t, m);
     calibration(t, &m->calibration);
+    page_detectors(t, m);
 }
 
 static void group_rows(struct text *t, const struct group *groups, size_t n, bool is_measured)

@@ -21,6 +21,7 @@ struct report_input {
      * sandbox, wall times; shown in report.html and kept in run.json, never part of "results". */
     const char *protocol_json, *execution_json;
     const char *detector_name, *detector_worth; /* shown to the reader */
+    const char *further_detectors;              /* the run's others by name, with commas between; NULL, "": none */
 };
 
 /* What took how long, in seconds of the wall; the database is written beside the first three. */

@@ -311,6 +311,7 @@ enum status results_json_write(const struct report_model *m, const char *path, s
     append_tally(&t, &m->tally);
     text_append(&t, "}", 1);
     append_levels(&t, m);
+    detectors_json(&t, m);
     append_groups(&t, "splits", m->splits, m->n_splits);
     append_groups(&t, "families", m->families, m->n_families);
     append_groups(&t, "groups", m->groups, m->n_groups);

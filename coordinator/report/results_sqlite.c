@@ -203,6 +203,44 @@ static enum status insert_videos(struct database *d, const struct report_input *
     return s;
 }
 
+/* The scores of every detector, the first one's too; nothing where there is one. */
+static enum status insert_scores(struct database *d, const struct report_input *in, const atomic_bool *stop,
+                                 struct error *e)
+{
+    struct detector_names further;
+    enum status s;
+
+    detector_names_split(in->further_detectors, &further);
+    if (further.n == 0)
+        return STATUS_OK;
+    s = run_sql(d,
+                "CREATE TABLE score (video_id INTEGER NOT NULL REFERENCES video(id), detector TEXT NOT NULL,"
+                " outcome TEXT NOT NULL, p_fake REAL, message TEXT, PRIMARY KEY (video_id, detector)) WITHOUT ROWID",
+                e);
+    if (s == STATUS_OK)
+        s = prepare(d, "INSERT INTO score VALUES (?,?,?,?,?)", e);
+    for (size_t i = 0; s == STATUS_OK && i < manifest_count(in->manifest); i++) {
+        const struct result *r = results_get(d->reader, i);
+
+        if (i % 4096 == 0 && atomic_load(stop))
+            return error_set(e, STATUS_BUSY, "%s: given up", d->partial_path);
+        for (size_t k = 0; s == STATUS_OK && k <= further.n; k++) {
+            struct member_score score = {r->outcome, r->p_fake, r->message};
+
+            if (k > 0)
+                score = results_member(in->results, i, k - 1);
+            sqlite3_bind_int64(d->insert, 1, (int64_t)i);
+            bind_text(d, 2, k > 0 ? further.list[k - 1] : in->detector_name ? in->detector_name : "");
+            bind_text(d, 3, outcome_name(score.outcome));
+            if (outcome_has_score(score.outcome))
+                sqlite3_bind_double(d->insert, 4, score.p_fake);
+            bind_known_text(d, 5, score.message);
+            s = step(d, e);
+        }
+    }
+    return s;
+}
+
 static enum status sync_file(const char *path, struct error *e)
 {
     enum status s = STATUS_OK;
@@ -269,6 +307,8 @@ enum status results_sqlite_begin(const struct report_input *in, const char *path
         s = run_sql(d, schema_sql, e);
     if (s == STATUS_OK)
         s = insert_videos(d, in, stop, e);
+    if (s == STATUS_OK)
+        s = insert_scores(d, in, stop, e);
     /* Indexes after the rows: one sort instead of as many look-ups as rows. */
     if (s == STATUS_OK)
         s = run_sql(d,

@@ -133,6 +133,15 @@ static void append_row(struct text *t, struct rate *rate, const struct report_mo
     append_fact(t, has_stream, facts->n_audio_streams);
     if (entry->exists)
         text_append_u64(t, entry->size_bytes);
+    for (size_t k = 0; k < m->further.n; k++) {
+        struct member_score score = results_member(m->in->results, index, k);
+
+        text_append(t, ",", 1);
+        if (outcome_has_score(score.outcome))
+            text_append_double(t, score.p_fake);
+        text_append(t, ",", 1);
+        append_cell(t, outcome_name(score.outcome));
+    }
     text_append(t, "\n", 1);
 }
 
@@ -147,6 +156,9 @@ enum status scores_csv_write(const struct report_model *m, const char *path, str
         return s;
     for (size_t k = 0; k < sizeof(columns) / sizeof(columns[0]); k++)
         text_append_format(&row, "%s%s", k > 0 ? "," : "", columns[k]);
+    /* Names are plain: a-z, 0-9, '.', '_', '-'. */
+    for (size_t k = 0; k < m->further.n; k++)
+        text_append_format(&row, ",score_%s,outcome_%s", m->further.list[k], m->further.list[k]);
     text_append(&row, "\n", 1);
     for (size_t i = 0; i <= m->n && !row.failed; i++) {
         if (i == m->n || row.len_bytes >= WRITE_BYTES) {

@@ -49,6 +49,17 @@ enum status summary_print(const struct report_model *m, FILE *out, struct error 
     if (m->tally.n_decided < m->tally.n)
         fprintf(out, "%zu not yet decided\n", m->tally.n - m->tally.n_decided);
     print_auc(out, m);
+    for (size_t k = 0; m->detectors && k <= m->further.n; k++) {
+        const struct detector_figures *d = &m->detectors[k];
+
+        fprintf(out, "  %s: %zu scored", detectors_name(m, k), d->n_scored);
+        if (!d->metrics.auc.undefined)
+            fprintf(out, ", AUC %.4f", d->metrics.auc.value);
+        if (k > 0 && !d->against_first.undefined)
+            fprintf(out, " (the first's less its %+.4f, paired DeLong p = %.2g)", d->against_first.difference,
+                    d->against_first.p);
+        fprintf(out, "\n");
+    }
     for (size_t k = 0; k < m->n_findings; k++) {
         if (m->findings[k].is_warning)
             fprintf(out, "warning: %s\n", m->findings[k].text);
