@@ -18,10 +18,8 @@ import networks  # noqa: E402
 FRAMES = 32
 
 
-def export(folder, name):
-    frame, temporal = os.path.join(folder, f"{name}.onnx"), os.path.join(folder, f"gru-{name}.onnx")
-    if os.path.exists(temporal):
-        return
+def modules(name):
+    """The frame network and the recurrent one behind it, always with the same weights."""
     net = networks.make(name)
     if name == "resnet50":
         net.fc = nn.Identity()
@@ -29,9 +27,17 @@ def export(folder, name):
         net.classifier = nn.Identity()
     with torch.no_grad():
         width = net(torch.zeros(1, 3, 224, 224)).shape[1]
+    return net, networks.Recurrent(nn.GRU, width).eval()
+
+
+def export(folder, name):
+    frame, temporal = os.path.join(folder, f"{name}.onnx"), os.path.join(folder, f"gru-{name}.onnx")
+    if os.path.exists(temporal):
+        return
+    net, recurrent = modules(name)
     free = {"dynamic_axes": {"x": {0: "N"}, "y": {0: "N"}}, "input_names": ["x"], "output_names": ["y"], "opset_version": 13}
     torch.onnx.export(net, torch.zeros(2, 3, 224, 224), frame, **free)
-    torch.onnx.export(networks.Recurrent(nn.GRU, width).eval(), torch.zeros(1, 1, width), temporal, input_names=["x"],
+    torch.onnx.export(recurrent, torch.zeros(1, 1, recurrent.layer.input_size), temporal, input_names=["x"],
                       output_names=["y"], opset_version=13, dynamic_axes={"x": {1: "T"}})
 
 

@@ -82,6 +82,8 @@ def resize(args, a):
 
 OPERATORS = {
     "Conv": conv, "MaxPool": max_pool, "PRelu": prelu, "Gemm": gemm, "Reshape": reshape, "Resize": resize,
+    "BatchNormalization": lambda args, a: F.batch_norm(args[0], args[3], args[4], args[1], args[2], eps=a.get("epsilon", 1e-5)),
+    "LeakyRelu": lambda args, a: F.leaky_relu(args[0], a.get("alpha", 0.01)),
     "Relu": lambda args, a: torch.relu(args[0]),
     "Sigmoid": lambda args, a: torch.sigmoid(args[0]),
     "Softmax": lambda args, a: torch.softmax(args[0], a.get("axis", -1)),
