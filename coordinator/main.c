@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "coordinator/main_manual.h"
 #include "shard/channel.h"
 
 const char *argp_program_version = "fakesift " FAKESIFT_VERSION;
@@ -46,6 +47,10 @@ void main_parse(const struct argp *argp, int argc, char **argv, void *context)
     static char name[64];
     unsigned flags = channel_announced_rank() == 0 ? 0 : ARGP_NO_ERRS | ARGP_NO_EXIT;
 
+    if (manual_asked(argc, argv)) {
+        manual_print_argp(stdout, argp);
+        exit(EXIT_DONE);
+    }
     snprintf(name, sizeof(name), "fakesift %s", argv[0]);
     argv[0] = name;
     argp_err_exit_status = EXIT_USAGE;
@@ -88,6 +93,10 @@ int main(int argc, char **argv)
         puts(argp_program_version);
         return EXIT_DONE;
     }
+    for (size_t i = 0; manual_asked(argc, argv) && i < sizeof(commands) / sizeof(commands[0]); i++)
+        manual_print_command(stdout, commands[i].name, commands[i].purpose);
+    if (manual_asked(argc, argv))
+        return EXIT_DONE;
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);

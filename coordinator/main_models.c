@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "coordinator/main.h"
+#include "coordinator/main_manual.h"
 #include "coordinator/main_precision.h"
 #include "models/check.h"
 #include "models/run_npy.h"
@@ -324,6 +325,15 @@ int main_models(int argc, char **argv)
         snprintf(name, sizeof(name), "models %s", subcommands[i].name);
         argv[1] = name;
         return subcommands[i].run(argc - 1, argv + 1);
+    }
+    if (manual_asked(argc, argv)) {
+        for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
+            char name[64];
+
+            snprintf(name, sizeof(name), "models %s", subcommands[i].name);
+            manual_print_command(stdout, name, subcommands[i].purpose);
+        }
+        return EXIT_DONE;
     }
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
         puts("Usage: fakesift models SUBCOMMAND [ARGUMENT...]\nDetectors and networks.\n");

@@ -12,7 +12,7 @@ verdict() {
     fi
 }
 
-verdict shellcheck run .ci/run
+verdict shellcheck -x run .ci/run
 while IFS= read -r file; do
     verdict shellcheck -x -P SCRIPTDIR "$file"
 done < <(find slurm tests bench docs -type f \( -name '*.sh' -o -name '*.sbatch' \) 2>/dev/null | sort)

@@ -10,6 +10,9 @@ out=$1
 stamp=$(cksum <"$0")
 mkdir -p "$out"
 cd "$out"
+# Tests of several builds may ask for them at once.
+exec 9>lock
+flock 9
 if [ -f made ] && [ "$(cat made)" = "$stamp" ]; then
     exit 0
 fi

@@ -2,11 +2,18 @@
 # Whatever is killed or stopped at whatever instant, under plain mpirun and with --enable-recovery: after at most one
 # restart every video is decided once, scores.csv and the results of report.json are those of an undisturbed run, byte for
 # byte, nothing is left running, and the work done again is at most what the ranks that died had in work plus one flush.
-# FAKESIFT_CRASH_ROUNDS and FAKESIFT_CRASH_SEED: more of it, or other instants (a campaign: 100 rounds).
+# FAKESIFT_CRASH_ROUNDS and FAKESIFT_CRASH_SEED: more of it, or other instants (a campaign: 100 rounds). By itself 50
+# (FAKESIFT_LONG=1: 100), and 4 of a sanitized program, whose processes die at the same instants.
 # shellcheck disable=SC2086 # process ids are split on purpose
 . "$(dirname "$0")/lib.sh"
 . "$SOURCE/tests/process/crash_lib.sh"
-ROUNDS=${FAKESIFT_CRASH_ROUNDS:-12}
+ROUNDS=50
+if [ -n "${FAKESIFT_LONG:-}" ]; then
+    ROUNDS=100
+elif ldd "$FAKESIFT" | grep -q libasan; then
+    ROUNDS=4
+fi
+ROUNDS=${FAKESIFT_CRASH_ROUNDS:-$ROUNDS}
 RANDOM=${FAKESIFT_CRASH_SEED:-1}
 FLUSH=8 LANES=1 RANKS=3 LEASE=3
 many_clips videos 200
