@@ -125,6 +125,11 @@ static enum status find_files(const char *name, bool shipped, struct found *f, s
         f->files[i] = file_join(folder, n->file);
         if (!f->files[i])
             s = error_no_memory(e);
+        else if (shipped && access(f->files[i], F_OK) != 0 && f->card->notes.weights[0] != '\0')
+            s = error_set(
+                e, STATUS_NOT_FOUND,
+                "%s: bring your own weights: %s is not there; `fakesift models add %s FILE.onnx` installs an export",
+                name, f->files[i], name);
         else if (shipped && access(f->files[i], F_OK) != 0)
             s = error_set(e, STATUS_NOT_FOUND,
                           "%s: not installed (%s is not there); `fakesift models fetch %s` installs it", name,
@@ -150,7 +155,9 @@ enum status detector_find(const char *name_or_path, unsigned kind, struct found 
     if (s == STATUS_OK && kind != 0 && (unsigned)f.card->kind != kind)
         s = error_set(e, STATUS_INVALID, "%s: kind: a %s is wanted here, not a %s", f.card_path,
                       kind == CARD_DETECTOR ? "detector" : "face_detector",
-                      kind == CARD_DETECTOR ? "face_detector" : "detector");
+                      f.card->kind == CARD_FEATURES        ? "network of features"
+                      : f.card->kind == CARD_FACE_DETECTOR ? "face_detector"
+                                                           : "detector");
     if (s == STATUS_OK)
         s = find_files(name_or_path, shipped, &f, e);
     if (s != STATUS_OK) {
@@ -163,13 +170,12 @@ enum status detector_find(const char *name_or_path, unsigned kind, struct found 
 
 enum status found_check_pair(const struct found *f, const struct found *face, struct error *e)
 {
-    if (!face || f->card->crop.alignment != CROP_SIMILARITY || card_face_has_points(face->card->architecture))
+    if (!face || !card_wants_points(f->card) || card_face_has_points(face->card->architecture))
         return STATUS_OK;
-    return error_set(
-        e, STATUS_INVALID,
-        "%s: crop.alignment: \"similarity\" needs five landmarks, which %s does not give: take \"box\", or "
-        "face.detector mtcnn or yunet",
-        f->card_path, face->card->name);
+    return error_set(e, STATUS_INVALID,
+                     "%s: crop.alignment: \"%s\" needs five landmarks, which %s does not give: take \"box\", or "
+                     "face.detector mtcnn or yunet",
+                     f->card_path, f->card->crop.alignment == CROP_EYES ? "eyes" : "similarity", face->card->name);
 }
 
 static void hash_found(struct hasher *h, const struct found *f)
