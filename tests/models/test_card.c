@@ -272,7 +272,7 @@ Test(card, a_broken_rule_names_the_key_the_value_and_the_rule)
         {WITH_OUTPUT("{\"meaning\":\"probability\",\"positive_is_real\":1}"),
          ": output.positive_is_real: true or false is wanted, not a number"},
         {WITH_OUTPUT("{\"meaning\":\"odds\"}"), ": output.meaning: \"odds\" is not one of probability, logit, softmax"},
-        {"{\"kind\":\"thing\"}", ": kind: \"thing\" is not one of detector, face_detector"},
+        {"{\"kind\":\"thing\"}", ": kind: \"thing\" is not one of detector, face_detector, features"},
         {"{\"kind\":\"detector\"}", ": input: missing"},
         {"{\"input\":\"faces\"}", ": kind: missing"},
         {"[]", ": the card: an object is wanted, not an array"},
