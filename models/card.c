@@ -18,6 +18,8 @@ static const char *card_of_name(unsigned of)
         return "input \"landmarks\"";
     case CARD_OF_ENSEMBLE:
         return "kind \"ensemble\"";
+    case CARD_OF_FEATURES:
+        return "kind \"features\"";
     default:
         return "kind \"face_detector\"";
     }
@@ -44,6 +46,7 @@ static enum status read_what_it_is(struct fields_reader *r, const cJSON *root, s
     card->kind = (enum card_kind)values[0];
     r->of = values[0] == CARD_FACE_DETECTOR ? CARD_OF_FINDER
             : values[0] == CARD_ENSEMBLE    ? CARD_OF_ENSEMBLE
+            : values[0] == CARD_FEATURES    ? CARD_OF_FEATURES
             : values[1] == INPUT_FACES      ? CARD_OF_FACES
             : values[1] == INPUT_FRAMES     ? CARD_OF_FRAMES
                                             : CARD_OF_LANDMARKS;
@@ -98,10 +101,29 @@ static enum status check_networks(const struct fields_reader *r, const struct ca
     return STATUS_OK;
 }
 
+/* Keys of one alignment are an error beside another, where they would do nothing. */
+static bool check_crop(const struct fields_reader *r, const struct card *c, enum status *ret_s)
+{
+    const struct card_crop *crop = &c->crop;
+    const struct card_template zero = {{0}, {0}, {0}, {0}, {0}};
+    bool eyes = crop->alignment == CROP_EYES;
+
+    if (crop->alignment != CROP_SIMILARITY && memcmp(&crop->points, &zero, sizeof(zero)) != 0)
+        *ret_s = broken(r, "crop.template", "only with crop.alignment \"similarity\"");
+    else if (!eyes && crop->region != REGION_BETWEEN_EYES)
+        *ret_s = broken(r, "crop.region", "only with crop.alignment \"eyes\"");
+    else if (r->of == CARD_OF_FACES && !eyes && (crop->reach_x < 1 || crop->reach_x > 1))
+        *ret_s = broken(r, "crop.reach_x", "only with crop.alignment \"eyes\"");
+    else if (r->of == CARD_OF_FACES && !eyes && (crop->reach_y < 1 || crop->reach_y > 1))
+        *ret_s = broken(r, "crop.reach_y", "only with crop.alignment \"eyes\"");
+    return *ret_s == STATUS_OK;
+}
+
 /* Rules that join several keys. */
 static enum status check_rules(const struct fields_reader *r, struct card *c)
 {
     const struct card_output *o = &c->output;
+    enum status s = STATUS_OK;
 
     if (r->of == CARD_OF_ENSEMBLE)
         return check_ensemble(r, c);
@@ -111,6 +133,10 @@ static enum status check_rules(const struct fields_reader *r, struct card *c)
         if (c->architecture != FACE_MTCNN && c->n_face_networks != 1)
             return broken(r, "face_networks", "yunet, ultraface and blazeface take one");
         return STATUS_OK;
+    }
+    if (r->of == CARD_OF_FEATURES) {
+        c->sampling.frames = 1;
+        return check_networks(r, c);
     }
     if (r->of == CARD_OF_LANDMARKS)
         c->sampling.clips = 1; /* a block is what a clip is elsewhere */
@@ -122,6 +148,9 @@ static enum status check_rules(const struct fields_reader *r, struct card *c)
         return broken(r, "sampling.stride_frames", "one stride is wanted, in seconds or in frames");
     if (c->sampling.mode == SAMPLING_ALL && c->sampling.clips != 1)
         return broken(r, "sampling.clips", "not with mode \"all\": the video's length says how many");
+    if (c->sampling.ends &&
+        (c->sampling.mode != SAMPLING_UNIFORM || c->sampling.stride_s > 0 || c->sampling.stride_frames > 0))
+        return broken(r, "sampling.ends", "only with mode \"uniform\" and without a stride");
     if (o->fake_index >= o->classes)
         return error_set(r->e, STATUS_INVALID, "%s: output.fake_index: %u is not below output.classes, %u", r->path,
                          o->fake_index, o->classes);
@@ -139,6 +168,8 @@ static enum status check_rules(const struct fields_reader *r, struct card *c)
     } else if (strcmp(c->face.detector, "none") == 0) {
         return broken(r, "face.detector", "input \"faces\" needs a face detector");
     }
+    if (!check_crop(r, c, &s))
+        return s;
     return check_networks(r, c);
 }
 
@@ -205,6 +236,16 @@ bool card_face_has_points(enum face_architecture architecture)
     return architecture == FACE_MTCNN || architecture == FACE_YUNET;
 }
 
+bool card_wants_points(const struct card *card)
+{
+    return card->crop.alignment != CROP_BOX;
+}
+
+unsigned card_channels(const struct card_tensor *tensor)
+{
+    return tensor->order == CHANNELS_GREY ? 1 : 3;
+}
+
 bool card_name_is_plain(const char *s)
 {
     return field_name_is_plain(s);
@@ -214,6 +255,7 @@ void card_describe(const struct card *card, struct text *t)
 {
     unsigned of = card->kind == CARD_FACE_DETECTOR ? CARD_OF_FINDER
                   : card->kind == CARD_ENSEMBLE    ? CARD_OF_ENSEMBLE
+                  : card->kind == CARD_FEATURES    ? CARD_OF_FEATURES
                   : card->input == INPUT_FACES     ? CARD_OF_FACES
                   : card->input == INPUT_LANDMARKS ? CARD_OF_LANDMARKS
                                                    : CARD_OF_FRAMES;

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "models/card_notes.h"
 #include "shard/aggregate.h"
 #include "shard/status.h"
 
@@ -28,7 +29,8 @@ enum {
     CARD_MAX_MEMBERS = 15     /* of an ensemble */
 };
 
-enum card_kind { CARD_DETECTOR = 1, CARD_FACE_DETECTOR, CARD_ENSEMBLE };
+/* CARD_FEATURES: a network over single pictures that gives features, no score: a backbone to train on, not to run. */
+enum card_kind { CARD_DETECTOR = 1, CARD_FACE_DETECTOR, CARD_ENSEMBLE, CARD_FEATURES };
 
 /* What a detector takes: face crops of a video's frames, whole frames, or landmark sequences from a text file
  * (one frame a line, 2 * points numbers). */
@@ -46,7 +48,8 @@ struct card_sampling {
     unsigned frames;        /* 1..CARD_MAX_FRAMES; landmarks: length of a block */
     double stride_s;        /* 0..60, default 0 */
     unsigned stride_frames; /* 0..3600, default 0: of the video's mean rate; not both strides */
-    double overlap;         /* all: share of a clip that the next one has too; 0..0.9, default 0.5 */
+    double overlap;         /* all: share of a clip that the next one has too; 0..0.99, default 0.5 */
+    bool ends;              /* uniform without a stride: frame floor(i * (video's frames - 1) / (n - 1)) of the video */
     unsigned min_frames;    /* fewer frames with the face: too_short; default 1 */
 };
 
@@ -69,24 +72,38 @@ struct card_face {
     double smooth;              /* share of the box before in a smoothed box, 0..0.95; default 0: not smoothed */
 };
 
-enum crop_alignment { CROP_BOX = 0, CROP_SIMILARITY };
+/* eyes: turned so that the line through the eyes is level, centred on crop.region, measured in the distance between the
+ * eyes. */
+enum crop_alignment { CROP_BOX = 0, CROP_SIMILARITY, CROP_EYES };
+
+/* Which of the five points is in the centre; right and left are the person's. */
+enum crop_region { REGION_BETWEEN_EYES = 0, REGION_RIGHT_EYE, REGION_LEFT_EYE, REGION_MOUTH };
+
+/* Where the five points go, in pixels of the network's picture; all zero: ArcFace's template. */
+struct card_template {
+    double right_eye[2], left_eye[2], nose[2], right_mouth[2], left_mouth[2];
+};
 
 struct card_crop {
     enum crop_alignment alignment;
     double margin;                /* the side is multiplied by this; 0.5..4, default 1.3 */
     bool square;                  /* default true: the box's longer side both ways */
     unsigned width_px, height_px; /* of the crop */
+    struct card_template points;  /* similarity */
+    enum crop_region region;      /* eyes */
+    double reach_x, reach_y;      /* eyes: sides in distances between the eyes, times margin; 0.1..10, default 1 */
 };
 
 enum tensor_layout { TENSOR_NCHW = 1, TENSOR_NHWC, TENSOR_NTCHW, TENSOR_NCTHW };
-enum channel_order { CHANNELS_RGB = 1, CHANNELS_BGR };
+/* grey: one channel, ITU-R 601's luma as Pillow's mode L has it: (19595 R + 38470 G + 7471 B + 32768) / 65536. */
+enum channel_order { CHANNELS_RGB = 1, CHANNELS_BGR, CHANNELS_GREY };
 
 /* value = (pixel * scale - mean[c]) / deviation[c], pixel 0..255, c in the order of the tensor's channels */
 struct card_tensor {
     enum tensor_layout layout;
     enum channel_order order;
     double scale;        /* default 1/255 */
-    double mean[3];      /* default 0 */
+    double mean[3];      /* default 0; grey: the first */
     double deviation[3]; /* > 0, default 1 */
 };
 
@@ -151,6 +168,7 @@ struct card {
     char licence[128];
     char provenance[512];
     char worth[512]; /* what it was measured at, and what it is not good for */
+    struct card_notes notes;
     /* CARD_DETECTOR */
     enum input_kind input;
     unsigned landmark_points; /* INPUT_LANDMARKS: points a frame */
@@ -176,6 +194,11 @@ void card_close(struct card **card); /* NULL-safe; sets *card = NULL */
 
 /* Whether the architecture gives the five landmarks that CROP_SIMILARITY needs. */
 bool card_face_has_points(enum face_architecture architecture);
+
+/* Whether the crop needs those landmarks. */
+bool card_wants_points(const struct card *card);
+/* Channels of the network's picture: 3, or 1 for grey. */
+unsigned card_channels(const struct card_tensor *tensor);
 
 /* Whether s may be a card's name: a-z, 0-9, '.', '_', '-', no dot first. */
 bool card_name_is_plain(const char *s);

@@ -71,6 +71,9 @@ static enum status check_scores(const char *path, const struct network *n, const
 {
     int64_t values = row_values(n);
 
+    /* A joint network may give a row a time step. */
+    if (values > 0 && f->card->networks.joint.file[0] != '\0' && values % f->card->output.classes == 0)
+        return STATUS_OK;
     if (values > 0 && values != f->card->output.classes)
         return error_set(e, STATUS_MISMATCH, "%s: %" PRId64 " values a row; %s: output.classes is %u", path, values,
                          f->card_path, f->card->output.classes);
@@ -79,30 +82,35 @@ static enum status check_scores(const char *path, const struct network *n, const
 
 static void want_picture(const struct found *f, struct wanted *w)
 {
+    static const char *const of_three[] = {[TENSOR_NCHW] = "[N,3,H,W]",
+                                           [TENSOR_NHWC] = "[N,H,W,3]",
+                                           [TENSOR_NTCHW] = "[N,T,3,H,W]",
+                                           [TENSOR_NCTHW] = "[N,3,T,H,W]"};
+    static const char *const of_one[] = {[TENSOR_NCHW] = "[N,1,H,W]",
+                                         [TENSOR_NHWC] = "[N,H,W,1]",
+                                         [TENSOR_NTCHW] = "[N,T,1,H,W]",
+                                         [TENSOR_NCTHW] = "[N,1,T,H,W]"};
     const struct card *c = f->card;
     int64_t height = c->crop.height_px, width = c->crop.width_px, frames = c->sampling.frames;
+    int64_t channels = card_channels(&c->tensor);
 
-    *w = (struct wanted){.card_path = f->card_path};
+    *w = (struct wanted){.card_path = f->card_path, .what = (channels == 1 ? of_one : of_three)[c->tensor.layout]};
     switch (c->tensor.layout) {
     case TENSOR_NCHW:
-        w->what = "[N,3,H,W]";
         w->rank = 4;
-        memcpy(w->dims, (int64_t[]){0, 3, height, width}, 4 * sizeof(int64_t));
+        memcpy(w->dims, (int64_t[]){0, channels, height, width}, 4 * sizeof(int64_t));
         break;
     case TENSOR_NHWC:
-        w->what = "[N,H,W,3]";
         w->rank = 4;
-        memcpy(w->dims, (int64_t[]){0, height, width, 3}, 4 * sizeof(int64_t));
+        memcpy(w->dims, (int64_t[]){0, height, width, channels}, 4 * sizeof(int64_t));
         break;
     case TENSOR_NTCHW:
-        w->what = "[N,T,3,H,W]";
         w->rank = 5;
-        memcpy(w->dims, (int64_t[]){0, frames, 3, height, width}, 5 * sizeof(int64_t));
+        memcpy(w->dims, (int64_t[]){0, frames, channels, height, width}, 5 * sizeof(int64_t));
         break;
     case TENSOR_NCTHW:
-        w->what = "[N,3,T,H,W]";
         w->rank = 5;
-        memcpy(w->dims, (int64_t[]){0, 3, frames, height, width}, 5 * sizeof(int64_t));
+        memcpy(w->dims, (int64_t[]){0, channels, frames, height, width}, 5 * sizeof(int64_t));
         break;
     }
 }
@@ -217,6 +225,54 @@ static enum status open_face_networks(const struct found *f, struct detector *d,
             return s;
     }
     return STATUS_OK;
+}
+
+/* The sizes that the file leaves open are known with the card's. */
+static enum status check_prepared(const struct found *f, const struct network *n, bool scores, struct error *e)
+{
+    struct wanted w;
+    struct tensor_shape in = {0}, out = {0};
+    const struct session_settings settings = {.input_shapes = &in};
+    struct session *session = NULL;
+    int64_t values = 1;
+    enum status s;
+
+    want_picture(f, &w);
+    in.rank = w.rank;
+    memcpy(in.dims, w.dims, w.rank * sizeof(w.dims[0]));
+    in.dims[0] = network_input(n, 0)->shape.dims[0] > 0 ? network_input(n, 0)->shape.dims[0] : 1;
+    s = session_open(n, &settings, &session, e);
+    if (s != STATUS_OK)
+        return s;
+    session_output_shape(session, 0, &out);
+    for (unsigned i = 0; i < out.rank; i++)
+        values *= out.dims[i];
+    if (scores && (values < 1 || values % f->card->output.classes != 0))
+        s = error_set(e, STATUS_MISMATCH, "%s: gives %" PRId64 " values; %s: output.classes is %u", f->files[0], values,
+                      f->card_path, f->card->output.classes);
+    session_close(&session);
+    return s;
+}
+
+enum status found_check_networks(const struct found *f, struct error *e)
+{
+    struct detector *d = calloc(1, sizeof(*d));
+    const struct network *first;
+    enum status s;
+
+    if (!d)
+        return error_no_memory(e);
+    if (f->card->kind == CARD_FACE_DETECTOR)
+        s = open_face_networks(f, d, e);
+    else if (f->card->kind == CARD_FEATURES)
+        s = open_picture_network(f, false, &d->frame, e);
+    else
+        s = open_networks(f, d, e);
+    first = d->joint ? d->joint : d->frame;
+    if (s == STATUS_OK && first)
+        s = check_prepared(f, first, f->card->kind == CARD_DETECTOR && !d->temporal[0], e);
+    detector_close(&d);
+    return s;
 }
 
 enum status detector_open(const char *name_or_path, struct detector **ret_d, struct error *e)

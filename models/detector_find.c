@@ -125,6 +125,11 @@ static enum status find_files(const char *name, bool shipped, struct found *f, s
         f->files[i] = file_join(folder, n->file);
         if (!f->files[i])
             s = error_no_memory(e);
+        else if (shipped && access(f->files[i], F_OK) != 0 && f->card->notes.weights[0] != '\0')
+            s = error_set(
+                e, STATUS_NOT_FOUND,
+                "%s: bring your own weights: %s is not there; `fakesift models add %s FILE.onnx` installs an export",
+                name, f->files[i], name);
         else if (shipped && access(f->files[i], F_OK) != 0)
             s = error_set(e, STATUS_NOT_FOUND,
                           "%s: not installed (%s is not there); `fakesift models fetch %s` installs it", name,
@@ -138,7 +143,10 @@ static enum status find_files(const char *name, bool shipped, struct found *f, s
 
 static const char *kind_with_article(enum card_kind kind)
 {
-    return kind == CARD_DETECTOR ? "a detector" : kind == CARD_ENSEMBLE ? "an ensemble" : "a face_detector";
+    return kind == CARD_DETECTOR   ? "a detector"
+           : kind == CARD_ENSEMBLE ? "an ensemble"
+           : kind == CARD_FEATURES ? "a network of features"
+                                   : "a face_detector";
 }
 
 enum status detector_find(const char *name_or_path, unsigned kind, struct found *ret_f, struct error *e)
@@ -167,13 +175,12 @@ enum status detector_find(const char *name_or_path, unsigned kind, struct found 
 
 enum status found_check_pair(const struct found *f, const struct found *face, struct error *e)
 {
-    if (!face || f->card->crop.alignment != CROP_SIMILARITY || card_face_has_points(face->card->architecture))
+    if (!face || !card_wants_points(f->card) || card_face_has_points(face->card->architecture))
         return STATUS_OK;
-    return error_set(
-        e, STATUS_INVALID,
-        "%s: crop.alignment: \"similarity\" needs five landmarks, which %s does not give: take \"box\", or "
-        "face.detector mtcnn or yunet",
-        f->card_path, face->card->name);
+    return error_set(e, STATUS_INVALID,
+                     "%s: crop.alignment: \"%s\" needs five landmarks, which %s does not give: take \"box\", or "
+                     "face.detector mtcnn or yunet",
+                     f->card_path, f->card->crop.alignment == CROP_EYES ? "eyes" : "similarity", face->card->name);
 }
 
 static void hash_found(struct hasher *h, const struct found *f)

@@ -23,6 +23,9 @@ void found_clear(struct found *f);
 /* That a detector's card and its face detector's (NULL = none) fit each other. STATUS_INVALID: names the key. */
 enum status found_check_pair(const struct found *f, const struct found *face, struct error *e);
 
+/* That a card's own networks have the inputs and outputs that it says, and can be prepared for its sizes. In detector.c. */
+enum status found_check_networks(const struct found *f, struct error *e);
+
 /* Of a detector and its face detector (NULL = none). */
 enum status found_hash(const struct found *f, const struct found *face, char ret_sha256[SHA256_HEX_BYTES],
                        struct error *e);

@@ -139,14 +139,21 @@ static enum status read_list(const struct fields_reader *r, const struct field *
     return STATUS_OK;
 }
 
-static enum status read_triple(const struct fields_reader *r, const struct field *f, const char *key, const cJSON *v,
-                               double *out)
+/* Of a field that holds more than one. */
+static int number_count(const struct field *f)
+{
+    return f->type == FIELD_TRIPLE ? 3 : f->type == FIELD_PAIR ? 2 : 1;
+}
+
+static enum status read_numbers(const struct fields_reader *r, const struct field *f, const char *key, const cJSON *v,
+                                double *out)
 {
     const cJSON *c = v->child;
+    int n = number_count(f);
 
-    if (!cJSON_IsArray(v) || cJSON_GetArraySize(v) != 3)
-        return fields_wrong_type(r, key, "an array of three numbers", v);
-    for (int i = 0; i < 3; i++, c = c->next) {
+    if (!cJSON_IsArray(v) || cJSON_GetArraySize(v) != n)
+        return fields_wrong_type(r, key, n == 3 ? "an array of three numbers" : "an array of two numbers", v);
+    for (int i = 0; i < n; i++, c = c->next) {
         enum status s = read_number(r, f, key, c, &out[i]);
 
         if (s != STATUS_OK)
@@ -188,7 +195,8 @@ static enum status read_value(const struct fields_reader *r, const struct field 
             memcpy(slot, &d, sizeof(d));
         return s;
     case FIELD_TRIPLE:
-        return read_triple(r, f, key, v, (double *)(void *)slot);
+    case FIELD_PAIR:
+        return read_numbers(r, f, key, v, (double *)(void *)slot);
     case FIELD_BOOL:
         if (!cJSON_IsBool(v))
             return fields_wrong_type(r, key, "true or false", v);
@@ -222,7 +230,8 @@ static void set_fallback(const struct fields_reader *r, const struct field *f, v
         memcpy(slot, &f->fallback, sizeof(f->fallback));
         break;
     case FIELD_TRIPLE:
-        memcpy(slot, triple, sizeof(triple));
+    case FIELD_PAIR:
+        memcpy(slot, triple, (size_t)number_count(f) * sizeof(triple[0]));
         break;
     case FIELD_BOOL:
         memcpy(slot, &b, sizeof(b));
@@ -308,7 +317,7 @@ enum status fields_read(const struct fields_reader *r, const cJSON *object, cons
 static bool has_default(const struct field *f, const void *slot)
 {
     unsigned u;
-    double d;
+    double d, pair[2];
 
     switch (f->type) {
     case FIELD_CHOICE:
@@ -318,8 +327,17 @@ static bool has_default(const struct field *f, const void *slot)
     case FIELD_NUMBER:
         memcpy(&d, slot, sizeof(d));
         return d == 0 || d == f->fallback;
+    case FIELD_PAIR:
+        memcpy(pair, slot, sizeof(pair));
+        return pair[0] == f->fallback && pair[1] == f->fallback;
     case FIELD_BOOL:
         return *(const bool *)slot == (f->fallback != 0);
+    case FIELD_SECTION:
+        for (const struct field *inner = f->fields; inner->key; inner++) {
+            if (!has_default(inner, (const char *)slot + inner->offset))
+                return false;
+        }
+        return true;
     default:
         return false;
     }
@@ -352,7 +370,8 @@ void fields_hash(struct hasher *h, const struct field *fields, const void *base)
             break;
         case FIELD_NUMBER:
         case FIELD_TRIPLE:
-            for (int i = 0; i < (f->type == FIELD_TRIPLE ? 3 : 1); i++) {
+        case FIELD_PAIR:
+            for (int i = 0; i < number_count(f); i++) {
                 memcpy(&d, slot + i * sizeof(d), sizeof(d));
                 d += 0.0; /* -0 and 0 score alike */
                 hasher_update(h, &d, sizeof(d));

@@ -22,6 +22,7 @@ enum field_type {
     FIELD_COUNT,    /* unsigned */
     FIELD_NUMBER,   /* double */
     FIELD_TRIPLE,   /* double[3]; fallback for each */
+    FIELD_PAIR,     /* double[2]; likewise */
     FIELD_BOOL,
     FIELD_SECTION, /* an object, its fields in `fields` */
     FIELD_LIST     /* an array of objects, as many as fit: `size` bytes each, at most max, counted at count_offset
@@ -45,7 +46,7 @@ struct field {
     const struct field *fields;
     bool silent; /* not hashed */
     bool late;   /* came after cards were hashed: not hashed while it has its default, so that those keep their hash;
-                  * FIELD_CHOICE, FIELD_COUNT, FIELD_NUMBER, FIELD_BOOL */
+                  * FIELD_CHOICE, FIELD_COUNT, FIELD_NUMBER, FIELD_PAIR, FIELD_BOOL, FIELD_SECTION of such */
 };
 
 struct fields_reader {

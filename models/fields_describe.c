@@ -26,7 +26,8 @@ static void append_value(struct text *t, const struct field *f, const char *slot
         break;
     case FIELD_NUMBER:
     case FIELD_TRIPLE:
-        for (int i = 0; i < (f->type == FIELD_TRIPLE ? 3 : 1); i++) {
+    case FIELD_PAIR:
+        for (int i = 0; i < (f->type == FIELD_TRIPLE ? 3 : f->type == FIELD_PAIR ? 2 : 1); i++) {
             memcpy(&d, slot + i * sizeof(d), sizeof(d));
             text_append_string(t, i > 0 ? " " : "");
             text_append_double(t, d);
@@ -45,7 +46,7 @@ void fields_describe(struct text *t, const struct field *fields, const void *bas
         char key[160];
         unsigned n = 1;
 
-        if (!(f->may & of))
+        if (!(f->may & of) || (f->silent && (f->type == FIELD_SECTION || f->type == FIELD_LIST)))
             continue;
         snprintf(key, sizeof(key), "%s%s", prefix, f->key);
         if (f->type == FIELD_LIST)

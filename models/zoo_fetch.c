@@ -1,103 +1,50 @@
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "models/detector_find.h"
-#include "models/json.h"
 #include "models/spawn.h"
 #include "models/zoo.h"
 #include "models/zoo_index.h"
+#include "models/zoo_install.h"
+#include "models/zoo_licence.h"
 #include "models/zoo_source.h"
 #include "shard/file.h"
 
-/* An installation is built in NAME.partial-PID beside its place and renamed to it, so it is complete or not
- * there. A lock on .NAME.lock lets one fetch of a name work at a time; the next finds the work done. */
 struct fetch {
     const struct zoo_model *m;
     const char *data; /* absolute */
-    char *installed;  /* CACHE/NAME */
-    char *partial;    /* CACHE/NAME.partial-PID, with source/ and out/ */
-    char *source, *made;
+    const struct zoo_fetch_settings *how;
+    struct zoo_install place;
     char *stamp; /* CACHE/NAME/source.sha256: zoo_model_hash of what it was made from */
     char hash[SHA256_HEX_BYTES];
-    int lock;
     FILE *out;
 };
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 static void fetch_clear(struct fetch *f)
 {
-    if (f->partial)
-        remove_tree(f->partial);
-    if (f->lock >= 0)
-        close(f->lock);
-    free(f->installed);
-    free(f->partial);
-    free(f->source);
-    free(f->made);
+    zoo_install_end(&f->place);
     free(f->stamp);
-}
-
-static enum status lock(struct fetch *f, const char *cache, struct error *e)
-{
-    char *path = zoo_path("%s/.%s.lock", cache, f->m->name);
-    enum status s = STATUS_OK;
-
-    if (!path)
-        return error_no_memory(e);
-    f->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (f->lock < 0) {
-        s = error_set_errno(e, errno, "%s: cannot create", path);
-    } else if (flock(f->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        fprintf(f->out, "%s: another fetch is at work; waiting for it\n", f->m->name);
-        fflush(f->out);
-        while (flock(f->lock, LOCK_EX) != 0 && errno == EINTR)
-            ;
-    }
-    /* A filesystem without locks: the rename alone keeps an installation whole. */
-    free(path);
-    return s;
 }
 
 static enum status fetch_prepare(struct fetch *f, const char *cache, struct error *e)
 {
     enum status s = zoo_model_hash(f->m, f->data, f->hash, e);
 
+    if (s == STATUS_OK)
+        s = zoo_install_begin(cache, f->m->name, f->out, &f->place, e);
     if (s != STATUS_OK)
         return s;
-    f->installed = file_join(cache, f->m->name);
-    f->partial = zoo_path("%s/%s.partial-%ld", cache, f->m->name, (long)getpid());
-    f->source = f->partial ? zoo_path("%s/source", f->partial) : NULL;
-    f->made = f->partial ? zoo_path("%s/made", f->partial) : NULL;
-    f->stamp = f->installed ? zoo_path("%s/source.sha256", f->installed) : NULL;
-    if (!f->installed || !f->source || !f->made || !f->stamp)
-        return error_no_memory(e);
-    return lock(f, cache, e);
+    f->stamp = zoo_path("%s/source.sha256", f->place.installed);
+    return f->stamp ? STATUS_OK : error_no_memory(e);
 }
 
 /* Whether what is installed was made from the same entry, card and converter, and its files are whole. */
 static bool is_current(const struct fetch *f)
 {
     struct found found = {0};
-    char *stamp = NULL, *card = zoo_path("%s/card.json", f->installed);
+    char *stamp = NULL, *card = zoo_path("%s/card.json", f->place.installed);
     size_t len = 0;
     bool current = card && file_read(f->stamp, SHA256_HEX_BYTES, &stamp, &len, NULL) == STATUS_OK &&
                    strncmp(stamp, f->hash, SHA256_HEX_BYTES - 1) == 0 &&
@@ -114,19 +61,23 @@ static enum status convert(const struct fetch *f, struct error *e)
 {
     const struct zoo_model *m = f->m;
     char *paths[ZOO_MAX_FILES] = {NULL};
-    char *script = zoo_path("%s/convert/%s", f->data, m->converter), *log = zoo_path("%s/convert.log", f->partial);
+    char *script = zoo_path("%s/convert/%s", f->data, m->converter),
+         *log = zoo_path("%s/convert.log", f->place.partial);
     /* -B: the converters' folder may not be ours to write __pycache__ into. */
-    const char *argv[5 + 2 * ZOO_MAX_FILES + 1] = {"/usr/bin/python3", "-B", script, "-o", f->made};
-    const struct spawn python = {.argv = argv, .folder = f->partial, .log_path = log};
+    const char *argv[5 + 2 * ZOO_MAX_FILES + 1] = {"/usr/bin/python3", "-B", script, "-o", f->place.made};
+    const struct spawn python = {.argv = argv, .folder = f->place.partial, .log_path = log};
     struct error inner = {0};
+    unsigned n_arguments = 5;
     enum status s = script && log ? STATUS_OK : error_no_memory(e);
 
     for (unsigned i = 0; s == STATUS_OK && i < m->n_files; i++) {
-        paths[i] = file_join(f->source, m->files[i].name);
+        if (m->files[i].licence)
+            continue;
+        paths[i] = file_join(f->place.source, m->files[i].name);
         if (!paths[i])
             s = error_no_memory(e);
-        argv[5 + 2 * i] = m->files[i].option;
-        argv[6 + 2 * i] = paths[i];
+        argv[n_arguments++] = m->files[i].option;
+        argv[n_arguments++] = paths[i];
     }
     if (s == STATUS_OK) {
         fprintf(f->out, "%s: converting with %s\n", m->name, m->converter);
@@ -142,16 +93,17 @@ static enum status convert(const struct fetch *f, struct error *e)
     return s;
 }
 
-/* Without a converter the source files are the networks. */
+/* Licences, and without a converter the source files, which are the networks then, are installed as they are. */
 static enum status move_sources(const struct fetch *f, struct error *e)
 {
     for (unsigned i = 0; i < f->m->n_files; i++) {
-        char *from = file_join(f->source, f->m->files[i].name), *to = file_join(f->made, f->m->files[i].name);
+        char *from = file_join(f->place.source, f->m->files[i].name);
+        char *to = file_join(f->place.made, f->m->files[i].name);
         enum status s = STATUS_OK;
 
         if (!from || !to)
             s = error_no_memory(e);
-        else if (rename(from, to) != 0)
+        else if ((f->m->converter[0] == '\0' || f->m->files[i].licence) && rename(from, to) != 0)
             s = error_set_errno(e, errno, "%s: cannot rename to %s", from, to);
         free(from);
         free(to);
@@ -161,100 +113,36 @@ static enum status move_sources(const struct fetch *f, struct error *e)
     return STATUS_OK;
 }
 
-/* The network objects of a card: everything with a "file" gets the sha256 of that file. */
-static enum status state_sums(const struct fetch *f, cJSON *node, struct error *e)
-{
-    const cJSON *file = cJSON_GetObjectItemCaseSensitive(node, "file");
-    char hex[SHA256_HEX_BYTES];
-
-    for (cJSON *c = node->child; c; c = c->next) {
-        enum status s = cJSON_IsObject(c) || cJSON_IsArray(c) ? state_sums(f, c, e) : STATUS_OK;
-
-        if (s != STATUS_OK)
-            return s;
-    }
-    if (cJSON_IsObject(node) && cJSON_IsString(file)) {
-        char *path = file_join(f->made, file->valuestring);
-        enum status s = path ? hash_file(path, hex, e) : error_no_memory(e);
-
-        free(path);
-        if (s != STATUS_OK)
-            return s;
-        cJSON_DeleteItemFromObjectCaseSensitive(node, "sha256");
-        if (!cJSON_AddStringToObject(node, "sha256", hex))
-            return error_no_memory(e);
-    }
-    return STATUS_OK;
-}
-
-/* The shipped card, with the sums of the files that were made here, so that later damage is seen. */
 static enum status write_card(const struct fetch *f, struct error *e)
 {
-    char *from = zoo_path("%s/cards/%s/card.json", f->data, f->m->name), *to = zoo_path("%s/card.json", f->made);
-    char *stamp = zoo_path("%s/source.sha256", f->made), *printed = NULL;
-    cJSON *card = NULL;
-    enum status s = from && to && stamp ? json_read(from, CARD_MAX_BYTES, &card, e) : error_no_memory(e);
+    char *from = zoo_path("%s/cards/%s/card.json", f->data, f->m->name);
+    char *stamp = zoo_path("%s/source.sha256", f->place.made);
+    enum status s = from && stamp ? zoo_install_card(&f->place, from, e) : error_no_memory(e);
 
-    if (s == STATUS_OK)
-        s = state_sums(f, card, e);
-    if (s == STATUS_OK) {
-        printed = cJSON_Print(card);
-        s = printed ? file_write(to, printed, strlen(printed), e) : error_no_memory(e);
-    }
     if (s == STATUS_OK)
         s = file_write(stamp, f->hash, strlen(f->hash), e);
-    cJSON_free(printed);
-    cJSON_Delete(card);
     free(from);
-    free(to);
     free(stamp);
-    return s;
-}
-
-/* Puts made/ in the place of what is installed: in one step where the filesystem can exchange two folders. */
-static enum status put_in_place(const struct fetch *f, struct error *e)
-{
-    char *old = zoo_path("%s/old", f->partial);
-    enum status s = STATUS_OK;
-
-    if (!old)
-        return error_no_memory(e);
-    if (rename(f->made, f->installed) != 0) {
-        bool in_the_way = errno == ENOTEMPTY || errno == EEXIST;
-
-        if (!in_the_way)
-            s = error_set_errno(e, errno, "%s: cannot rename to %s", f->made, f->installed);
-        else if (renameat2(AT_FDCWD, f->made, AT_FDCWD, f->installed, RENAME_EXCHANGE) != 0 &&
-                 (rename(f->installed, old) != 0 || rename(f->made, f->installed) != 0))
-            s = error_set_errno(e, errno, "%s: cannot be replaced", f->installed);
-    }
-    free(old);
     return s;
 }
 
 static enum status install(const struct fetch *f, struct error *e)
 {
-    struct found found = {0};
-    char *card = zoo_path("%s/card.json", f->made);
-    enum status s = card ? file_make_folder(f->source, e) : error_no_memory(e);
+    enum status s = zoo_licence_check(f->m, f->how->accept_licence, f->out, e);
 
     if (s == STATUS_OK)
-        s = file_make_folder(f->made, e);
+        s = zoo_install_open_folders(&f->place, e);
     if (s == STATUS_OK)
-        s = zoo_source_get(f->m, f->source, f->out, e);
+        s = zoo_source_get(f->m, f->place.source, f->out, e);
+    if (s == STATUS_OK && f->m->converter[0] != '\0')
+        s = convert(f, e);
     if (s == STATUS_OK)
-        s = f->m->converter[0] != '\0' ? convert(f, e) : move_sources(f, e);
+        s = move_sources(f, e);
+    if (s == STATUS_OK)
+        s = zoo_licence_write(f->m, f->place.made, e);
     if (s == STATUS_OK)
         s = write_card(f, e);
-    if (s == STATUS_OK) {
-        s = detector_find(card, 0, &found, e);
-        if (s == STATUS_OK)
-            found_clear(&found);
-    }
-    if (s == STATUS_OK)
-        s = put_in_place(f, e);
-    free(card);
-    return s;
+    return s == STATUS_OK ? zoo_install_commit(&f->place, e) : s;
 }
 
 static double seconds(void)
@@ -265,18 +153,24 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static enum status fetch_one(const struct zoo_model *m, const char *data, const char *cache, FILE *out, struct error *e)
+/* Where what is fetched comes from and goes to, absolute. */
+struct target {
+    const char *data, *cache;
+    const struct zoo_fetch_settings *how;
+};
+
+static enum status fetch_one(const struct zoo_model *m, const struct target *to, FILE *out, struct error *e)
 {
-    struct fetch f = {.m = m, .data = data, .lock = -1, .out = out};
+    struct fetch f = {.m = m, .data = to->data, .how = to->how, .place = {.lock = -1}, .out = out};
     double from = seconds();
-    enum status s = fetch_prepare(&f, cache, e);
+    enum status s = fetch_prepare(&f, to->cache, e);
 
     if (s == STATUS_OK && is_current(&f)) {
-        fprintf(out, "%s: installed already in %s, unchanged\n", m->name, f.installed);
+        fprintf(out, "%s: installed already in %s, unchanged\n", m->name, f.place.installed);
     } else if (s == STATUS_OK) {
         s = install(&f, e);
         if (s == STATUS_OK)
-            fprintf(out, "%s: installed in %s (%.1f s)\n", m->name, f.installed, seconds() - from);
+            fprintf(out, "%s: installed in %s (%.1f s)\n", m->name, f.place.installed, seconds() - from);
     }
     fflush(out);
     fetch_clear(&f);
@@ -284,28 +178,27 @@ static enum status fetch_one(const struct zoo_model *m, const char *data, const 
 }
 
 /* A detector is of no use without its face detector, so that comes with it. */
-static enum status fetch_with_finder(const struct zoo_index *index, const struct zoo_model *m, const char *data,
-                                     const char *cache, FILE *out, struct error *e)
+static enum status fetch_with_finder(const struct zoo_index *index, const struct zoo_model *m, const struct target *to,
+                                     FILE *out, struct error *e)
 {
     struct card *card = NULL;
-    char *path = zoo_path("%s/cards/%s/card.json", data, m->name);
+    char *path = zoo_path("%s/cards/%s/card.json", to->data, m->name);
     const struct zoo_model *finder = NULL;
     enum status s = path ? card_load(path, &card, e) : error_no_memory(e);
 
     if (s == STATUS_OK && card->kind == CARD_DETECTOR && card->input == INPUT_FACES)
         finder = zoo_index_find(index, card->face.detector);
     if (s == STATUS_OK && finder)
-        s = fetch_one(finder, data, cache, out, e);
+        s = fetch_one(finder, to, out, e);
     if (s == STATUS_OK)
-        s = fetch_one(m, data, cache, out, e);
+        s = fetch_one(m, to, out, e);
     card_close(&card);
     free(path);
     return s;
 }
 
 /* One that fails does not keep the others from being fetched. */
-static enum status fetch_all(const struct zoo_index *index, const char *data, const char *cache, FILE *out,
-                             struct error *e)
+static enum status fetch_all(const struct zoo_index *index, const struct target *to, FILE *out, struct error *e)
 {
     unsigned failed = 0, tried = 0;
     struct error first = {0};
@@ -319,7 +212,7 @@ static enum status fetch_all(const struct zoo_index *index, const char *data, co
             continue;
         }
         tried++;
-        if (fetch_one(m, data, cache, out, &inner) == STATUS_OK)
+        if (fetch_one(m, to, out, &inner) == STATUS_OK)
             continue;
         fprintf(out, "%s\n", inner.text);
         if (failed++ == 0)
@@ -330,26 +223,36 @@ static enum status fetch_all(const struct zoo_index *index, const char *data, co
     return STATUS_OK;
 }
 
-static enum status fetch_named(const struct zoo_index *index, const char *name, const char *data, const char *cache,
-                               FILE *out, struct error *e)
+static enum status fetch_named(const struct zoo_index *index, const char *name, const struct target *to, FILE *out,
+                               struct error *e)
 {
     const struct zoo_model *m = zoo_index_find(index, name);
     struct found found = {0};
     struct error inner = {0};
 
     if (m)
-        return fetch_with_finder(index, m, data, cache, out, e);
+        return fetch_with_finder(index, m, to, out, e);
     if (card_name_is_plain(name) && detector_find(name, 0, &found, &inner) == STATUS_OK) {
         fprintf(out, "%s: there already (%s), and not in the zoo's index: nothing to fetch\n", name, found.card_path);
         found_clear(&found);
         return STATUS_OK;
     }
+    if (inner.status == STATUS_NOT_FOUND && strstr(inner.text, "models add"))
+        return error_set(e, STATUS_NOT_FOUND, "%s", inner.text);
     return error_set(e, STATUS_NOT_FOUND, "%s: not in the zoo's index; `fakesift models list` names what is", name);
 }
 
 enum status zoo_fetch(const char *name, FILE *out, struct error *e)
 {
+    static const struct zoo_fetch_settings plain;
+
+    return zoo_fetch_as(name, &plain, out, e);
+}
+
+enum status zoo_fetch_as(const char *name, const struct zoo_fetch_settings *how, FILE *out, struct error *e)
+{
     struct zoo_index *index = NULL;
+    struct target to = {.how = how};
     char *data = zoo_data_folder(), *cache = zoo_cache_folder();
     char *data_real = NULL, *cache_real = NULL;
     enum status s = data && cache ? zoo_index_load(data, &index, e) : error_no_memory(e);
@@ -361,12 +264,14 @@ enum status zoo_fetch(const char *name, FILE *out, struct error *e)
     /* The programs that are started run in folders of their own. */
     data_real = realpath(data, NULL);
     cache_real = realpath(cache, NULL);
+    to.data = data_real;
+    to.cache = cache_real;
     if (!data_real || !cache_real)
         s = error_set_errno(e, errno, "%s: cannot resolve", data_real ? cache : data);
     else if (strcmp(name, "all") == 0)
-        s = fetch_all(index, data_real, cache_real, out, e);
+        s = fetch_all(index, &to, out, e);
     else
-        s = fetch_named(index, name, data_real, cache_real, out, e);
+        s = fetch_named(index, name, &to, out, e);
 end:
     free(index);
     free(data);

@@ -17,6 +17,7 @@ static const struct field file_fields[] = {
     {"option", FIELD_TEXT, 1, 0, TEXT(zoo_file, option)},
     {"sha256", FIELD_SHA256, 1, 1, TEXT(zoo_file, sha256)},
     {"bytes", FIELD_COUNT, 1, 1, AT(zoo_file, bytes), .min = 1, .max = 1e9},
+    {"licence", FIELD_BOOL, 1, 0, AT(zoo_file, licence), .late = true},
     {"npm", FIELD_FILE, 1, 0, TEXT(zoo_file, npm), .silent = true},
     {"url", FIELD_TEXT, 1, 0, TEXT(zoo_file, url), .silent = true},
     {"mirror", FIELD_FILE, 1, 0, TEXT(zoo_file, mirror), .silent = true},
@@ -26,6 +27,7 @@ static const struct field model_fields[] = {
     {"name", FIELD_NAME, 1, 1, TEXT(zoo_model, name)},
     {"npm_package", FIELD_TEXT, 1, 0, TEXT(zoo_model, npm_package), .silent = true},
     {"npm_version", FIELD_TEXT, 1, 0, TEXT(zoo_model, npm_version), .silent = true},
+    {"licence", FIELD_TEXT, 1, 0, TEXT(zoo_model, licence), .silent = true},
     {"converter", FIELD_FILE, 1, 0, TEXT(zoo_model, converter)},
     {"files", FIELD_LIST, 1, 1, AT(zoo_model, files), .min = 1, .max = ZOO_MAX_FILES, .size = sizeof(struct zoo_file),
      .count_offset = offsetof(struct zoo_model, n_files), .fields = file_fields},
@@ -62,7 +64,9 @@ static enum status check_model(const char *path, const struct zoo_model *m, stru
             return broken(path, m->name, "a file without npm, url or mirror", e);
         if (f->url[0] != '\0' && strncmp(f->url, "https://", 8) != 0)
             return broken(path, m->name, "files.url does not begin with https://", e);
-        if ((m->converter[0] != '\0') != (strncmp(f->option, "--", 2) == 0))
+        if (f->licence && f->option[0] != '\0')
+            return broken(path, m->name, "a licence has no files.option", e);
+        if (!f->licence && (m->converter[0] != '\0') != (strncmp(f->option, "--", 2) == 0))
             return broken(path, m->name, "files.option (--NAME) stands with a converter", e);
         if (f->sha256[0] == '\0')
             return broken(path, m->name, "files.sha256 is empty", e);

@@ -7,7 +7,7 @@
 #include "shard/hash.h"
 #include "shard/status.h"
 
-enum { ZOO_MAX_FILES = 4, ZOO_MAX_MODELS = 64 };
+enum { ZOO_MAX_FILES = 8, ZOO_MAX_MODELS = 64 };
 
 /* A source file. At least one of npm, url and mirror is given. */
 struct zoo_file {
@@ -16,6 +16,7 @@ struct zoo_file {
                       */
     char sha256[SHA256_HEX_BYTES];
     unsigned bytes;
+    bool licence;     /* a licence or notice: kept beside the networks, not given to the converter */
     char npm[256];    /* path in the package */
     char url[512];    /* https */
     char mirror[256]; /* path below $FAKESIFT_ZOO_MIRROR */
@@ -24,6 +25,7 @@ struct zoo_file {
 struct zoo_model {
     char name[64];
     char npm_package[128], npm_version[32];
+    char licence[64];    /* SPDX; "" = the card's word alone. An npm package must state the same in its package.json */
     char converter[128]; /* in models/convert; "" = none */
     struct zoo_file files[ZOO_MAX_FILES];
     unsigned n_files;

@@ -76,12 +76,30 @@ static const char *input_text(const struct card *c)
     return "?";
 }
 
+/* What changes no score, after the rest. */
+static void print_notes(const struct card_notes *n, FILE *out)
+{
+    for (unsigned i = 0; i < n->n_published; i++)
+        fprintf(out, "published: %s: %s (%s)\n", n->published[i].what, n->published[i].value, n->published[i].source);
+    for (unsigned i = 0; i < n->n_measured; i++)
+        fprintf(out, "measured: %s: %s (%s)\n", n->measured[i].what, n->measured[i].value, n->measured[i].source);
+    for (unsigned i = 0; i < n->n_sources; i++)
+        fprintf(out, "from: %s: %s\n", n->sources[i].key, n->sources[i].source);
+    for (unsigned i = 0; i < n->n_departures; i++)
+        fprintf(out, "otherwise than published: %s\n", n->departures[i].text);
+    if (n->weights[0] != '\0')
+        fprintf(out, "weights: %s\n", n->weights);
+    if (n->export_hint[0] != '\0')
+        fprintf(out, "export: %s\n", n->export_hint);
+}
+
 static void print_card(const struct card *c, FILE *out)
 {
     fprintf(out, "%s: %s\n", c->name, c->title);
     fprintf(out, "kind: %s\n",
             c->kind == CARD_DETECTOR   ? "detector"
             : c->kind == CARD_ENSEMBLE ? "ensemble"
+            : c->kind == CARD_FEATURES ? "network of features"
                                        : "face detector");
     fprintf(out, "licence: %s\n", c->licence);
     fprintf(out, "provenance: %s\n", c->provenance);
@@ -107,8 +125,10 @@ static void print_card(const struct card *c, FILE *out)
         fprintf(out, ", and as many more as cover the video");
     if (c->input == INPUT_FACES)
         fprintf(out, ", found by %s, cropped %s x %g to %u x %u", c->face.detector,
-                c->crop.alignment == CROP_SIMILARITY ? "aligned" : "by box", c->crop.margin, c->crop.width_px,
-                c->crop.height_px);
+                c->crop.alignment == CROP_SIMILARITY ? "aligned"
+                : c->crop.alignment == CROP_EYES     ? "by the eyes"
+                                                     : "by box",
+                c->crop.margin, c->crop.width_px, c->crop.height_px);
     fputc('\n', out);
 }
 
@@ -126,6 +146,7 @@ static enum status info_of_card(const char *name, const struct zoo_info_settings
 
         if (path && access(path, F_OK) == 0 && card_load(path, &card, e) == STATUS_OK) {
             print_card(card, out);
+            print_notes(&card->notes, out);
             fprintf(out, "%s\n", problem.text);
             s = STATUS_OK;
         }
@@ -137,6 +158,7 @@ static enum status info_of_card(const char *name, const struct zoo_info_settings
     if (s != STATUS_OK)
         return error_set(e, s, "%s", problem.text);
     print_card(f.card, out);
+    print_notes(&f.card->notes, out);
     fprintf(out, "card: %s\n", f.card_path);
     for (size_t i = 0; s == STATUS_OK && card_network_at(f.card, i); i++) {
         fprintf(out, "\n%s, sha256 %s\n", f.files[i], f.sha256[i]);

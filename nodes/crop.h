@@ -9,8 +9,9 @@
 /* Where the crop lies in the frame. CROP_BOX: the face's box, made square by its longer side if the card says
  * so, times margin, about its centre. CROP_SIMILARITY: the similarity transform that brings the five points
  * closest (least squares; Umeyama 1991) to the reference points of ArcFace's 112 x 112 template, scaled to
- * the crop's shorter side and shrunk by margin about the crop's centre; points that allow no transform (all
- * at one place) fall back to CROP_BOX. */
+ * the crop's shorter side, or to those of crop->points, and shrunk by margin about the crop's centre. CROP_EYES: the eyes
+ * level, the region's point in the centre, sides of reach_x and reach_y times margin times the distance between the eyes.
+ * Points that allow no transform (all at one place) fall back to CROP_BOX. */
 void crop_transform(const struct card_crop *crop, const struct face *face, struct image_transform *ret_transform);
 
 /* Writes crop->width_px * crop->height_px * 3 bytes. */

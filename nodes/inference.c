@@ -22,18 +22,19 @@ struct inference {
 static struct tensor_shape picture_shape(const struct card *card, unsigned n)
 {
     int64_t w = card->crop.width_px, h = card->crop.height_px, t = card->sampling.frames;
+    int64_t c = card_channels(&card->tensor);
 
     switch (card->tensor.layout) {
     case TENSOR_NHWC:
-        return (struct tensor_shape){.rank = 4, .dims = {n, h, w, 3}};
+        return (struct tensor_shape){.rank = 4, .dims = {n, h, w, c}};
     case TENSOR_NTCHW:
-        return (struct tensor_shape){.rank = 5, .dims = {n, t, 3, h, w}};
+        return (struct tensor_shape){.rank = 5, .dims = {n, t, c, h, w}};
     case TENSOR_NCTHW:
-        return (struct tensor_shape){.rank = 5, .dims = {n, 3, t, h, w}};
+        return (struct tensor_shape){.rank = 5, .dims = {n, c, t, h, w}};
     case TENSOR_NCHW:
         break;
     }
-    return (struct tensor_shape){.rank = 4, .dims = {n, 3, h, w}};
+    return (struct tensor_shape){.rank = 4, .dims = {n, c, h, w}};
 }
 
 static size_t output_count(const struct session *s)
@@ -247,14 +248,14 @@ static enum status run_joint(struct inference *x, const uint8_t *patches, unsign
 {
     const struct card *card = x->card;
     unsigned w = card->crop.width_px, h = card->crop.height_px, frames = card->sampling.frames;
-    size_t plane = (size_t)w * h;
+    size_t plane = (size_t)w * h, picture = card_channels(&card->tensor) * plane;
     float *in = session_input(x->joint, 0);
     bool time_first = card->tensor.layout == TENSOR_NTCHW;
 
     for (unsigned t = 0; t < frames; t++) {
         const uint8_t *patch = patch_at(card, patches, stretched(t, frames, n_patches));
 
-        crop_to_tensor(&card->tensor, patch, w, h, in + t * (time_first ? 3 * plane : plane),
+        crop_to_tensor(&card->tensor, patch, w, h, in + t * (time_first ? picture : plane),
                        time_first ? plane : plane * frames);
     }
     return session_run(x->joint, e);
@@ -265,7 +266,7 @@ static enum status run_frames(struct inference *x, const uint8_t *patches, unsig
 {
     const struct card *card = x->card;
     unsigned w = card->crop.width_px, h = card->crop.height_px;
-    size_t plane = (size_t)w * h;
+    size_t plane = (size_t)w * h, picture = card_channels(&card->tensor) * plane;
 
     for (unsigned first = 0; first < n_patches; first += x->frame_batch) {
         unsigned n = n_patches - first < x->frame_batch ? n_patches - first : x->frame_batch;
@@ -273,8 +274,8 @@ static enum status run_frames(struct inference *x, const uint8_t *patches, unsig
         enum status s;
 
         for (unsigned i = 0; i < n; i++)
-            crop_to_tensor(&card->tensor, patch_at(card, patches, first + i), w, h, in + i * 3 * plane, plane);
-        memset(in + n * 3 * plane, 0, (x->frame_batch - n) * 3 * plane * sizeof(float));
+            crop_to_tensor(&card->tensor, patch_at(card, patches, first + i), w, h, in + i * picture, plane);
+        memset(in + n * picture, 0, (x->frame_batch - n) * picture * sizeof(float));
         s = session_run(x->frame, e);
         if (s != STATUS_OK)
             return s;

@@ -26,6 +26,22 @@ static void fill_spread(const struct sample_plan *p, int64_t duration_us)
         p->wanted_us[i] = middle_of_part(duration_us, i, n);
 }
 
+/* Whole frames, from the first to the last, as numpy's linspace(0, frames - 1, n, dtype=int) counts them. A time lies
+ * half a frame before its frame, so that rounded time stamps do not matter. */
+static void fill_ends(const struct sample_plan *p, int64_t duration_us, double step_us)
+{
+    size_t n = (size_t)p->n_clips * p->n_frames;
+    double last = nearbyint((double)duration_us / step_us), stride = n > 1 ? last / (double)(n - 1) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        /* numpy's order of operations: another would differ by a frame where a product is nearly whole. */
+        double frame = i > 0 && i + 1 == n ? last : floor(stride * (double)i);
+        double at = frame * step_us - step_us / 2;
+
+        p->wanted_us[i] = at > 0 ? llround(at) : 0;
+    }
+}
+
 static int64_t not_negative(int64_t us)
 {
     return us > 0 ? us : 0;
@@ -133,7 +149,7 @@ static bool settings_are_valid(const struct card_sampling *s, const struct sampl
     return s->mode >= SAMPLING_UNIFORM && s->mode <= SAMPLING_ALL && video->duration_us > 0 && s->clips > 0 &&
            s->clips <= CARD_MAX_CLIPS && s->frames > 0 && s->frames <= CARD_MAX_FRAMES && s->stride_s >= 0 &&
            s->stride_s <= 60 && s->stride_frames <= 3600 && !(s->stride_s > 0 && s->stride_frames > 0) &&
-           s->overlap >= 0 && s->overlap <= 0.9;
+           s->overlap >= 0 && s->overlap <= 0.99;
 }
 
 enum status sample_plan_make(const struct card_sampling *sampling, const struct sample_video *video,
@@ -167,6 +183,8 @@ enum status sample_plan_make(const struct card_sampling *sampling, const struct 
         status = fill_keyframe(&p, video, &s, n_keys);
     } else if (s.stride_us > 0) {
         fill_strided(&p, &s);
+    } else if (sampling->ends) {
+        fill_ends(&p, s.duration_us, step_us);
     } else {
         fill_spread(&p, s.duration_us);
     }

@@ -29,6 +29,8 @@ struct sample_plan {
  * stride: clip c starts at (c + 0.5) * duration / clips - half of a clip's length, kept inside [0, duration]; its length is
  * frames * stride. Clips never overlap: a video shorter than clips * length gets fewer clips, at least one (spread by the
  * same formula); the times of a single clip that is longer than the video run past its end.
+ * uniform with ends: frame floor(i * (F - 1) / (n - 1)) for each of the n times, F the video's frames at its mean rate; n of 1
+ * is the first frame.
  * keyframe: of the key frames from which a clip fits before the video's end and which are a clip's length after the one
  * before them (the first always counts), number floor((c + 0.5) * n / clips) begins clip c; fewer key frames, fewer clips.
  * all: clip c starts at c * hop strides, hop = round(frames * (1 - overlap)), at least 1, the last where it still has a frame

@@ -231,15 +231,15 @@ Test(card, a_broken_rule_names_the_key_the_value_and_the_rule)
         {WITH_SAMPLING("{\"frames\":8,\"min_frames\":9}"), ": sampling.min_frames: more than sampling.frames"},
         {WITH_SAMPLING("{\"frames\":8,\"stride_s\":60.5}"), ": sampling.stride_s: 60.5 is not in 0..60"},
         {WITH_SAMPLING("{\"frames\":8,\"framez\":9}"), ": sampling.framez: unknown key (known here: mode, clips, "
-                                                       "frames, stride_s, stride_frames, overlap, min_frames)"},
+                                                       "frames, stride_s, stride_frames, overlap, min_frames, ends)"},
         {WITH_SAMPLING("{\"frames\":8,\"mode\":\"every\"}"),
          ": sampling.mode: \"every\" is not one of uniform, keyframe, all"},
         {WITH_SAMPLING("{\"frames\":8,\"mode\":\"all\",\"clips\":2}"),
          ": sampling.clips: not with mode \"all\": the video's length says how many"},
         {WITH_SAMPLING("{\"frames\":8,\"stride_s\":0.1,\"stride_frames\":2}"),
          ": sampling.stride_frames: one stride is wanted, in seconds or in frames"},
-        {WITH_SAMPLING("{\"frames\":8,\"mode\":\"all\",\"overlap\":0.95}"),
-         ": sampling.overlap: 0.95 is not in 0..0.9"},
+        {WITH_SAMPLING("{\"frames\":8,\"mode\":\"all\",\"overlap\":0.995}"),
+         ": sampling.overlap: 0.995 is not in 0..0.99"},
         {WITH_SAMPLING("[8]"), ": sampling: an object is wanted, not an array"},
         {WITH_TENSOR("{\"layout\":\"nchw\",\"order\":\"rgb\",\"mean\":[0,0]}"),
          ": tensor.mean: an array of three numbers is wanted, not an array"},
@@ -272,7 +272,7 @@ Test(card, a_broken_rule_names_the_key_the_value_and_the_rule)
         {WITH_OUTPUT("{\"meaning\":\"probability\",\"positive_is_real\":1}"),
          ": output.positive_is_real: true or false is wanted, not a number"},
         {WITH_OUTPUT("{\"meaning\":\"odds\"}"), ": output.meaning: \"odds\" is not one of probability, logit, softmax"},
-        {"{\"kind\":\"thing\"}", ": kind: \"thing\" is not one of detector, face_detector, ensemble"},
+        {"{\"kind\":\"thing\"}", ": kind: \"thing\" is not one of detector, face_detector, ensemble, features"},
         {"{\"kind\":\"detector\"}", ": input: missing"},
         {"{\"input\":\"faces\"}", ": kind: missing"},
         {"[]", ": the card: an object is wanted, not an array"},
@@ -365,12 +365,24 @@ static void digest(const char *json, char hex[SHA256_HEX_BYTES])
 /* Keys that came later change it only where they are used: cards from before keep their hash. */
 #define WITH_FACE(f) DETECTOR("faces") SAMPLING ",\"face\":{\"detector\":\"mtcnn\"," f "}" CROP TENSOR FRAME OUTPUT "}"
 
+#define WITH_CROP(c)                                                                                                   \
+    DETECTOR("faces") SAMPLING FACE ",\"crop\":{\"width_px\":64,\"height_px\":48," c "}" TENSOR FRAME OUTPUT "}"
+#define WITH_NOTES(n) DETECTOR("faces") SAMPLING FACE CROP TENSOR FRAME OUTPUT ",\"notes\":" n "}"
+#define TEMPLATE(nose)                                                                                                 \
+    "\"template\":{\"right_eye\":[10,20],\"left_eye\":[50,20],\"nose\":" nose                                          \
+    ",\"right_mouth\":[14,50],\"left_mouth\":[46,50]}"
+
 Test(card, its_hash_changes_with_what_scores_and_not_with_its_texts)
 {
     static const char *const same[] = {
         DETECTOR("faces") SAMPLING FACE CROP TENSOR OUTPUT FRAME "}",
         DETECTOR("faces") "\"sampling\":{\"frames\":8,\"clips\":1}" FACE CROP TENSOR FRAME OUTPUT "}",
         WITH_FACE("\"detect_every\":1,\"follow\":\"overlap\",\"smooth\":0"),
+        WITH_SAMPLING("{\"frames\":8,\"ends\":false}"),
+        WITH_CROP("\"region\":\"between_eyes\",\"reach_x\":1,\"reach_y\":1"),
+        WITH_CROP("\"template\":{\"right_eye\":[0,0],\"left_eye\":[0,0],\"nose\":[0,0],\"right_mouth\":[0,0],"
+                  "\"left_mouth\":[0,0]}"),
+        WITH_NOTES("{\"published\":[{\"what\":\"AUC\",\"value\":\".9\",\"source\":\"a paper\"}],\"weights\":\"ask\"}"),
         "{\"kind\":\"detector\",\"input\":\"faces\",\"name\":\"x\",\"title\":\"Another\",\"licence\":\"?\","
         "\"provenance\":\"\","
         "\"worth\":\"much\"," SAMPLING FACE CROP TENSOR OUTPUT ",\"networks\":{\"frame\":{\"file\":\"b.onnx\"}}}",
@@ -386,6 +398,14 @@ Test(card, its_hash_changes_with_what_scores_and_not_with_its_texts)
         WITH_FACE("\"detect_every\":2"),
         WITH_FACE("\"follow\":\"motion\""),
         WITH_FACE("\"smooth\":0.1"),
+        WITH_SAMPLING("{\"frames\":8,\"ends\":true}"),
+        WITH_TENSOR("{\"layout\":\"nchw\",\"order\":\"grey\"}"),
+        WITH_CROP("\"alignment\":\"similarity\""),
+        WITH_CROP("\"alignment\":\"eyes\""),
+        WITH_CROP("\"alignment\":\"eyes\",\"region\":\"mouth\""),
+        WITH_CROP("\"alignment\":\"eyes\",\"reach_y\":1.5"),
+        WITH_CROP("\"alignment\":\"similarity\"," TEMPLATE("[70,80]")),
+        WITH_CROP("\"alignment\":\"similarity\"," TEMPLATE("[70,81]")),
         DETECTOR("faces") SAMPLING ",\"face\":{\"detector\":\"yunet\"}" CROP TENSOR FRAME OUTPUT "}",
     };
     char want[SHA256_HEX_BYTES], got[SHA256_HEX_BYTES];
@@ -399,6 +419,55 @@ Test(card, its_hash_changes_with_what_scores_and_not_with_its_texts)
         digest(other[i], got);
         cr_assert_str_neq(got, want, "other %zu", i);
     }
+}
+
+/* Keys of an alignment, of a sampling and of a kind that would do nothing are told. */
+Test(card, what_would_have_no_effect_is_an_error)
+{
+    expect_error(WITH_CROP(TEMPLATE("[70,80]")), STATUS_INVALID,
+                 ": crop.template: only with crop.alignment \"similarity\"");
+    expect_error(WITH_CROP("\"region\":\"mouth\""), STATUS_INVALID, ": crop.region: only with crop.alignment \"eyes\"");
+    expect_error(WITH_CROP("\"reach_x\":2"), STATUS_INVALID, ": crop.reach_x: only with crop.alignment \"eyes\"");
+    expect_error(WITH_CROP("\"reach_y\":2"), STATUS_INVALID, ": crop.reach_y: only with crop.alignment \"eyes\"");
+    expect_error(WITH_CROP("\"alignment\":\"eyes\",\"region\":\"ear\""), STATUS_INVALID,
+                 ": crop.region: \"ear\" is not one of between_eyes, right_eye, left_eye, mouth");
+    expect_error(WITH_CROP("\"alignment\":\"similarity\",\"template\":{\"nose\":[1,2]}"), STATUS_INVALID,
+                 ": crop.template.right_eye: missing");
+    expect_error(WITH_CROP("\"alignment\":\"similarity\"," TEMPLATE("[1,2,3]")), STATUS_INVALID,
+                 ": crop.template.nose: an array of two numbers is wanted, not an array");
+    expect_error(WITH_SAMPLING("{\"frames\":8,\"ends\":true,\"stride_frames\":1}"), STATUS_INVALID,
+                 ": sampling.ends: only with mode \"uniform\" and without a stride");
+    expect_error(
+        "{\"kind\":\"features\",\"name\":\"x\",\"title\":\"t\",\"licence\":\"l\",\"provenance\":\"p\"" CROP TENSOR FRAME
+        ",\"output\":{\"meaning\":\"logit\"}}",
+        STATUS_INVALID, ": output: has no meaning with kind \"features\"");
+}
+
+Test(card, a_network_of_features_has_a_picture_and_no_score)
+{
+    struct card *c = expect_card("{\"kind\":\"features\",\"name\":\"x\",\"title\":\"t\",\"licence\":\"l\","
+                                 "\"provenance\":\"p\"" CROP TENSOR FRAME "}");
+
+    cr_assert_eq(c->kind, CARD_FEATURES);
+    cr_assert_str_eq(card_network_at(c, 0)->file, "a.onnx");
+    cr_assert_null(card_network_at(c, 1));
+    card_close(&c);
+}
+
+Test(card, notes_are_read_and_bounded)
+{
+    struct card *c =
+        expect_card(WITH_NOTES("{\"measured\":[{\"what\":\"AUC\",\"value\":\".74\",\"source\":\"35 clips\"}],"
+                               "\"departures\":[{\"text\":\"a\"},{\"text\":\"b\"}]}"));
+
+    cr_assert_eq(c->notes.n_measured, 1);
+    cr_assert_str_eq(c->notes.measured[0].value, ".74");
+    cr_assert_eq(c->notes.n_departures, 2);
+    cr_assert_str_eq(c->notes.departures[1].text, "b");
+    card_close(&c);
+    expect_error(WITH_NOTES("{\"measured\":[{\"what\":\"AUC\",\"value\":\".74\"}]}"), STATUS_INVALID,
+                 ": notes.measured[0].source: missing");
+    expect_error(WITH_NOTES("{\"measured\":[]}"), STATUS_INVALID, ": notes.measured: 0 entries are not in 1..12");
 }
 
 Test(card, every_shipped_card_loads_under_its_folders_name)

@@ -196,3 +196,87 @@ Test(crop, tensor_of_bgr_takes_mean_in_its_own_order)
     for (unsigned i = 0; i < 6; i++)
         cr_assert_eq(got[i], want[i]);
 }
+
+static const struct face TILTED = {
+    .x1 = 100, .y1 = 100, .points_xy = {{40, 40}, {70, 80}, {45, 70}, {20, 70}, {40, 90}}};
+
+/* The eyes are 50 apart along (0.6, 0.8). */
+Test(crop, eyes_are_level_and_the_region_is_in_the_centre)
+{
+    struct card_crop crop = {.alignment = CROP_EYES,
+                             .margin = 1,
+                             .width_px = 100,
+                             .height_px = 50,
+                             .region = REGION_RIGHT_EYE,
+                             .reach_x = 2,
+                             .reach_y = 0.5};
+    struct image_transform t;
+
+    crop_transform(&crop, &TILTED, &t);
+    expect_point(&t, 50, 25, 40, 40);
+    expect_point(&t, 100, 25, 70, 80); /* one distance along the line is the left eye */
+    expect_point(&t, 0, 25, 10, 0);
+    expect_point(&t, 50, 50, 40 - 0.8 * 12.5, 40 + 0.6 * 12.5); /* a quarter of it across */
+    crop.region = REGION_LEFT_EYE;
+    crop_transform(&crop, &TILTED, &t);
+    expect_point(&t, 50, 25, 70, 80);
+    crop.region = REGION_MOUTH;
+    crop_transform(&crop, &TILTED, &t);
+    expect_point(&t, 50, 25, 30, 80);
+    crop.region = REGION_BETWEEN_EYES;
+    crop.margin = 2;
+    crop_transform(&crop, &TILTED, &t);
+    expect_point(&t, 50, 25, 55, 60);
+    expect_point(&t, 75, 25, 85, 100);
+}
+
+Test(crop, eyes_at_one_place_fall_back_to_the_box)
+{
+    struct card_crop crop = {
+        .alignment = CROP_EYES, .margin = 1, .width_px = 10, .height_px = 10, .reach_x = 1, .reach_y = 1};
+    struct face face = {.x0 = 10, .y0 = 20, .x1 = 30, .y1 = 40};
+    struct image_transform t;
+
+    crop_transform(&crop, &face, &t);
+    expect_point(&t, 0, 0, 10, 20);
+    expect_point(&t, 10, 10, 30, 40);
+}
+
+Test(crop, a_template_of_the_card_takes_the_place_of_arcfaces)
+{
+    struct card_crop crop = {.alignment = CROP_SIMILARITY,
+                             .margin = 1,
+                             .width_px = 200,
+                             .height_px = 100,
+                             .points = {{60, 30}, {140, 30}, {100, 50}, {70, 80}, {130, 80}}};
+    struct face face = {.x1 = 100,
+                        .y1 = 100,
+                        .points_xy = {{310, 210}, {350, 210}, {330, 220}, {315, 235}, {345, 235}}}; /* half as large */
+    struct image_transform t;
+
+    crop_transform(&crop, &face, &t);
+    cr_assert_float_eq(t.m[0], 0.5, 1e-9);
+    cr_assert_float_eq(t.m[1], 0, 1e-9);
+    cr_assert_float_eq(t.m[2], 280, 1e-4);
+    cr_assert_float_eq(t.m[5], 195, 1e-4);
+    crop.margin = 2; /* twice as much is seen, about the crop's centre (100, 50), which is (330, 220) */
+    crop_transform(&crop, &face, &t);
+    cr_assert_float_eq(t.m[0], 1, 1e-9);
+    cr_assert_float_eq(t.m[2], 230, 1e-4);
+    cr_assert_float_eq(t.m[5], 170, 1e-4);
+}
+
+/* Pillow 9.4: Image.new("RGB", (1, 1), c).convert("L") for each. */
+Test(crop, grey_is_pillows_luma_in_one_plane)
+{
+    static const uint8_t rgb[] = {255, 255, 255, 255, 0, 0, 0, 255, 0, 0, 0, 255, 12, 200, 99, 1, 2, 3};
+    static const float luma[] = {255, 76, 150, 29, 132, 2};
+    struct card_tensor tensor = {
+        .layout = TENSOR_NCHW, .order = CHANNELS_GREY, .scale = 1, .mean = {1, 50, 60}, .deviation = {2, 3, 4}};
+    float got[7] = {[6] = 77};
+
+    crop_to_tensor(&tensor, rgb, 3, 2, got, 12345);
+    for (unsigned i = 0; i < 6; i++)
+        cr_assert_float_eq(got[i], (luma[i] - 1) / 2, 1e-6, "%u: %g", i, (double)got[i]);
+    cr_assert_float_eq(got[6], 77, 0);
+}

@@ -200,3 +200,33 @@ Test(sampler, all_of_a_long_video_keeps_to_the_most_clips)
     cr_assert(p.wanted_us[(size_t)p.n_clips * 8 - 1] > INT64_C(4) * 3600 * 1000000 - 60000000);
     sample_plan_clear(&p);
 }
+
+/* numpy.linspace(0, F - 1, n, dtype=int) of numpy 1.24, and the time of each frame less half a frame. */
+Test(sampler, ends_takes_the_frames_of_numpys_linspace)
+{
+    static const struct {
+        unsigned n_frames, n, at[8];
+    } cases[] = {
+        {300, 8, {0, 42, 85, 128, 170, 213, 256, 299}},
+        {100, 5, {0, 24, 49, 74, 99}},
+        {8, 8, {0, 1, 2, 3, 4, 5, 6, 7}},
+        {3, 5, {0, 0, 1, 1, 2}},
+        {1000, 3, {0, 499, 999}},
+        {50, 1, {0}},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct card_sampling s = {.mode = SAMPLING_UNIFORM, .clips = 1, .frames = cases[i].n, .ends = true};
+        const struct sample_video video = {
+            .duration_us = ((int64_t)cases[i].n_frames - 1) * 1001000000 / 30000, .fps_num = 30000, .fps_den = 1001};
+        struct sample_plan p;
+
+        cr_assert_eq(sample_plan_make(&s, &video, &p), STATUS_OK);
+        for (unsigned k = 0; k < cases[i].n; k++) {
+            double want = cases[i].at[k] > 0 ? (cases[i].at[k] - 0.5) * 1001e6 / 30000 : 0;
+
+            cr_assert_float_eq((double)p.wanted_us[k], want, 1, "case %zu, %u: %g", i, k, (double)p.wanted_us[k]);
+        }
+        sample_plan_clear(&p);
+    }
+}
