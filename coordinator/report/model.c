@@ -207,6 +207,8 @@ enum status model_finish(struct report_model *m, enum model_extent extent, struc
     levels_drop_items(m);
     if (s == STATUS_OK && extent == MODEL_WHOLE)
         s = calibration_make(m, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = localisation_make(m, e);
     if (s == STATUS_OK)
         findings_make(m);
     if (s == STATUS_OK && extent == MODEL_WHOLE)

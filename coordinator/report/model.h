@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "coordinator/evaluate/localise.h"
 #include "coordinator/evaluate/metrics.h"
 #include "coordinator/report/clusters.h"
 #include "coordinator/report/report.h"
@@ -45,8 +46,9 @@ struct group {
     bool is_rest;     /* all groups beyond MODEL_MAX_GROUPS, together; name is "" */
     size_t n_groups;  /* 1, or how many the rest holds */
     struct tally tally;
-    struct metrics levels[LEVEL_COUNT]; /* without bootstraps; auc_bootstrap is the AUC's interval by video (influence) */
-    struct metrics metrics; /* a family or method: its fakes against the reals of all */
+    struct metrics
+        levels[LEVEL_COUNT]; /* without bootstraps; auc_bootstrap is the AUC's interval by video (influence) */
+    struct metrics metrics;  /* a family or method: its fakes against the reals of all */
 };
 
 enum policy_kind { POLICY_DROPPED, POLICY_HALF, POLICY_WORST, POLICY_BEST, POLICY_COUNT };
@@ -101,6 +103,9 @@ struct report_model {
     size_t n_splits, n_families, n_methods, n_groups, n_codecs, n_resolutions;
     char codec_names[MODEL_MAX_CODECS][32];
     struct calibration calibration;
+    bool has_localisation; /* the manifest states which seconds are fake */
+    struct localisation localisation;
+    size_t localised_by_frames, n_without_segments; /* videos; the others by clips; fakes that count for nothing */
     struct finding findings[MODEL_MAX_FINDINGS];
     size_t n_findings;
     struct histogram histogram;
@@ -140,6 +145,9 @@ void levels_drop_items(struct report_model *m);
 
 /* groups.c: the manifest's entries by split, family, method, group and codec, in byte order of name, and by size of picture. */
 enum status groups_make(struct report_model *m, struct error *e);
+
+/* localisation.c */
+enum status localisation_make(struct report_model *m, struct error *e);
 
 /* calibration.c */
 enum status calibration_make(struct report_model *m, struct error *e);

@@ -256,6 +256,36 @@ static void calibration(struct text *t, const struct calibration *c)
     page_table_close(t);
 }
 
+static void localisation(struct text *t, const struct report_model *m)
+{
+    static const char *const names[] = {"Figure", "Value", "95 %, bootstrap by video"};
+    static const char *const figures_of[LOCALISE_FIGURES] = {
+        "AP at IoU 0.5",      "AP at IoU 0.75",           "AP at IoU 0.9",      "AP at IoU 0.95",
+        "AR of 50 proposals", "AR of 30 proposals",       "AR of 20 proposals", "AR of 10 proposals",
+        "AR of 5 proposals",  "1M-Deepfakes task 2 score"};
+    const struct localisation *l = &m->localisation;
+
+    if (!m->has_localisation)
+        return;
+    text_append_string(t, "<h3>Which seconds are fake</h3><p class=\"about\">The scores' own proposals against the ");
+    page_n(t, l->n_spans, "stated fake segment");
+    text_append_string(t, " of ");
+    page_n(t, l->n_videos, "video");
+    text_append_string(t, m->localised_by_frames > 0 ? ", from scores of frames."
+                                                     : ", from scores of clips, which may be long.");
+    text_append_string(t, "</p>");
+    page_table_open(t, "Which seconds are fake", "localisation");
+    page_table_heads(t, names, 3, 1);
+    for (int k = 0; k < LOCALISE_FIGURES; k++) {
+        text_append_format(t, "<tr><th scope=\"row\">%s</th><td class=\"n\">%.4f</td><td class=\"n\">", figures_of[k],
+                           l->figures[k]);
+        if (l->replicates > 0)
+            text_append_format(t, "%.4f\xe2\x80\x93%.4f", l->low[k], l->high[k]);
+        text_append_string(t, "</td></tr>");
+    }
+    page_table_close(t);
+}
+
 void page_figures(struct text *t, const struct report_model *m)
 {
     const struct metrics *v = &m->video;
@@ -301,6 +331,7 @@ void page_figures(struct text *t, const struct report_model *m)
     undefined_figures(t, v);
     intervals(t, m);
     calibration(t, &m->calibration);
+    localisation(t, m);
 }
 
 /* Of the AUC of clips and of frames, where groups have it. */
@@ -381,8 +412,8 @@ void page_groups(struct text *t, const struct report_model *m)
                 "and which it "
                 "does not.",
                 m->families, m->n_families);
-    group_table(t, m, "methods", "By method", "Method",
-                "The same by the data set's own name of how a fake was made.", m->methods, m->n_methods);
+    group_table(t, m, "methods", "By method", "Method", "The same by the data set's own name of how a fake was made.",
+                m->methods, m->n_methods);
     group_table(t, m, "splits", "By split", "Split",
                 "Each split by itself. A detector may have been trained on one of them.", m->splits, m->n_splits);
     group_table(t, m, "groups", "By group", "Group", "Each group by itself: videos of one source, shoot or person.",

@@ -245,6 +245,35 @@ static void append_calibration(struct text *t, const struct report_model *m)
     text_append(t, "}", 1);
 }
 
+static void append_localisation(struct text *t, const struct report_model *m)
+{
+    const struct localisation *l = &m->localisation;
+
+    text_append_string(t, ",\n\"localisation\":{");
+    if (!m->has_localisation) {
+        append_string(t, "undefined", "the manifest does not state which seconds are fake (fake_segments)");
+        text_append(t, "}", 1);
+        return;
+    }
+    text_append_format(t,
+                       "\"n_videos\":%zu,\"n_fake_segments\":%zu,\"n_proposals\":%zu,\"n_videos_by_frames\":%zu,"
+                       "\"n_fakes_left_out\":%zu",
+                       l->n_videos, l->n_spans, l->n_proposals, m->localised_by_frames, m->n_without_segments);
+    for (int k = 0; k < LOCALISE_FIGURES; k++) {
+        text_append_format(t, ",\"%s\":", localise_names[k]);
+        append_number(t, l->figures[k]);
+    }
+    text_append_format(t, ",\n\"bootstrap_95\":{\"replicates\":%u", l->replicates);
+    for (int k = 0; k < LOCALISE_FIGURES && l->replicates > 0; k++) {
+        text_append_format(t, ",\"%s\":[", localise_names[k]);
+        append_number(t, l->low[k]);
+        text_append(t, ",", 1);
+        append_number(t, l->high[k]);
+        text_append(t, "]", 1);
+    }
+    text_append_string(t, "}}");
+}
+
 static void append_policies(struct text *t, const struct report_model *m)
 {
     text_append_string(t, ",\n\"unscored_policies\":[");
@@ -354,6 +383,7 @@ enum status results_json_write(const struct report_model *m, const char *path, s
     append_groups(&t, m, "codecs", m->codecs, m->n_codecs);
     append_groups(&t, m, "resolutions", m->resolutions, m->n_resolutions);
     append_calibration(&t, m);
+    append_localisation(&t, m);
     append_policies(&t, m);
     append_findings(&t, m);
     append_unscored(&t, m);
