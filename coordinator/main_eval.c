@@ -43,7 +43,7 @@ static const struct argp_option eval_options[] = {
      "Labels: a manifest of `fakesift scan`, a run, or a CSV with path (or filename, video_name, file, id) and label",
      0},
     {"board", KEY_BOARD, "BOARD", 0,
-     "What the files must be: run, dfdc, ffpp, 1mdf, inclusion, openmfc; by default each as it looks", 0},
+     "What the files must be: run, dfdc, ffpp, 1mdf, 1mdf-2, inclusion, openmfc; by default each as it looks", 0},
     {"by", KEY_BY, "FIGURE", 0,
      "Rank by auc, log_loss, accuracy_at_0.5, brier, eer, average_precision or another of report.json's; by default "
      "the "
@@ -90,7 +90,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case KEY_BOARD:
         o->board = board_from_name(arg);
         if (o->board == BOARD_COUNT)
-            argp_error(state, "--board %s: not one of run, dfdc, ffpp, 1mdf, inclusion, openmfc", arg);
+            argp_error(state, "--board %s: not one of run, dfdc, ffpp, 1mdf, 1mdf-2, inclusion, openmfc", arg);
         return 0;
     case KEY_BY:
         o->figure = figure_from_name(arg);
@@ -135,8 +135,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 /* What the files are decides how they are ranked, where no option does. */
-static void settle(struct eval *v, const struct options *o)
+static enum status settle(struct eval *v, const struct options *o, struct error *e)
 {
+    bool any_segments = false;
     enum board board = BOARD_COUNT;
     bool all_openmfc = true, all_runs = true;
 
@@ -150,11 +151,18 @@ static void settle(struct eval *v, const struct options *o)
     for (size_t k = 0; k < v->n_submissions; k++) {
         const struct submission *s = v->submissions[k];
 
+        any_segments = any_segments || s->board == BOARD_1MDF_2;
         if (submission_is_valid(s, v->may_miss))
             board = board == BOARD_COUNT || board == s->board ? s->board : BOARD_AUTO; /* several boards: AUC */
     }
     board = board == BOARD_COUNT ? v->submissions[0]->board : board;
+    v->has_segments = board == BOARD_1MDF_2;
     v->settings.figure = o->figure < FIGURE_COUNT ? o->figure : board_figure(board);
+    if (any_segments && !v->has_segments)
+        return error_set(e, STATUS_INVALID, "files of 1mdf-2 hold stretches of time, others scores: rank them apart");
+    if (v->has_segments && o->figure < FIGURE_COUNT)
+        return error_set(e, STATUS_INVALID, "--by: files of 1mdf-2 are ranked by the board's score alone");
+    return STATUS_OK;
 }
 
 /* Which videos are private, and how that was settled; NULL: nobody asked and the truth does not say. */
@@ -200,7 +208,9 @@ static enum status stand(struct eval *v, const struct options *o, struct error *
         for (size_t i = 0; i < n; i++)
             counts[i] = !v->dealt || private_[i] == (v->n_parts == 1);
         part->name = !v->dealt ? "all" : v->n_parts == 0 ? "public" : "private";
-        s = standings_make(v->truth, valid, n_valid, counts, &v->settings, &part->standings, e);
+        s = v->has_segments ? segment_standings_make(v->truth, valid, n_valid, counts, v->settings.metrics.replicates,
+                                                     v->settings.metrics.seed, &part->segments, e)
+                            : standings_make(v->truth, valid, n_valid, counts, &v->settings, &part->standings, e);
         if (s != STATUS_OK)
             break;
     }
@@ -245,8 +255,9 @@ int main_eval(int argc, char **argv)
             break;
     }
     if (s == STATUS_OK) {
-        settle(&v, &o);
-        s = stand(&v, &o, &e);
+        s = settle(&v, &o, &e);
+        if (s == STATUS_OK)
+            s = stand(&v, &o, &e);
     }
     if (s == STATUS_OK) {
         eval_print_problems(&v, stderr);
@@ -257,8 +268,10 @@ int main_eval(int argc, char **argv)
         all_valid = all_valid && submission_is_valid(v.submissions[k], v.may_miss);
         submission_close(&v.submissions[k]);
     }
-    for (size_t k = 0; k < v.n_parts; k++)
+    for (size_t k = 0; k < v.n_parts; k++) {
         standings_clear(&v.parts[k].standings);
+        segment_standings_clear(&v.parts[k].segments);
+    }
     free(v.submissions);
     truth_close(&truth);
     if (s != STATUS_OK)

@@ -11,7 +11,7 @@ static const double significant = 0.05;
 enum { NAME_COLUMNS = 40 };
 
 /* A name from the command line may hold anything; control bytes would move the cursor. */
-static void print_name(FILE *out, const char *name, int width)
+void eval_print_name(FILE *out, const char *name, int width)
 {
     size_t len = strlen(name);
     int n = 0;
@@ -93,7 +93,7 @@ static void print_standings(FILE *out, const struct eval *v, const struct eval_p
     fprintf(out, "\n%s: %zu videos, %zu real, %zu fake; by %s, %s is better\n", part->name, s->n_videos, s->n_real,
             s->n_fake, figure_name(by), figure_lower_is_better(by) ? "lower" : "higher");
     fprintf(out, "place  ");
-    print_name(out, "submission", width);
+    eval_print_name(out, "submission", width);
     fprintf(out, "  %9.9s  %-17s", heading(by), "95 % interval");
     if (by != FIGURE_AUC)
         fprintf(out, "  %9s  %-17s", "auc", "95 % (DeLong)");
@@ -107,7 +107,7 @@ static void print_standings(FILE *out, const struct eval *v, const struct eval_p
         char places[32] = "-";
 
         fprintf(out, "%5zu  ", k + 1);
-        print_name(out, row->submission->name, width);
+        eval_print_name(out, row->submission->name, width);
         print_measure(out, metrics_figure(&row->metrics, by));
         print_interval(out, by == FIGURE_AUC ? &row->metrics.auc_delong : &row->metrics.intervals[by]);
         if (by != FIGURE_AUC) {
@@ -167,7 +167,7 @@ static void print_moves(FILE *out, const struct standings *before, const struct 
         if (was == k)
             continue;
         fprintf(out, "%s", any ? ", " : "Places that changed, public -> private: ");
-        print_name(out, after->rows[k].submission->name, 0);
+        eval_print_name(out, after->rows[k].submission->name, 0);
         fprintf(out, " %zu -> %zu", was + 1, k + 1);
         any = true;
     }
@@ -188,19 +188,19 @@ static void print_notes(FILE *out, const struct eval *v)
             continue;
         if (s->n_half > 0 && s->n_given > 0) {
             fprintf(out, "note: ");
-            print_name(out, s->name, 0);
+            eval_print_name(out, s->name, 0);
             fprintf(out, ": %zu of %zu scores (%.1f %%) are exactly 0.5\n", s->n_half, s->n_given,
                     100.0 * (double)s->n_half / (double)s->n_given);
         }
         if (s->n_declined > 0 || (v->may_miss && s->n_problems[PROBLEM_MISSING] > 0)) {
             fprintf(out, "note: ");
-            print_name(out, s->name, 0);
+            eval_print_name(out, s->name, 0);
             fprintf(out, ": %zu videos without an answer %s\n", s->n_declined + s->n_problems[PROBLEM_MISSING],
                     v->settings.unanswered == UNANSWERED_HALF ? "count as 0.5" : "are left out");
         }
         if (s->first_unsorted_line > 0) {
             fprintf(out, "note: ");
-            print_name(out, s->name, 0);
+            eval_print_name(out, s->name, 0);
             fprintf(out, ":%zu: not sorted by filename, which the board's sample is\n", s->first_unsorted_line);
         }
     }
@@ -219,6 +219,8 @@ void eval_print(const struct eval *v, FILE *out)
     if (v->dealt)
         fprintf(out, "; public and private %s", v->dealt);
     fputc('\n', out);
+    for (size_t k = 0; v->has_segments && k < v->n_parts; k++)
+        eval_print_segments(v, &v->parts[k], out);
     for (size_t k = 0; last->n > 0 && k < v->n_parts; k++)
         print_standings(out, v, &v->parts[k]);
     if (last->n > 0) {
@@ -236,7 +238,7 @@ void eval_print(const struct eval *v, FILE *out)
         if (is_ranked(v, s))
             continue;
         fprintf(out, "refused: ");
-        print_name(out, s->name, 0);
+        eval_print_name(out, s->name, 0);
         fprintf(out, " (%s): ", board_name(s->board));
         for (int p = 0; p < PROBLEM_COUNT; p++) {
             if (s->n_problems[p] > 0 && !(p == PROBLEM_MISSING && v->may_miss)) {
@@ -313,7 +315,7 @@ enum status eval_write_json(const struct eval *v, const char *path, struct error
 
     json_number(&j, root, "fakesift_eval", 1);
     json_text(&j, root, "truth", v->truth_path);
-    json_text(&j, root, "ranked_by", figure_name(v->settings.figure));
+    json_text(&j, root, "ranked_by", v->has_segments ? "score" : figure_name(v->settings.figure));
     json_text(&j, root, "unanswered", v->settings.unanswered == UNANSWERED_HALF ? "half" : "drop");
     json_number(&j, root, "log_loss_epsilon", v->settings.metrics.log_loss_epsilon);
     if (v->dealt)
@@ -343,6 +345,10 @@ enum status eval_write_json(const struct eval *v, const char *path, struct error
         cJSON *o = json_object(&j, list, NULL), *rows;
 
         json_text(&j, o, "part", v->parts[k].name);
+        if (v->has_segments) {
+            eval_json_segments(&j, o, &v->parts[k].segments);
+            continue;
+        }
         json_number(&j, o, "n", (double)s->n_videos);
         json_number(&j, o, "n_real", (double)s->n_real);
         json_number(&j, o, "n_fake", (double)s->n_fake);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "coordinator/main_save.h"
 #include "coordinator/report/report.h"
 #include "shard/log.h"
 
@@ -20,7 +21,11 @@ enum status main_write_report(const struct run_folder *folder, const struct mani
         .further_detectors = run_folder_identity(folder, "further_detectors"),
     };
     struct report_times t;
-    enum status s = protocol && execution ? report_make(&in, out, &t, e) : error_no_memory(e);
+    enum status s = protocol && execution ? save_index_frames(in.run_folder, run_folder_fingerprint(folder), m, r, e)
+                                          : error_no_memory(e);
+
+    if (s == STATUS_OK)
+        s = report_make(&in, out, &t, e);
 
     if (s == STATUS_OK)
         log_debug("report: figures %.1f s, scores.csv %.1f s, report.json %.1f s, beside them results.sqlite %.1f s; "

@@ -19,7 +19,7 @@ enum { KEY_BOARD = 0x100, KEY_WHOLE_PATHS };
 
 static const struct argp_option report_options[] = {
     {"board", KEY_BOARD, "BOARD", 0,
-     "Write a leaderboard's file alone, to --output: dfdc, ffpp, 1mdf, inclusion, openmfc", 0},
+     "Write a leaderboard's file alone, to --output: dfdc, ffpp, 1mdf, inclusion, openmfc, 1mdf-2 (fake stretches)", 0},
     {"output", 'o', "FILE", 0, "Of --board", 0},
     {"whole-paths", KEY_WHOLE_PATHS, NULL, 0, "Ids of --board are whole paths, not names of files", 0},
     {"verbose", 'v', NULL, 0, "Say how long each part took", 0},
@@ -37,7 +37,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case KEY_BOARD:
         o->board = board_from_name(arg);
         if (o->board == BOARD_COUNT || o->board <= BOARD_RUN)
-            argp_error(state, "--board %s: not one of dfdc, ffpp, 1mdf, inclusion, openmfc", arg);
+            argp_error(state, "--board %s: not one of dfdc, ffpp, 1mdf, 1mdf-2, inclusion, openmfc", arg);
         return 0;
     case KEY_WHOLE_PATHS:
         o->whole_paths = true;
@@ -60,12 +60,20 @@ static int write_board(const struct options *o, const struct opened *x)
     struct board_written written;
     struct error e = {0};
 
-    if (board_write(o->board, x->manifest, x->reduction.results, o->whole_paths, o->output, &written, &e) != STATUS_OK)
+    enum status s;
+
+    if (o->board == BOARD_1MDF_2)
+        s = board_write_segments(x->manifest, x->reduction.results, run_folder_path(x->folder), o->whole_paths,
+                                 o->output, &written, &e);
+    else
+        s = board_write(o->board, x->manifest, x->reduction.results, o->whole_paths, o->output, &written, &e);
+    if (s != STATUS_OK)
         return main_fail("report", &e);
     printf("%s: %zu videos for %s\n", o->output, written.n, board_name(o->board));
     if (written.n_unscored > 0)
         log_warning("report: %zu of %zu videos have no score; %s", written.n_unscored, written.n,
                     o->board == BOARD_FFPP      ? "the file calls them real"
+                    : o->board == BOARD_1MDF_2  ? "the file has no stretch for them"
                     : o->board == BOARD_OPENMFC ? "the file's ProbeStatus says so"
                                                 : "the file gives them 0.5");
     return EXIT_DONE;

@@ -42,7 +42,7 @@ struct start {
     char *output; /* absolute */
     char *journal_folder, *progress_path;
     char *crops_folder;
-    char *features_folder; /* NULL: not kept */
+    char *features_folder, *frames_folder; /* NULL: not kept */
     struct finds_settings finds;
     struct timespec began;
 };
@@ -82,7 +82,9 @@ static enum status prepare(struct start *x, struct error *e)
     x->crops_folder = x->output ? file_join(x->output, "crops") : NULL;
     if (x->finds.features)
         x->features_folder = file_join(here, x->options.save_features);
-    if (!x->crops_folder || (x->finds.features && !x->features_folder))
+    if (x->finds.frames && x->output)
+        x->frames_folder = file_join(x->output, "frames");
+    if (!x->crops_folder || (x->finds.features && !x->features_folder) || (x->finds.frames && !x->frames_folder))
         return error_no_memory(e);
     /* A landmark detector's corpus is text files. */
     if (x->card->input == INPUT_LANDMARKS && !x->options.corpus.layout.extensions)
@@ -92,8 +94,8 @@ static enum status prepare(struct start *x, struct error *e)
 
 static struct save_settings saves_of(const struct start *x, unsigned rank)
 {
-    return (struct save_settings){x->finds.crops > 0 ? x->crops_folder : NULL, x->features_folder, x->fingerprint,
-                                  rank};
+    return (struct save_settings){x->finds.crops > 0 ? x->crops_folder : NULL, x->features_folder, x->frames_folder,
+                                  x->fingerprint, rank};
 }
 
 /* What rank 0 has besides. */
@@ -321,7 +323,7 @@ static enum status work(const struct start *x, struct channel *channel, int sign
                 .n_lanes = (unsigned)x->options.corpus.n_lanes,
                 .work = LANE_SCORE,
                 .timeout_us = (int64_t)x->options.timeout_s * 1000000,
-                .takes_finds = x->finds.crops > 0 || x->finds.features,
+                .takes_finds = x->finds.crops > 0 || x->finds.features || x->finds.frames,
             },
         .flush_records = (unsigned)x->options.flush_records,
         .silence_us = (int64_t)x->options.silence_s * 1000000,
@@ -469,6 +471,7 @@ int main_run(int argc, char **argv)
     free(x.journal_folder);
     free(x.crops_folder);
     free(x.features_folder);
+    free(x.frames_folder);
     free(x.progress_path);
     free(x.output);
     return code;

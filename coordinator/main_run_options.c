@@ -31,6 +31,7 @@ enum {
     OPTION_SEGMENT,
     OPTION_CROPS,
     OPTION_FEATURES,
+    OPTION_FRAMES,
 };
 
 static const struct argp_option option_list[] = {
@@ -58,6 +59,8 @@ static const struct argp_option option_list[] = {
      "Keep N crops (default 3) of each face in each clip as JPEG in RUN/crops; no video is cut into parts then", 2},
     {"save-features", OPTION_FEATURES, "DIR", 0,
      "Keep what stands behind each clip score as .npy in DIR; no video is cut into parts then", 2},
+    {"save-frame-scores", OPTION_FRAMES, NULL, 0,
+     "Keep P(fake) of each frame in RUN/frames, for figures of frames; no video is cut into parts then", 2},
     {"require-sandbox", OPTION_SANDBOX, NULL, 0, "Refuse to work where a layer of the sandbox is missing", 2},
     {"strict", OPTION_STRICT, NULL, 0, "Exit with 3 when a video ends without a score", 2},
     {"verbose", 'v', NULL, 0, "More log lines", 2},
@@ -135,6 +138,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
             argp_error(state, "--save-features is empty");
         o->save_features = arg;
         return 0;
+    case OPTION_FRAMES:
+        o->save_frame_scores = true;
+        return 0;
     case OPTION_SANDBOX:
         o->require_sandbox = true;
         return 0;
@@ -177,7 +183,7 @@ void main_run_parse(int argc, char **argv, struct run_options *ret_options)
     };
     main_parse(&argp, argc, argv, ret_options);
     /* A part's tracks have no numbers of the video yet. */
-    if (ret_options->save_crops > 0 || ret_options->save_features)
+    if (ret_options->save_crops > 0 || ret_options->save_features || ret_options->save_frame_scores)
         ret_options->segment_s = 0;
     if (ret_options->corpus.n_lanes == 0)
         ret_options->corpus.n_lanes = batch_lanes(ret_options->lane_memory_mib, LANE_POOL_MAX_LANES);

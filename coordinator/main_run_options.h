@@ -19,6 +19,7 @@ struct run_options {
     double segment_s;                           /* 0: no video is cut */
     uint64_t save_crops;                        /* of a track in a clip; 0: none */
     const char *save_features;                  /* folder; NULL: none */
+    bool save_frame_scores;
     bool require_sandbox, strict;
     enum log_level level;
 };

@@ -3,14 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "coordinator/crop_store.h"
 #include "coordinator/feature_store.h"
+#include "shard/file.h"
 #include "shard/log.h"
 
 struct save {
     struct save_settings settings;
-    struct feature_writer *features;
+    struct feature_writer *features, *frames;
 };
 
 enum status save_ask(const struct run_options *o, const struct card *card, struct finds_settings *ret_finds,
@@ -28,33 +30,47 @@ enum status save_ask(const struct run_options *o, const struct card *card, struc
                          card->name);
     if (o->save_crops > 0 && card->input == INPUT_LANDMARKS)
         return error_set(e, STATUS_INVALID, "--save-crops: %s takes landmarks, there is nothing to crop", card->name);
-    *ret_finds = (struct finds_settings){.crops = (unsigned)o->save_crops, .features = o->save_features != NULL};
+    if (o->save_frame_scores && card->input == INPUT_LANDMARKS)
+        return error_set(e, STATUS_INVALID, "--save-frame-scores: %s takes landmarks, whose frames have no times",
+                         card->name);
+    *ret_finds = (struct finds_settings){
+        .crops = (unsigned)o->save_crops, .features = o->save_features != NULL, .frames = o->save_frame_scores};
     return STATUS_OK;
 }
 
 enum status save_begin(const struct save_settings *settings, struct error *e)
 {
-    return settings->features_folder ? feature_store_begin(settings->features_folder, settings->fingerprint, e)
-                                     : STATUS_OK;
+    enum status s = STATUS_OK;
+
+    if (settings->features_folder)
+        s = feature_store_begin(settings->features_folder, settings->fingerprint, e);
+    if (s == STATUS_OK && settings->frames_folder)
+        s = feature_store_begin(settings->frames_folder, settings->fingerprint, e);
+    return s;
 }
 
 enum status save_open(const struct save_settings *settings, struct save **ret_s, struct error *e)
 {
     struct timespec t;
+    int64_t now_ns;
     struct save *s;
     enum status status = STATUS_OK;
 
     *ret_s = NULL;
-    if (!settings->crops_folder && !settings->features_folder)
+    if (!settings->crops_folder && !settings->features_folder && !settings->frames_folder)
         return STATUS_OK;
     s = calloc(1, sizeof(*s));
     if (!s)
         return error_no_memory(e);
     s->settings = *settings;
     clock_gettime(CLOCK_REALTIME, &t);
+    now_ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
     if (settings->features_folder)
-        status = feature_writer_open(settings->features_folder, settings->fingerprint, settings->rank,
-                                     (int64_t)t.tv_sec * 1000000000 + t.tv_nsec, &s->features, e);
+        status = feature_writer_open(settings->features_folder, settings->fingerprint, settings->rank, now_ns,
+                                     &s->features, e);
+    if (status == STATUS_OK && settings->frames_folder)
+        status = feature_writer_open(settings->frames_folder, settings->fingerprint, settings->rank, now_ns, &s->frames,
+                                     e);
     if (status != STATUS_OK) {
         save_close(&s);
         return status;
@@ -68,6 +84,7 @@ void save_close(struct save **s)
     if (!*s)
         return;
     feature_writer_close(&(*s)->features);
+    feature_writer_close(&(*s)->frames);
     free(*s);
     *s = NULL;
 }
@@ -93,11 +110,11 @@ enum status save_keep(struct save *s, const struct result *r, const struct finds
     if (!s || r->segment)
         return STATUS_OK;
     if (finds->n_dropped > 0)
-        log_warning("%s: %zu crops and features beyond %d MiB are not kept", r->path, finds->n_dropped,
+        log_warning("%s: %zu crops, features and frames beyond %d MiB are not kept", r->path, finds->n_dropped,
                     FINDS_MAX_BYTES >> 20);
     if (s->settings.crops_folder)
         status = keep_crops(s, r, finds, e);
-    for (size_t i = 0; status == STATUS_OK && s->features && i < finds->n; i++) {
+    for (size_t i = 0; status == STATUS_OK && (s->features || s->frames) && i < finds->n; i++) {
         const struct find *f = &finds->list[i];
         const struct stored_features x = {
             .track = f->track,
@@ -109,15 +126,41 @@ enum status save_keep(struct save *s, const struct result *r, const struct finds
             .data = (const float *)(const void *)f->data,
         };
 
-        if (f->kind == FIND_FEATURES)
+        if (f->kind == FIND_FEATURES && s->features)
             status = feature_writer_add(s->features, r, &x, e);
+        else if (f->kind == FIND_FRAMES && s->frames)
+            status = feature_writer_add(s->frames, r, &x, e);
     }
     return status;
 }
 
 enum status save_sync(struct save *s, struct error *e)
 {
-    return s && s->features ? feature_writer_sync(s->features, e) : STATUS_OK;
+    enum status status = s && s->features ? feature_writer_sync(s->features, e) : STATUS_OK;
+
+    if (status == STATUS_OK && s && s->frames)
+        status = feature_writer_sync(s->frames, e);
+    return status;
+}
+
+enum status save_index_frames(const char *run_folder, const char *fingerprint, const struct manifest *m,
+                              const struct reduction *r, struct error *e)
+{
+    char *folder = file_join(run_folder, "frames");
+    size_t n = 0;
+    enum status s = STATUS_OK;
+
+    if (!folder)
+        return error_no_memory(e);
+    if (access(folder, F_OK) == 0) {
+        s = feature_store_index(folder, fingerprint, m, r->results, &n, e);
+        if (s == STATUS_OK && n > 0)
+            log_debug("%s/index.csv: scores of the frames of %zu clips", folder, n);
+        else if (s == STATUS_OK && r->n_decided > 0)
+            log_warning("%s: no clip has scores of single frames; this detector gives one score a clip", folder);
+    }
+    free(folder);
+    return s;
 }
 
 enum status save_index(const struct save_settings *settings, const struct manifest *m, const struct reduction *r,

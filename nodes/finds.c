@@ -107,9 +107,10 @@ enum status finds_add_crops(struct finds *f, const struct finds_patches *p, unsi
     return s;
 }
 
-enum status finds_add_features(struct finds *f, uint32_t source, unsigned rows, unsigned width, float **ret_values)
+enum status finds_add_values(struct finds *f, enum find_kind kind, uint32_t source, unsigned rows, unsigned width,
+                             float **ret_values)
 {
-    const struct find like = {.kind = FIND_FEATURES,
+    const struct find like = {.kind = kind,
                               .source = source,
                               .width = width,
                               .height = rows,
@@ -166,7 +167,7 @@ void finds_settle(struct finds *f, const struct result *r)
         }
         find->track = clip->track;
         find->clip = clip->clip;
-        if (find->kind == FIND_FEATURES) {
+        if (find->kind != FIND_CROP) {
             find->start_us = clip->start_us;
             find->end_us = clip->end_us;
         }
@@ -228,7 +229,8 @@ static bool is_proper(const struct packet *p)
         return false;
     if (p->kind == FIND_CROP)
         return p->width <= FINDS_MAX_SIDE_PX && p->height <= FINDS_MAX_SIDE_PX && p->len_bytes == 3 * values;
-    return p->kind == FIND_FEATURES && values <= FINDS_MAX_BYTES / sizeof(float) &&
+    return (p->kind == FIND_FEATURES || (p->kind == FIND_FRAMES && p->width == 2)) &&
+           values <= FINDS_MAX_BYTES / sizeof(float) &&
            p->len_bytes == sizeof(float) * values;
 }
 
@@ -256,7 +258,7 @@ enum status finds_take(struct finds *f, const uint8_t *data, size_t len_bytes)
                                   .height = head.height,
                                   .len_bytes = (size_t)head.len_bytes};
 
-        if ((find && f->received != find->len_bytes) || f->n >= FINDS_MAX_CROPS + RESULT_MAX_CLIPS ||
+        if ((find && f->received != find->len_bytes) || f->n >= FINDS_MAX_CROPS + 2 * RESULT_MAX_CLIPS ||
             f->n_crops >= FINDS_MAX_CROPS + (head.kind != FIND_CROP))
             return STATUS_CORRUPT;
         if (add(f, &like, &find) != STATUS_OK)

@@ -1,5 +1,5 @@
-/* finds: what a lane gives of a video besides its result: crops of the faces that were scored, and the features behind the
- * clip scores. For whoever looks at them later; they decide nothing.
+/* finds: what a lane gives of a video besides its result: crops of the faces that were scored, the features behind the
+ * clip scores, and the scores of single frames. For whoever looks at them later; they decide nothing.
  *
  *     scorer -> finds_add_* (with the number of a clip score) -> finds_settle (the video's tracks) -> finds_send
  *            -> socket, in packets -> finds_take (the agent; a lane is not trusted) -> finds_match -> finds_encode -> a sink
@@ -26,16 +26,17 @@ enum {
 struct finds_settings {
     unsigned crops; /* of a track in a clip, at most; 0: none */
     bool features;
+    bool frames; /* P(fake) of each frame of a clip, where the networks give one */
 };
 
-enum find_kind { FIND_CROP = 1, FIND_FEATURES };
+enum find_kind { FIND_CROP = 1, FIND_FEATURES, FIND_FRAMES };
 
 struct find {
     enum find_kind kind;
     uint32_t track, clip;     /* of the result */
     uint32_t number;          /* crops: 0, 1, ... within track and clip */
     int64_t start_us, end_us; /* the clip's; a crop's time, twice */
-    uint32_t width, height;   /* a crop's pixels; a time step's values and the time steps */
+    uint32_t width, height;   /* a crop's pixels; a time step's values and the time steps; 2 and the frames */
     uint32_t source;          /* struct clip_score's, until it is settled */
     size_t len_bytes;
     uint8_t *data; /* 8-bit RGB, tightly packed, or a JPEG once encoded; float32 */
@@ -60,8 +61,8 @@ struct finds_patches {
 };
 
 enum status finds_add_crops(struct finds *f, const struct finds_patches *p, unsigned n);
-/* Room for rows * width values of a clip score. *ret_values is NULL where it would be too much. */
-enum status finds_add_features(struct finds *f, uint32_t source, unsigned rows, unsigned width, float **ret_values);
+/* Room for rows * width values of a clip score (kind: not FIND_CROP). *ret_values is NULL where it would be too much. */
+enum status finds_add_values(struct finds *f, enum find_kind kind, uint32_t source, unsigned rows, unsigned width, float **ret_values);
 
 /* Gives each the track, clip and times of its clip score in r, and puts them in the order of (track, clip, kind, number). */
 void finds_settle(struct finds *f, const struct result *r);

@@ -371,9 +371,54 @@ void inference_copy_features(const struct inference *i, unsigned n_patches, floa
             if (i->temporal[0])
                 ret_values[at] = i->features[stretched(t, frames, n_patches) * i->frame_values + k];
             else
-                ret_values[at] = t < n_patches ? (float)i->scores[at] : NAN;
+                ret_values[at] =
+                    t < n_patches ? (float)probability(&i->card->output, i->features + at * i->card->output.classes)
+                                  : NAN;
         }
     }
+}
+
+/* Adds a network's P(fake) at each step to sums, where it gives one for each: of row t - first for step t. */
+static bool add_steps(const struct inference *i, const struct session *s, unsigned first, unsigned n_patches,
+                      double *sums, unsigned *n_added)
+{
+    const struct card_output *o = &i->card->output;
+    unsigned frames = i->card->sampling.frames;
+    const float *values = session_output(s, 0);
+
+    if (output_count(s) / o->classes != frames - first)
+        return false;
+    for (unsigned t = first; t < frames; t++) {
+        unsigned patch = stretched(t, frames, n_patches);
+
+        sums[patch] += probability(o, values + (size_t)(t - first) * o->classes);
+        n_added[patch]++;
+    }
+    return true;
+}
+
+bool inference_frame_scores(const struct inference *i, unsigned n_patches, float *ret_p)
+{
+    const struct card *card = i->card;
+    double sums[CARD_MAX_FRAMES] = {0};
+    unsigned n_added[CARD_MAX_FRAMES] = {0};
+    size_t rows = i->frame && !i->temporal[0] ? i->frame_values / card->output.classes : 0;
+    bool by_frame = true;
+
+    for (unsigned t = 0; t < n_patches && rows > 0; t++) {
+        for (size_t k = 0; k < rows; k++, n_added[t]++)
+            sums[t] += probability(&card->output, i->features + (t * rows + k) * card->output.classes);
+    }
+    if (i->joint)
+        by_frame = add_steps(i, i->joint, 0, n_patches, sums, n_added);
+    for (unsigned k = 0; by_frame && k < card->networks.n_temporal; k++)
+        by_frame = add_steps(i, i->temporal[k], card->networks.temporal[k].features == FEATURES_DIFFERENCE, n_patches,
+                             sums, n_added);
+    for (unsigned t = 0; by_frame && t < n_patches; t++)
+        ret_p[t] = n_added[t] > 0 ? (float)calibrate(card->calibration.temperature, card->calibration.bias,
+                                                     sums[t] / n_added[t])
+                                  : NAN;
+    return by_frame;
 }
 
 enum status inference_landmarks(struct inference *i, const float *points, double *ret_p_fake, struct error *e)

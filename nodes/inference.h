@@ -33,6 +33,11 @@ bool inference_feature_size(const struct inference *i, unsigned *ret_rows, unsig
 /* Of the clip that inference_patches had last, with as many patches. */
 void inference_copy_features(const struct inference *i, unsigned n_patches, float *ret_values);
 
+/* P(fake) of each of the n_patches frames of the clip that inference_patches had last, calibrated as clips are: what a frame
+ * network says of each, or what a temporal or joint network says at each time step (where a shorter track was stretched, the
+ * mean of a frame's steps). ret_p: room for n_patches. False: the networks give one score for all frames. */
+bool inference_frame_scores(const struct inference *i, unsigned n_patches, float *ret_p);
+
 /* points: the card's frames x (2 * landmark_points) values. */
 enum status inference_landmarks(struct inference *i, const float *points, double *ret_p_fake, struct error *e);
 

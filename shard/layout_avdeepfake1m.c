@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "shard/layout_internal.h"
+#include "shard/spans.h"
 
 enum { READ_BYTES = 1 << 20, MAX_ELEMENT_BYTES = 64 << 20 };
 
@@ -22,7 +23,7 @@ struct reading {
     FILE *stream;
     char *element; /* being gathered */
     size_t len, room, number, n_here;
-    struct layout_example absent, audio;
+    struct layout_example absent, audio, empty;
 };
 
 /* The path of a file that the list names: as it stands, in the folder of its split, or wherever below one path ends so. */
@@ -71,6 +72,37 @@ static enum status find_file(struct reading *x, const char *name, const char *sp
     return s;
 }
 
+/* [[start, end], ...] in seconds, as a manifest has them. Empty stretches, which the data set has a few of, are left out. */
+static enum status take_segments(struct reading *x, const char *where, const cJSON *segments, char **ret_text)
+{
+    const char *file = x->c->sources[x->index].file;
+    struct text t = {0};
+    const cJSON *pair;
+    enum status s = STATUS_OK;
+
+    cJSON_ArrayForEach(pair, segments)
+    {
+        const cJSON *start = cJSON_GetArrayItem(pair, 0), *end = cJSON_GetArrayItem(pair, 1);
+
+        if (!cJSON_IsNumber(start) || !cJSON_IsNumber(end) || cJSON_GetArraySize(pair) != 2)
+            s = error_set(x->scan->e, STATUS_INVALID, "%.500s: %s: fake_segments: not [[start, end], ...] in seconds",
+                          file, where);
+        else if (span_ok(start->valuedouble, end->valuedouble))
+            spans_append(&t, start->valuedouble, end->valuedouble);
+        else if (start->valuedouble == end->valuedouble)
+            layout_count(&x->empty, "%.250s", where);
+        else
+            s = error_set(x->scan->e, STATUS_INVALID, "%.500s: %s: fake_segments: %g to %g is no stretch of time", file,
+                          where, start->valuedouble, end->valuedouble);
+        if (s != STATUS_OK) {
+            text_clear(&t);
+            return s;
+        }
+    }
+    *ret_text = text_take(&t);
+    return *ret_text ? STATUS_OK : error_no_memory(x->scan->e);
+}
+
 static enum status take_object(struct reading *x, const cJSON *json)
 {
     struct scan *scan = x->scan;
@@ -115,8 +147,10 @@ static enum status take_object(struct reading *x, const cJSON *json)
     if (v.label == LABEL_FAKE) {
         v.texts[NAMED_METHOD] = type;
         type = NULL;
+        s = take_segments(x, where, segments, &v.texts[NAMED_SEGMENTS]);
     }
-    s = v.texts[NAMED_FAMILY] ? collect_add(scan, x->c, &v) : error_no_memory(scan->e);
+    if (s == STATUS_OK)
+        s = v.texts[NAMED_FAMILY] ? collect_add(scan, x->c, &v) : error_no_memory(scan->e);
 end:
     named_clear(&v);
     free(original);
@@ -232,6 +266,8 @@ static enum status read_source(struct scan *scan, struct collection *c, size_t i
                     "%zu fakes have their sound alone changed (family audio), which no detector of pictures "
                     "can see, such as %s",
                     x.audio.n, x.audio.first);
+    if (x.empty.n > 0)
+        layout_note(scan->summary, "%zu fake_segments are empty and left out, such as in %s", x.empty.n, x.empty.first);
     if (x.n_here > 0)
         return STATUS_OK;
     if (c->n_sources == 1)

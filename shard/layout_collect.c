@@ -359,6 +359,7 @@ static enum status join_one(const struct joining *x, struct manifest_entry *entr
         entry->identity = v->texts[NAMED_IDENTITY];
         entry->group = v->texts[NAMED_GROUP];
         entry->method = v->texts[NAMED_METHOD];
+        entry->fake_segments = v->texts[NAMED_SEGMENTS];
     }
     if (x->complete)
         s = x->complete(scan, entry, &is_known, x->context);

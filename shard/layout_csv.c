@@ -19,11 +19,12 @@ enum column {
     COLUMN_IDENTITY,
     COLUMN_GROUP,
     COLUMN_METHOD,
+    COLUMN_SEGMENTS,
     COLUMN_COUNT
 };
 
 static const char *const names[COLUMN_COUNT] = {"path",     "filename", "label", "split", "family",
-                                                "original", "identity", "group", "method"};
+                                                "original", "identity", "group", "method", "fake_segments"};
 
 /* Where each column stands, SIZE_MAX: nowhere. */
 struct header {
@@ -114,7 +115,7 @@ static enum status check_header(struct scan *scan, const char *csv_path, const s
     if (h->at[COLUMN_PATH] == SIZE_MAX)
         return error_set(scan->e, STATUS_INVALID,
                          "%s:%zu: no column 'path': a corpus file is CSV whose first row names its columns "
-                         "(path,label,split,family,original,identity,group,method; only path is needed)",
+                         "(path,label,split,family,original,identity,group,method,fake_segments; only path is needed)",
                          csv_path, row->line);
     for (size_t i = 0; i < row->n_fields; i++) {
         for (size_t k = 0; k < i; k++) {
@@ -178,6 +179,7 @@ enum status layout_csv_rows(struct scan *scan, const char *csv_path,
         out.entry.identity = field(&h, &row, COLUMN_IDENTITY);
         out.entry.group = field(&h, &row, COLUMN_GROUP);
         out.entry.method = field(&h, &row, COLUMN_METHOD);
+        out.entry.fake_segments = field(&h, &row, COLUMN_SEGMENTS);
         if (label_parse(field(&h, &row, COLUMN_LABEL), &out.entry.label) != STATUS_OK)
             s = error_set(scan->e, STATUS_INVALID,
                           "%s:%zu: label: not one of REAL, FAKE, 0, 1 (1 = fake) or empty: '%.200s'", csv_path,

@@ -1,4 +1,5 @@
 #include "shard/manifest.h"
+#include "shard/spans.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -265,19 +266,23 @@ static bool archive_ok(const struct manifest_entry *entry, const char *path)
 
 enum status manifest_add(struct manifest *m, const struct manifest_entry *entry, struct error *e)
 {
-    static const char *const names[] = {"split", "family", "original", "identity", "group", "method"};
+    static const char *const names[] = {"split", "family", "original", "identity", "group", "method",
+                                        "fake_segments"};
     const char *const given[] = {entry->split,    entry->family, entry->original,
-                                 entry->identity, entry->group,  entry->method};
-    const char *kept[6];
+                                 entry->identity, entry->group,  entry->method,
+                                 entry->fake_segments};
+    const char *kept[7];
     const char *path = entry->path ? entry->path : "";
     const char *rule = path_rule(path);
+    struct span_s spans[SPANS_MAX];
+    size_t n_spans;
     struct manifest_entry *slot;
 
     if (rule)
         return error_set(e, STATUS_INVALID, "path: %s: '%.200s'", rule, path);
     if (entry->facts && !video_facts_valid(entry->facts))
         return error_set(e, STATUS_INVALID, "facts: out of range for '%.200s'", path);
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < 7; i++) {
         const char *text = given[i] ? given[i] : "";
 
         if (strnlen(text, MANIFEST_MAX_TEXT_BYTES + 1) > MANIFEST_MAX_TEXT_BYTES)
@@ -287,6 +292,8 @@ enum status manifest_add(struct manifest *m, const struct manifest_entry *entry,
         if (!kept[i])
             return error_no_memory(e);
     }
+    if (spans_parse(kept[6], spans, &n_spans) != STATUS_OK)
+        return error_set(e, STATUS_INVALID, "fake_segments: not START:END;START:END in seconds: '%.200s'", kept[6]);
     if (entry->content && !content_ok(entry->content))
         return error_set(e, STATUS_INVALID, "content_sha256: not 64 digits in lower-case hex: '%.80s'", entry->content);
     if (entry->archive_bytes > 0 && !archive_ok(entry, path))
@@ -304,6 +311,7 @@ enum status manifest_add(struct manifest *m, const struct manifest_entry *entry,
         .identity = kept[3],
         .group = kept[4],
         .method = kept[5],
+        .fake_segments = kept[6],
         .content = entry->content && entry->content[0] ? keep_text(m, entry->content, strlen(entry->content)) : "",
         .exists = entry->exists,
         .size_bytes = entry->exists ? entry->size_bytes : 0,
@@ -468,6 +476,10 @@ enum status manifest_hash(const struct manifest *m, char ret_hex[SHA256_HEX_BYTE
         }
         if (entry->method[0] != '\0')
             hasher_update_text(h, entry->method);
+        if (entry->fake_segments[0] != '\0') {
+            hasher_update_text(h, "fake_segments");
+            hasher_update_text(h, entry->fake_segments);
+        }
     }
     hasher_finish(h, ret_hex);
     hasher_close(&h);

@@ -6,7 +6,7 @@
  *     # layout,dir
  *     path,label,split,family,original,identity,group,size_bytes,mtime_ns,container,codec,pixel_format,encoder,
  *         width_px,height_px,rotation_deg,fps_num,fps_den,duration_us,n_frames,bit_rate_bps,n_video_streams,
- *         n_audio_streams[,content_sha256][,archive,offset_bytes][,method]           (one line in the file)
+ *         n_audio_streams[,content_sha256][,archive,offset_bytes][,method][,fake_segments]   (one line in the file)
  *     real/a.mp4,REAL,,,,,,1048576,1767225600000000000,mov,h264,...
  * Paths are relative to the root and any bytes but zero and may hold commas, quotes and newlines; they have
  * no empty,
@@ -17,10 +17,10 @@
  *
  * content_sha256 is there when files were listed by content (--hash), and empty where one could not be read. archive and
  * offset_bytes are there when a video lies in an archive, and empty for one that is a file: archive is that part of path
- * which is the archive's own, and size_bytes from offset_bytes on are the video. mtime_ns is then the archive's. method is
- * there when one is known.
+ * which is the archive's own, and size_bytes from offset_bytes on are the video. mtime_ns is then the archive's. method and
+ * fake_segments (shard/spans.h) are there when one is known.
  *
- * In memory an entry takes 112 bytes and its path; the other strings are kept once. A manifest is built by one
+ * In memory an entry takes 120 bytes and its path; the other strings are kept once. A manifest is built by one
  * thread, then only read. */
 #ifndef FAKESIFT_SHARD_MANIFEST_H
 #define FAKESIFT_SHARD_MANIFEST_H
@@ -51,6 +51,7 @@ struct manifest_entry {
     const char *identity; /* the person */
     const char *group;    /* what must not be split between train and test */
     const char *method;   /* the data set's own name of how a fake was made; its family is the report's */
+    const char *fake_segments; /* which seconds are fake (shard/spans.h); "" where that is not stated */
     const char *content;  /* SHA-256 of the file, lower-case hex; "" when it was not asked for */
     enum label label;
     bool exists;            /* a file was there at the scan; else size and mtime are 0 */

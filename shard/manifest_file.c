@@ -45,6 +45,7 @@ enum column {
     COLUMN_ARCHIVE,
     COLUMN_OFFSET, /* never without the one before */
     COLUMN_METHOD,
+    COLUMN_SEGMENTS,
     COLUMN_COUNT
 };
 
@@ -76,6 +77,7 @@ static const char *const column_names[COLUMN_COUNT] = {
     [COLUMN_ARCHIVE] = "archive",
     [COLUMN_OFFSET] = "offset_bytes",
     [COLUMN_METHOD] = "method",
+    [COLUMN_SEGMENTS] = "fake_segments",
 };
 
 static void append_facts(struct text *t, const struct video_facts *f)
@@ -106,6 +108,7 @@ static void find_needed(const struct manifest *m, bool ret_has[COLUMN_COUNT])
         ret_has[COLUMN_CONTENT] = ret_has[COLUMN_CONTENT] || entry->content[0] != '\0';
         ret_has[COLUMN_ARCHIVE] = ret_has[COLUMN_OFFSET] = ret_has[COLUMN_ARCHIVE] || entry->archive_bytes > 0;
         ret_has[COLUMN_METHOD] = ret_has[COLUMN_METHOD] || entry->method[0] != '\0';
+        ret_has[COLUMN_SEGMENTS] = ret_has[COLUMN_SEGMENTS] || entry->fake_segments[0] != '\0';
     }
 }
 
@@ -150,6 +153,8 @@ static void append_entry(struct text *t, const struct manifest_entry *entry, con
         text_append_string(t, ",");
         text_append_csv(t, entry->method);
     }
+    if (has[COLUMN_SEGMENTS])
+        text_append_format(t, ",%s", entry->fake_segments);
     text_append_string(t, "\n");
 }
 
@@ -330,6 +335,7 @@ static enum status parse_entry(const struct parsing *p, struct manifest *m)
         .group = fields[COLUMN_GROUP],
         .content = field(p, COLUMN_CONTENT),
         .method = field(p, COLUMN_METHOD),
+        .fake_segments = field(p, COLUMN_SEGMENTS),
         .exists = fields[COLUMN_SIZE][0] != '\0',
     };
 

@@ -1,4 +1,4 @@
-#include "coordinator/evaluate/board.h"
+#include "coordinator/evaluate/board_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +10,10 @@ static const struct {
     const char *name;
     enum figure_id figure;
 } boards[BOARD_COUNT] = {
-    [BOARD_AUTO] = {"auto", FIGURE_AUC},       [BOARD_RUN] = {"run", FIGURE_AUC},
-    [BOARD_DFDC] = {"dfdc", FIGURE_LOG_LOSS},  [BOARD_FFPP] = {"ffpp", FIGURE_ACCURACY},
-    [BOARD_1MDF] = {"1mdf", FIGURE_AUC},       [BOARD_INCLUSION] = {"inclusion", FIGURE_AUC},
-    [BOARD_OPENMFC] = {"openmfc", FIGURE_AUC},
+    [BOARD_AUTO] = {"auto", FIGURE_AUC},           [BOARD_RUN] = {"run", FIGURE_AUC},
+    [BOARD_DFDC] = {"dfdc", FIGURE_LOG_LOSS},      [BOARD_FFPP] = {"ffpp", FIGURE_ACCURACY},
+    [BOARD_1MDF] = {"1mdf", FIGURE_AUC},           [BOARD_1MDF_2] = {"1mdf-2", FIGURE_AUC},
+    [BOARD_INCLUSION] = {"inclusion", FIGURE_AUC}, [BOARD_OPENMFC] = {"openmfc", FIGURE_AUC},
 };
 
 const char *board_name(enum board b)
@@ -53,14 +53,9 @@ int board_openmfc_status(const char *status)
     return -1;
 }
 
-struct row {
-    char *id;
-    size_t index;
-};
-
 static int compare_rows(const void *left, const void *right)
 {
-    const struct row *a = left, *b = right;
+    const struct board_row *a = left, *b = right;
 
     return strcmp(a->id, b->id);
 }
@@ -145,17 +140,22 @@ static const char *heading(enum board board)
     }
 }
 
-enum status board_write(enum board board, const struct manifest *m, const struct results *results, bool whole_paths,
-                        const char *path, struct board_written *ret_written, struct error *e)
+void board_rows_free(struct board_row *rows, size_t n)
+{
+    for (size_t i = 0; rows && i < n; i++)
+        free(rows[i].id);
+    free(rows);
+}
+
+enum status board_rows(enum board board, const struct manifest *m, bool whole_paths, struct board_row **ret_rows,
+                       struct error *e)
 {
     size_t n = manifest_count(m);
-    struct row *rows = calloc(n + 1, sizeof(*rows));
-    struct board_written written = {.n = n};
-    struct text t = {0};
+    struct board_row *rows = calloc(n + 1, sizeof(*rows));
     enum status s = rows ? STATUS_OK : error_no_memory(e);
 
     for (size_t i = 0; s == STATUS_OK && i < n; i++) {
-        rows[i] = (struct row){.id = id_of(manifest_entry(m, i)->path, board, whole_paths), .index = i};
+        rows[i] = (struct board_row){.id = id_of(manifest_entry(m, i)->path, board, whole_paths), .index = i};
         if (!rows[i].id)
             s = error_no_memory(e);
         else if (!fits(rows[i].id, board))
@@ -171,21 +171,36 @@ enum status board_write(enum board board, const struct manifest *m, const struct
                           rows[i].id, board_name(board),
                           whole_paths ? "names differ in their bytes alone" : "--whole-paths keeps them apart");
     }
-    if (s == STATUS_OK)
-        text_append_string(&t, heading(board));
-    for (size_t i = 0; s == STATUS_OK && i < n; i++) {
+    if (s != STATUS_OK) {
+        board_rows_free(rows, n);
+        return s;
+    }
+    *ret_rows = rows;
+    return STATUS_OK;
+}
+
+enum status board_write(enum board board, const struct manifest *m, const struct results *results, bool whole_paths,
+                        const char *path, struct board_written *ret_written, struct error *e)
+{
+    size_t n = manifest_count(m);
+    struct board_row *rows = NULL;
+    struct board_written written = {.n = n};
+    struct text t = {0};
+    enum status s = board_rows(board, m, whole_paths, &rows, e);
+
+    if (s != STATUS_OK)
+        return s;
+    text_append_string(&t, heading(board));
+    for (size_t i = 0; i < n; i++) {
         enum outcome outcome = results_outcome(results, rows[i].index);
 
         append_row(&t, board, rows[i].id, outcome, results_p_fake(results, rows[i].index), i == 0);
         written.n_unscored += !outcome_has_score(outcome);
     }
-    if (s == STATUS_OK && board == BOARD_FFPP)
+    if (board == BOARD_FFPP)
         text_append_string(&t, "}\n");
-    if (s == STATUS_OK)
-        s = t.failed ? error_no_memory(e) : file_write(path, t.data ? t.data : "", t.len_bytes, e);
-    for (size_t i = 0; rows && i < n; i++)
-        free(rows[i].id);
-    free(rows);
+    s = t.failed ? error_no_memory(e) : file_write(path, t.data ? t.data : "", t.len_bytes, e);
+    board_rows_free(rows, n);
     text_clear(&t);
     if (s == STATUS_OK)
         *ret_written = written;

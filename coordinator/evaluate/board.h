@@ -12,12 +12,13 @@ enum board {
     BOARD_DFDC,      /* csv filename,label; label = P(fake) */
     BOARD_FFPP,      /* JSON {"0000.png":"fake"|"real"} */
     BOARD_1MDF,      /* 1M-Deepfakes, task 1: lines NAME;P(fake) */
+    BOARD_1MDF_2,    /* its task 2: JSON {"NAME":[[confidence,start,end],...]} */
     BOARD_INCLUSION, /* csv video_name,score */
     BOARD_OPENMFC,   /* NIST: ProbeFileID|ConfidenceScore|ProbeStatus|... */
     BOARD_COUNT
 };
 
-const char *board_name(enum board b); /* "auto", "run", "dfdc", "ffpp", "1mdf", "inclusion", "openmfc" */
+const char *board_name(enum board b); /* "auto", "run", "dfdc", "ffpp", "1mdf", "1mdf-2", "inclusion", "openmfc" */
 /* BOARD_COUNT for an unknown name. */
 enum board board_from_name(const char *name);
 /* The figure that the board ranks by. */
@@ -31,11 +32,17 @@ struct board_written {
     size_t n, n_unscored;
 };
 
-/* The file that the board takes, from a run's results (board: not AUTO or RUN). Ids are the last components of paths
+/* The file that the board takes, from a run's results (board: not AUTO, RUN or 1MDF_2). Ids are the last components of paths
  * (OpenMFC: without extension), or whole paths. A video without a score gets 0.5, "real" at ffpp, and a status of no
  * answer at openmfc. STATUS_MISMATCH: two videos would have the same id. STATUS_INVALID: an id that the format cannot
  * hold. */
 enum status board_write(enum board board, const struct manifest *m, const struct results *results, bool whole_paths,
                         const char *path, struct board_written *ret_written, struct error *e);
+
+/* The same for BOARD_1MDF_2, from clips, or from frames where run_folder has their scores. A video without a score has no
+ * proposal. */
+enum status board_write_segments(const struct manifest *m, const struct results *results, const char *run_folder,
+                                 bool whole_paths, const char *path, struct board_written *ret_written,
+                                 struct error *e);
 
 #endif

@@ -1,6 +1,5 @@
-#include "coordinator/evaluate/submission.h"
+#include "coordinator/evaluate/submission_parts.h"
 
-#include <cjson/cJSON.h>
 #include <float.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,11 +24,7 @@ const char *problem_name(enum problem p)
     return (unsigned)p < PROBLEM_COUNT ? names[p] : NULL;
 }
 
-/* One thing wrong; the text is kept while there are few of its kind. */
-static enum status tell(struct submission *s, enum problem kind, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static enum status tell(struct submission *s, enum problem kind, const char *format, ...)
+enum status submission_tell(struct submission *s, enum problem kind, const char *format, ...)
 {
     struct error line;
     char text[ERROR_TEXT_BYTES], **more;
@@ -54,8 +49,8 @@ static enum status tell(struct submission *s, enum problem kind, const char *for
     return STATUS_OK;
 }
 
-/* Whose row this is; SIZE_MAX: nobody's, or it has been said. Counts the row. */
-static enum status take_id(struct submission *s, const struct truth *t, size_t line, const char *id, size_t *ret_index)
+enum status submission_take_id(struct submission *s, const struct truth *t, size_t line, const char *id,
+                               size_t *ret_index)
 {
     size_t found = truth_find(t, id);
 
@@ -65,11 +60,12 @@ static enum status take_id(struct submission *s, const struct truth *t, size_t l
         /* A run may have scored more than the truth has labels for. */
         if (s->board == BOARD_RUN)
             return STATUS_OK;
-        return tell(s, PROBLEM_EXTRA, "%s:%zu: '%.200s': an id that the truth does not have", s->path, line, id);
+        return submission_tell(s, PROBLEM_EXTRA, "%s:%zu: '%.200s': an id that the truth does not have", s->path, line,
+                               id);
     }
     if (s->answer[found] != ANSWER_MISSING)
-        return tell(s, PROBLEM_REPEATED, "%s:%zu: '%.200s': an id that stands twice; the first counts", s->path, line,
-                    id);
+        return submission_tell(s, PROBLEM_REPEATED, "%s:%zu: '%.200s': an id that stands twice; the first counts",
+                               s->path, line, id);
     *ret_index = found;
     return STATUS_OK;
 }
@@ -80,9 +76,9 @@ static enum status take_score(struct submission *s, size_t line, const char *sco
 
     s->answer[index] = ANSWER_DECLINED; /* the id is not missing, whatever the score is */
     if (parse_double(score, -DBL_MAX, DBL_MAX, &p) != STATUS_OK)
-        return tell(s, PROBLEM_NUMBER, "%s:%zu: '%.100s': not a number", s->path, line, score);
+        return submission_tell(s, PROBLEM_NUMBER, "%s:%zu: '%.100s': not a number", s->path, line, score);
     if (!(p >= 0 && p <= 1))
-        return tell(s, PROBLEM_RANGE, "%s:%zu: '%.100s': not in 0..1", s->path, line, score);
+        return submission_tell(s, PROBLEM_RANGE, "%s:%zu: '%.100s': not in 0..1", s->path, line, score);
     s->answer[index] = ANSWER_GIVEN;
     s->p_fake[index] = p;
     return STATUS_OK;
@@ -124,8 +120,8 @@ static enum status read_heading(struct submission *s, const struct csv_row *row,
     if (t.id == SIZE_MAX || t.score == SIZE_MAX || (wanted[s->board].status && t.status == SIZE_MAX) ||
         (wanted[s->board].n_fields > 0 && (t.n_fields != wanted[s->board].n_fields || t.id != 0))) {
         s->is_cut = true;
-        status = tell(s, PROBLEM_FORM, "%s:%zu: '%.100s': %s", s->path, row->line,
-                      row->n_fields > 0 ? row->fields[0] : "", wanted[s->board].rule);
+        status = submission_tell(s, PROBLEM_FORM, "%s:%zu: '%.100s': %s", s->path, row->line,
+                                 row->n_fields > 0 ? row->fields[0] : "", wanted[s->board].rule);
         return status == STATUS_OK ? STATUS_END : status;
     }
     *ret_table = t;
@@ -147,19 +143,19 @@ static enum status take_row(struct submission *s, const struct truth *t, const s
     int answers = 1;
 
     if (row->n_fields != table->n_fields)
-        return tell(s, PROBLEM_FORM, "%s:%zu: the row has %zu fields, not %zu", s->path, row->line, row->n_fields,
-                    table->n_fields);
+        return submission_tell(s, PROBLEM_FORM, "%s:%zu: the row has %zu fields, not %zu", s->path, row->line,
+                               row->n_fields, table->n_fields);
     id = s->board == BOARD_RUN ? unguarded(row->fields[table->id]) : row->fields[table->id];
     score = row->fields[table->score];
-    status = take_id(s, t, row->line, id, &index);
+    status = submission_take_id(s, t, row->line, id, &index);
     if (status != STATUS_OK || index == SIZE_MAX)
         return status;
     if (s->board == BOARD_OPENMFC) {
         answers = board_openmfc_status(row->fields[table->status]);
         if (answers < 0) {
             s->answer[index] = ANSWER_DECLINED;
-            return tell(s, PROBLEM_VALUE, "%s:%zu: '%.100s': not a ProbeStatus", s->path, row->line,
-                        row->fields[table->status]);
+            return submission_tell(s, PROBLEM_VALUE, "%s:%zu: '%.100s': not a ProbeStatus", s->path, row->line,
+                                   row->fields[table->status]);
         }
     } else if (s->board == BOARD_RUN) {
         answers = outcome_has_score(outcome_from_name(row->fields[table->status]));
@@ -188,7 +184,7 @@ static enum status read_table(struct submission *s, const struct truth *t, struc
         status = csv_reader_next(r, &row, &why);
         if (status == STATUS_OK)
             status = read_heading(s, &row, &table);
-        else if (status == STATUS_END && tell(s, PROBLEM_FORM, "%s: empty", s->path) != STATUS_OK)
+        else if (status == STATUS_END && submission_tell(s, PROBLEM_FORM, "%s: empty", s->path) != STATUS_OK)
             status = STATUS_NO_MEMORY;
     }
     while (status == STATUS_OK) {
@@ -207,7 +203,7 @@ static enum status read_table(struct submission *s, const struct truth *t, struc
         return error_no_memory(e);
     /* The reader's own words name file, line and rule. */
     s->is_cut = s->is_cut || status != STATUS_END;
-    if (status != STATUS_END && tell(s, PROBLEM_FORM, "%s", why.text) != STATUS_OK)
+    if (status != STATUS_END && submission_tell(s, PROBLEM_FORM, "%s", why.text) != STATUS_OK)
         return error_no_memory(e);
     return STATUS_OK;
 }
@@ -259,14 +255,14 @@ static enum status take_item(struct submission *s, const struct truth *t, const 
 {
     const char *word = cJSON_IsString(item) ? item->valuestring : NULL;
     size_t index;
-    enum status status = take_id(s, t, line, item->string ? item->string : "", &index);
+    enum status status = submission_take_id(s, t, line, item->string ? item->string : "", &index);
 
     if (status != STATUS_OK || index == SIZE_MAX)
         return status;
     s->answer[index] = ANSWER_DECLINED;
     if (!word || (strcmp(word, "fake") != 0 && strcmp(word, "real") != 0))
-        return tell(s, PROBLEM_VALUE, "%s:%zu: '%.100s': not \"fake\" or \"real\"", s->path, line,
-                    word ? word : "(not a text)");
+        return submission_tell(s, PROBLEM_VALUE, "%s:%zu: '%.100s': not \"fake\" or \"real\"", s->path, line,
+                               word ? word : "(not a text)");
     s->answer[index] = ANSWER_GIVEN;
     s->p_fake[index] = word[0] == 'f';
     return STATUS_OK;
@@ -295,24 +291,42 @@ static enum status read_json(struct submission *s, const struct truth *t, struct
         return error_no_memory(e);
     s->is_cut = status != STATUS_OK;
     if (status != STATUS_OK)
-        return tell(s, PROBLEM_FORM, "%s", why.text) == STATUS_OK ? STATUS_OK : error_no_memory(e);
+        return submission_tell(s, PROBLEM_FORM, "%s", why.text) == STATUS_OK ? STATUS_OK : error_no_memory(e);
     if (strlen(data) != len)
-        status = tell(s, PROBLEM_FORM, "%s:%zu: a zero byte; this is not a text file", s->path,
-                      line_of(data, data + strlen(data)));
+        status = submission_tell(s, PROBLEM_FORM, "%s:%zu: a zero byte; this is not a text file", s->path,
+                                 line_of(data, data + strlen(data)));
     else
         root = cJSON_ParseWithOpts(data, &end, true);
     if (strlen(data) == len && !root)
-        status = tell(s, PROBLEM_FORM, "%s:%zu: not JSON from here: '%.40s'", s->path, line_of(data, end ? end : data),
-                      end ? end : "");
+        status = submission_tell(s, PROBLEM_FORM, "%s:%zu: not JSON from here: '%.40s'", s->path,
+                                 line_of(data, end ? end : data), end ? end : "");
     else if (root && !cJSON_IsObject(root))
-        status = tell(s, PROBLEM_FORM, "%s:1: not an object: {\"0000.png\":\"fake\", ...}", s->path);
+        status = submission_tell(s, PROBLEM_FORM, "%s:1: not an object: %s", s->path,
+                                 s->board == BOARD_1MDF_2 ? "{\"000001.mp4\":[[confidence,start,end], ...], ...}"
+                                                          : "{\"0000.png\":\"fake\", ...}");
     s->is_cut = !cJSON_IsObject(root);
     lines = (struct key_lines){.at = data};
     for (const cJSON *item = cJSON_IsObject(root) ? root->child : NULL; status == STATUS_OK && item; item = item->next)
-        status = take_item(s, t, item, next_key_line(&lines));
+        status = s->board == BOARD_1MDF_2 ? submission_take_proposals(s, t, item, next_key_line(&lines))
+                                          : take_item(s, t, item, next_key_line(&lines));
     cJSON_Delete(root);
     free(data);
     return status == STATUS_OK ? STATUS_OK : error_no_memory(e);
+}
+
+/* Whether the first value of a JSON object is a list. */
+static bool is_list_first(const char *json)
+{
+    const char *at = json + 1 + strspn(json + 1, " \t\r\n");
+
+    if (*at != '"')
+        return false;
+    for (at++; *at != '\0' && *at != '"'; at++)
+        at += *at == '\\' && at[1] != '\0';
+    at += *at == '"';
+    at += strspn(at, " \t\r\n");
+    at += *at == ':';
+    return at[strspn(at, " \t\r\n")] == '[';
 }
 
 /* By the first bytes; a file that is none of them is read as a run's, whose heading it then lacks. */
@@ -333,7 +347,7 @@ static enum board sniff(const char *path)
     first = strncmp(start, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     first += strspn(start + first, " \t\r\n");
     if (start[first] == '{')
-        return BOARD_FFPP;
+        return is_list_first(start + first) ? BOARD_1MDF_2 : BOARD_FFPP;
     start[first + strcspn(start + first, "\r\n")] = '\0';
     if (strncmp(start + first, "filename,", 9) == 0)
         return BOARD_DFDC;
@@ -362,7 +376,8 @@ static enum status finish(struct submission *s, const struct truth *t)
         s->n_declined += s->answer[i] == ANSWER_DECLINED;
         s->n_half += s->answer[i] == ANSWER_GIVEN && s->p_fake[i] == 0.5;
         if (s->answer[i] == ANSWER_MISSING && !s->is_cut)
-            status = tell(s, PROBLEM_MISSING, "%s: '%.200s': an id of the truth that has no row", s->path, entry->path);
+            status = submission_tell(s, PROBLEM_MISSING, "%s: '%.200s': an id of the truth that has no row", s->path,
+                                     entry->path);
     }
     return status;
 }
@@ -388,7 +403,7 @@ enum status submission_open(const char *path, enum board board, const struct tru
     for (size_t i = 0; i < n; i++)
         s->p_fake[i] = 0.5;
     s->board = board == BOARD_AUTO ? sniff(s->path) : board;
-    status = s->board == BOARD_FFPP ? read_json(s, t, e) : read_table(s, t, e);
+    status = s->board == BOARD_FFPP || s->board == BOARD_1MDF_2 ? read_json(s, t, e) : read_table(s, t, e);
     if (status == STATUS_OK)
         status = finish(s, t) == STATUS_OK ? STATUS_OK : error_no_memory(e);
     if (status != STATUS_OK)
@@ -411,6 +426,9 @@ void submission_close(struct submission **s)
     free((*s)->name);
     free((*s)->p_fake);
     free((*s)->answer);
+    free((*s)->proposals);
+    free((*s)->first_proposal);
+    free((*s)->n_proposals_of);
     free(*s);
     *s = NULL;
 }

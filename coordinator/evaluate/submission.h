@@ -7,6 +7,7 @@
 #define FAKESIFT_COORDINATOR_EVALUATE_SUBMISSION_H
 
 #include "coordinator/evaluate/board.h"
+#include "coordinator/evaluate/localise.h"
 
 /* The labels that submissions are measured against; ids are a manifest's paths. */
 struct truth;
@@ -55,6 +56,10 @@ struct submission {
     uint8_t *answer; /* by entry: enum answer */
     size_t n_rows, n_given, n_declined, n_half, n_unlabelled;
     size_t n_problems[PROBLEM_COUNT];
+    /* 1mdf-2: each video's proposals, the most confident first, by entry; NULL where the file has no video. */
+    struct proposal *proposals;
+    size_t n_proposals, proposal_room, *first_proposal, *n_proposals_of;
+    size_t n_beyond_end;        /* of them, those that end a second or more after their video */
     size_t first_unsorted_line; /* dfdc; 0: sorted */
     bool is_cut;                /* not read to its end, which has been told; what is missing is not */
     char **told;                /* one line each, in the order of finding */

@@ -22,6 +22,8 @@ enum column {
     COLUMN_ORIGINAL,
     COLUMN_IDENTITY,
     COLUMN_GROUP,
+    COLUMN_METHOD,
+    COLUMN_SEGMENTS,
     COLUMN_COUNT
 };
 
@@ -34,6 +36,8 @@ static const char *const words[COLUMN_COUNT][6] = {
     [COLUMN_ORIGINAL] = {"original"},
     [COLUMN_IDENTITY] = {"identity"},
     [COLUMN_GROUP] = {"group"},
+    [COLUMN_METHOD] = {"method"},
+    [COLUMN_SEGMENTS] = {"fake_segments"},
 };
 
 static size_t column_of(const struct csv_row *row, enum column c)
@@ -116,6 +120,8 @@ static enum status read_csv(const char *path, struct manifest *m, struct error *
         entry.original = fields[COLUMN_ORIGINAL];
         entry.identity = fields[COLUMN_IDENTITY];
         entry.group = fields[COLUMN_GROUP];
+        entry.method = fields[COLUMN_METHOD];
+        entry.fake_segments = fields[COLUMN_SEGMENTS];
         if (label_parse(fields[COLUMN_LABEL], &entry.label) != STATUS_OK) {
             s = error_set(e, STATUS_INVALID, "%s:%zu: '%.200s': not a label: REAL, FAKE, 0, 1 (1 = fake) or empty",
                           path, row.line, fields[COLUMN_LABEL]);

@@ -77,6 +77,11 @@ const char *alike_family(const struct manifest_entry *entry)
     return entry->family;
 }
 
+const char *alike_method(const struct manifest_entry *entry)
+{
+    return entry->method;
+}
+
 const char *alike_original(const struct manifest_entry *entry)
 {
     return entry->original;

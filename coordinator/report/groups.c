@@ -66,7 +66,7 @@ static enum status measure_family(struct report_model *m, const uint32_t *member
         return s;
     s = metrics_compute(&r, NULL, settings_of(m), &g->metrics, e);
     ranking_close(&r);
-    return s;
+    return s == STATUS_OK ? levels_of_videos(m, keep, g, e) : s;
 }
 
 /* Groups that part the entries: part[i] is the group of entry i. */
@@ -86,7 +86,7 @@ static enum status measure_parts(struct report_model *m, const uint32_t *part, s
     for (size_t k = 0; k < n_groups; k++)
         ranking_close(&r[k]);
     free(r);
-    return s;
+    return s == STATUS_OK ? levels_of_parts(m, part, groups, n_groups, e) : s;
 }
 
 /* Keeps the MODEL_MAX_GROUPS largest spans, in place; *ret_n_kept of them. */
@@ -359,6 +359,8 @@ enum status groups_make(struct report_model *m, struct error *e)
 
     if (s == STATUS_OK)
         s = group_by(m, alike_family, true, &m->families, &m->n_families, e);
+    if (s == STATUS_OK)
+        s = group_by(m, alike_method, true, &m->methods, &m->n_methods, e);
     if (s == STATUS_OK)
         s = group_by(m, alike_group, false, &m->groups, &m->n_groups, e);
     return s == STATUS_OK ? group_by_facts(m, e) : s;

@@ -113,44 +113,6 @@ end:
     return s;
 }
 
-static enum status measure_clips(struct report_model *m, struct error *e)
-{
-    double *p_fake = calloc(m->n_clips + 1, sizeof(*p_fake));
-    uint8_t *is_fake = calloc(m->n_clips + 1, sizeof(*is_fake));
-    uint32_t *video = calloc(m->n_clips + 1, sizeof(*video));
-    struct ranking r = {0};
-    size_t n = 0;
-    enum status s;
-
-    if (!p_fake || !is_fake || !video) {
-        s = error_no_memory(e);
-        goto end;
-    }
-    for (size_t i = 0; i < m->n; i++) {
-        enum label label = manifest_entry(m->in->manifest, i)->label;
-        const struct result *result;
-
-        if (label == LABEL_UNKNOWN || !outcome_has_score(results_outcome(m->in->results, i)))
-            continue;
-        result = results_get(m->reader, i);
-        for (size_t k = 0; k < result->n_clips; k++, n++) {
-            p_fake[n] = result->clips[k].p_fake;
-            is_fake[n] = label == LABEL_FAKE;
-            video[n] = (uint32_t)i;
-        }
-    }
-    s = ranking_open(p_fake, is_fake, n, &r, e);
-    if (s != STATUS_OK)
-        goto end;
-    s = metrics_compute(&r, video, &metrics_defaults, &m->clip, e);
-    ranking_close(&r);
-end:
-    free(p_fake);
-    free(is_fake);
-    free(video);
-    return s;
-}
-
 static enum status measure_policies(struct report_model *m, struct error *e)
 {
     static const struct policy kinds[POLICY_COUNT] = {
@@ -238,13 +200,16 @@ enum status model_finish(struct report_model *m, enum model_extent extent, struc
     if (s == STATUS_OK && extent == MODEL_WHOLE)
         s = measure_dependences(m, e);
     if (s == STATUS_OK && extent == MODEL_WHOLE)
-        s = measure_clips(m, e);
+        s = levels_make(m, e);
     if (s == STATUS_OK && extent == MODEL_WHOLE)
         s = measure_policies(m, e);
     if (s == STATUS_OK && extent == MODEL_WHOLE)
         s = groups_make(m, e);
+    levels_drop_items(m);
     if (s == STATUS_OK && extent == MODEL_WHOLE)
         s = calibration_make(m, e);
+    if (s == STATUS_OK && extent == MODEL_WHOLE)
+        s = localisation_make(m, e);
     if (s == STATUS_OK)
         s = detectors_make(m, e);
     if (s == STATUS_OK)
@@ -259,8 +224,10 @@ void model_clear(struct report_model *m)
     results_reader_close(&m->reader);
     ranking_close(&m->ranking);
     free(m->detectors);
+    levels_drop_items(m);
     free(m->splits);
     free(m->families);
+    free(m->methods);
     free(m->groups);
     free(m->codecs);
     free(m->resolutions);

@@ -1,13 +1,14 @@
 /* model: everything that a report says, computed once; the writers beside it only format.
  *
- * Items of rankings and masks are manifest indices, except at clip level, where they count the clips of
- * labelled, scored videos in manifest order. Strings point into the input. Internal to coordinator/report. */
+ * Items of rankings and masks are manifest indices, except at clip and frame level, where they count the clips or frames
+ * of labelled, scored videos in manifest order. Strings point into the input. Internal to coordinator/report. */
 #ifndef FAKESIFT_COORDINATOR_REPORT_MODEL_H
 #define FAKESIFT_COORDINATOR_REPORT_MODEL_H
 
 #include <stdatomic.h>
 
 #include "coordinator/detector_names.h"
+#include "coordinator/evaluate/localise.h"
 #include "coordinator/evaluate/metrics.h"
 #include "coordinator/report/clusters.h"
 #include "coordinator/report/report.h"
@@ -28,13 +29,27 @@ struct tally {
     size_t by_outcome[OUTCOME_COUNT]; /* add up to n */
 };
 
-/* The videos of one split, family, group, codec or size of picture. */
+/* Figures below those of videos. */
+enum level_kind { LEVEL_CLIP, LEVEL_FRAME, LEVEL_COUNT };
+
+struct level {
+    struct metrics metrics; /* auc_bootstrap and intervals are by video */
+    uint32_t every;         /* frames: of one video in so many; 1: of all */
+    bool is_grouped;        /* groups have it, too */
+    /* While groups are made: its items, and whose they are. */
+    struct ranking ranking;
+    uint32_t *video;
+};
+
+/* The videos of one split, family, method, group, codec or size of picture. */
 struct group {
     const char *name; /* "" = none stated */
     bool is_rest;     /* all groups beyond MODEL_MAX_GROUPS, together; name is "" */
     size_t n_groups;  /* 1, or how many the rest holds */
     struct tally tally;
-    struct metrics metrics; /* a family: its fakes against the reals of all families */
+    struct metrics
+        levels[LEVEL_COUNT]; /* without bootstraps; auc_bootstrap is the AUC's interval by video (influence) */
+    struct metrics metrics;  /* a family or method: its fakes against the reals of all */
 };
 
 enum policy_kind { POLICY_DROPPED, POLICY_HALF, POLICY_WORST, POLICY_BEST, POLICY_COUNT };
@@ -91,13 +106,18 @@ struct report_model {
     struct tally tally;
     size_t n_clips;         /* of labelled, scored videos */
     struct ranking ranking; /* labelled, scored videos */
-    struct metrics video, clip;
+    size_t n_framed;        /* of them, videos with scores of frames */
+    struct metrics video;
+    struct level levels[LEVEL_COUNT];
     struct dependence dependences[DEPENDENCE_COUNT];
     struct policy policies[POLICY_COUNT];
-    struct group *splits, *families, *groups, *codecs, *resolutions;
-    size_t n_splits, n_families, n_groups, n_codecs, n_resolutions;
+    struct group *splits, *families, *methods, *groups, *codecs, *resolutions;
+    size_t n_splits, n_families, n_methods, n_groups, n_codecs, n_resolutions;
     char codec_names[MODEL_MAX_CODECS][32];
     struct calibration calibration;
+    bool has_localisation; /* the manifest states which seconds are fake */
+    struct localisation localisation;
+    size_t localised_by_frames, n_without_segments; /* videos; the others by clips; fakes that count for nothing */
     struct finding findings[MODEL_MAX_FINDINGS];
     size_t n_findings;
     struct histogram histogram;
@@ -125,12 +145,23 @@ enum status alike_first(const struct manifest *m, alike_field *field, const uint
                         struct error *e);
 const char *alike_split(const struct manifest_entry *entry);
 const char *alike_family(const struct manifest_entry *entry);
+const char *alike_method(const struct manifest_entry *entry);
 const char *alike_original(const struct manifest_entry *entry);
 const char *alike_identity(const struct manifest_entry *entry);
 const char *alike_group(const struct manifest_entry *entry);
 
-/* groups.c: the manifest's entries by split, family, group and codec, in byte order of name, and by size of picture. */
+/* levels.c: m->levels; then the groups', of the videos with part[i] (below n_groups) or keep[i]; at last what only groups needed. */
+enum status levels_make(struct report_model *m, struct error *e);
+enum status levels_of_parts(const struct report_model *m, const uint32_t *part, struct group *groups, size_t n_groups,
+                            struct error *e);
+enum status levels_of_videos(const struct report_model *m, const uint8_t *keep, struct group *group, struct error *e);
+void levels_drop_items(struct report_model *m);
+
+/* groups.c: the manifest's entries by split, family, method, group and codec, in byte order of name, and by size of picture. */
 enum status groups_make(struct report_model *m, struct error *e);
+
+/* localisation.c */
+enum status localisation_make(struct report_model *m, struct error *e);
 
 /* calibration.c */
 enum status calibration_make(struct report_model *m, struct error *e);

@@ -260,8 +260,12 @@ static void intervals(struct text *t, const struct report_model *m)
         if (m->dependences[k].is_present)
             interval(t, names[k], &v->auc, &m->dependences[k].auc, &n);
     }
-    if (m->clip.n > 0)
-        interval(t, "clips, by video", &m->clip.auc, &m->clip.auc_bootstrap, &n);
+    for (int k = 0; k < LEVEL_COUNT; k++) {
+        const struct metrics *of = &m->levels[k].metrics;
+
+        if (of->n > 0)
+            interval(t, k == LEVEL_CLIP ? "clips, by video" : "frames, by video", &of->auc, &of->auc_bootstrap, &n);
+    }
     text_append_string(t, "]}}");
 }
 

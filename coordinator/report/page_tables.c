@@ -143,7 +143,7 @@ static const struct figure figures[] = {
 enum { N_FIGURES = sizeof(figures) / sizeof(figures[0]) };
 
 /* Undefined figures have no row; a sentence below the table gives each reason once. */
-static void figure_rows(struct text *t, const struct metrics *video, const struct metrics *clip)
+static void figure_rows(struct text *t, const struct metrics *video, const struct level levels[LEVEL_COUNT])
 {
     for (size_t k = 0; k < N_FIGURES; k++) {
         const struct measure *v = metrics_figure(video, figures[k].id);
@@ -153,8 +153,10 @@ static void figure_rows(struct text *t, const struct metrics *video, const struc
         text_append_format(t, "<tr><th scope=\"row\">%s</th>", figures[k].name);
         measure_cell(t, v);
         bare_range_cell(t, &video->intervals[figures[k].id]);
-        if (clip)
-            measure_cell(t, metrics_figure(clip, figures[k].id));
+        for (int level = 0; level < LEVEL_COUNT; level++) {
+            if (levels[level].metrics.n > 0)
+                measure_cell(t, metrics_figure(&levels[level].metrics, figures[k].id));
+        }
         text_append_format(t, "<td class=\"soft\">%s</td></tr>", figures[k].reading);
     }
 }
@@ -207,8 +209,13 @@ static void intervals(struct text *t, const struct report_model *m)
         snprintf(name, sizeof(name), "Bootstrap by %s", m->dependences[k].name);
         interval_row(t, name, &m->video.auc, &m->dependences[k].auc);
     }
-    if (m->clip.n > 0)
-        interval_row(t, "Clips, bootstrap by video", &m->clip.auc, &m->clip.auc_bootstrap);
+    for (int k = 0; k < LEVEL_COUNT; k++) {
+        const struct metrics *of = &m->levels[k].metrics;
+
+        if (of->n > 0)
+            interval_row(t, k == LEVEL_CLIP ? "Clips, bootstrap by video" : "Frames, bootstrap by video", &of->auc,
+                         &of->auc_bootstrap);
+    }
     page_table_close(t);
 }
 
@@ -249,10 +256,40 @@ static void calibration(struct text *t, const struct calibration *c)
     page_table_close(t);
 }
 
+static void localisation(struct text *t, const struct report_model *m)
+{
+    static const char *const names[] = {"Figure", "Value", "95 %, bootstrap by video"};
+    static const char *const figures_of[LOCALISE_FIGURES] = {
+        "AP at IoU 0.5",      "AP at IoU 0.75",           "AP at IoU 0.9",      "AP at IoU 0.95",
+        "AR of 50 proposals", "AR of 30 proposals",       "AR of 20 proposals", "AR of 10 proposals",
+        "AR of 5 proposals",  "1M-Deepfakes task 2 score"};
+    const struct localisation *l = &m->localisation;
+
+    if (!m->has_localisation)
+        return;
+    text_append_string(t, "<h3>Which seconds are fake</h3><p class=\"about\">The scores' own proposals against the ");
+    page_n(t, l->n_spans, "stated fake segment");
+    text_append_string(t, " of ");
+    page_n(t, l->n_videos, "video");
+    text_append_string(t, m->localised_by_frames > 0 ? ", from scores of frames."
+                                                     : ", from scores of clips, which may be long.");
+    text_append_string(t, "</p>");
+    page_table_open(t, "Which seconds are fake", "localisation");
+    page_table_heads(t, names, 3, 1);
+    for (int k = 0; k < LOCALISE_FIGURES; k++) {
+        text_append_format(t, "<tr><th scope=\"row\">%s</th><td class=\"n\">%.4f</td><td class=\"n\">", figures_of[k],
+                           l->figures[k]);
+        if (l->replicates > 0)
+            text_append_format(t, "%.4f\xe2\x80\x93%.4f", l->low[k], l->high[k]);
+        text_append_string(t, "</td></tr>");
+    }
+    page_table_close(t);
+}
+
 void page_figures(struct text *t, const struct report_model *m)
 {
-    const struct metrics *v = &m->video, *c = m->clip.n > 0 ? &m->clip : NULL;
-    static const char *const names[] = {"Figure", "Videos", "95 %, bootstrap", "Clips"};
+    const struct metrics *v = &m->video;
+    static const char *const names[] = {"Figure", "Videos", "95 %, bootstrap", "Clips", "Frames"};
 
     if (v->n == 0) {
         text_append_format(t, "<p class=\"why\">None: %s.</p>", undefined_reason(UNDEFINED_NO_ITEMS));
@@ -260,37 +297,56 @@ void page_figures(struct text *t, const struct report_model *m)
         return;
     }
     page_table_open(t, "Figures", "figures");
-    for (int k = 0; k < (c ? 4 : 3); k++)
-        text_append_format(t, "<th scope=\"col\"%s>%s</th>", k > 0 ? " class=\"n\"" : "", names[k]);
+    for (int k = 0; k < 3 + LEVEL_COUNT; k++) {
+        if (k < 3 || m->levels[k - 3].metrics.n > 0)
+            text_append_format(t, "<th scope=\"col\"%s>%s</th>", k > 0 ? " class=\"n\"" : "", names[k]);
+    }
     text_append_string(t, "<th scope=\"col\">How to read it</th></tr></thead><tbody><tr><th "
                           "scope=\"row\">Scored and labelled</th>");
     count_cell(t, v->n);
     text_append_string(t, "<td></td>");
-    if (c)
-        count_cell(t, c->n);
+    for (int k = 0; k < LEVEL_COUNT; k++) {
+        if (m->levels[k].metrics.n > 0)
+            count_cell(t, m->levels[k].metrics.n);
+    }
     text_append_string(t, "<td class=\"soft\">the items behind each figure of the column</td></tr>"
                           "<tr><th scope=\"row\">Real, fake</th><td class=\"n\">");
     page_count(t, v->n_real);
     text_append_string(t, ", ");
     page_count(t, v->n_fake);
     text_append_string(t, "</td><td></td>");
-    if (c) {
+    for (int k = 0; k < LEVEL_COUNT; k++) {
+        const struct metrics *of = &m->levels[k].metrics;
+
+        if (of->n == 0)
+            continue;
         text_append_string(t, "<td class=\"n\">");
-        page_count(t, c->n_real);
+        page_count(t, of->n_real);
         text_append_string(t, ", ");
-        page_count(t, c->n_fake);
+        page_count(t, of->n_fake);
         text_append_string(t, "</td>");
     }
     text_append_string(t, "<td></td></tr>");
-    figure_rows(t, v, c);
+    figure_rows(t, v, m->levels);
     page_table_close(t);
     undefined_figures(t, v);
     intervals(t, m);
     calibration(t, &m->calibration);
     page_detectors(t, m);
+    localisation(t, m);
 }
 
-static void group_rows(struct text *t, const struct group *groups, size_t n, bool is_measured)
+/* Of the AUC of clips and of frames, where groups have it. */
+static void level_cells(struct text *t, const struct report_model *m, const struct group *g)
+{
+    for (int k = 0; k < LEVEL_COUNT; k++) {
+        if (m->levels[k].is_grouped && m->levels[k].metrics.n > 0)
+            measure_cell(t, &g->levels[k].auc);
+    }
+}
+
+static void group_rows(struct text *t, const struct report_model *m, const struct group *groups, size_t n,
+                       bool is_measured)
 {
     for (size_t k = 0; k < n; k++) {
         const struct group *g = &groups[k];
@@ -312,10 +368,13 @@ static void group_rows(struct text *t, const struct group *groups, size_t n, boo
         } else if (!g->metrics.auc.undefined) {
             measure_cell(t, &g->metrics.auc);
             range_cell(t, &g->metrics.auc, &g->metrics.auc_delong);
+            level_cells(t, m, g);
             text_append_string(t, "</tr>");
         } else {
-            text_append_format(t, "<td class=\"why\" colspan=\"2\">%s</td></tr>",
+            text_append_format(t, "<td class=\"why\" colspan=\"2\">%s</td>",
                                undefined_reason(g->metrics.auc.undefined));
+            level_cells(t, m, g);
+            text_append_string(t, "</tr>");
         }
     }
 }
@@ -338,8 +397,12 @@ static void group_table(struct text *t, const struct report_model *m, const char
     text_append_format(t, "<th scope=\"col\">%s</th>", head);
     for (size_t k = 0; k < (is_measured ? 6 : 4); k++)
         text_append_format(t, "<th scope=\"col\" class=\"n\">%s</th>", numbers[k]);
+    for (int k = 0; is_measured && k < LEVEL_COUNT; k++) {
+        if (m->levels[k].is_grouped && m->levels[k].metrics.n > 0)
+            text_append_format(t, "<th scope=\"col\" class=\"n\">AUC of %s</th>", k == LEVEL_CLIP ? "clips" : "frames");
+    }
     text_append_string(t, "</tr></thead><tbody>");
-    group_rows(t, groups, n, is_measured);
+    group_rows(t, m, groups, n, is_measured);
     page_table_close(t);
     text_append_string(t, "</section>");
 }
@@ -351,6 +414,8 @@ void page_groups(struct text *t, const struct report_model *m)
                 "and which it "
                 "does not.",
                 m->families, m->n_families);
+    group_table(t, m, "methods", "By method", "Method", "The same by the data set's own name of how a fake was made.",
+                m->methods, m->n_methods);
     group_table(t, m, "splits", "By split", "Split",
                 "Each split by itself. A detector may have been trained on one of them.", m->splits, m->n_splits);
     group_table(t, m, "groups", "By group", "Group", "Each group by itself: videos of one source, shoot or person.",

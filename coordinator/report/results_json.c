@@ -125,7 +125,26 @@ static void append_outcomes(struct text *t, const struct tally *tally)
     text_append_format(t, "\"undecided\":%zu,\"total\":%zu}", tally->by_outcome[OUTCOME_UNDECIDED], tally->n);
 }
 
-static void append_groups(struct text *t, const char *key, const struct group *groups, size_t n)
+static const char *const level_names[LEVEL_COUNT] = {[LEVEL_CLIP] = "clip", [LEVEL_FRAME] = "frame"};
+
+/* Groups of clips and of frames have the AUC's interval alone, by video. */
+static void append_group_levels(struct text *t, const struct report_model *m, const struct group *g)
+{
+    for (int kind = 0; kind < LEVEL_COUNT; kind++) {
+        const struct level *level = &m->levels[kind];
+
+        if (!level->is_grouped || level->metrics.n == 0)
+            continue;
+        text_append_format(t, ",\"%s\":{", level_names[kind]);
+        append_metrics(t, &g->levels[kind]);
+        text_append(t, ",", 1);
+        append_interval(t, "auc_by_video_95", &g->levels[kind].auc_bootstrap);
+        text_append(t, "}", 1);
+    }
+}
+
+static void append_groups(struct text *t, const struct report_model *m, const char *key, const struct group *groups,
+                          size_t n)
 {
     text_append_format(t, ",\n\"%s\":[", key);
     for (size_t k = 0; k < n; k++) {
@@ -147,9 +166,33 @@ static void append_groups(struct text *t, const char *key, const struct group *g
         text_append(t, ",", 1);
         append_interval(t, "auc_bootstrap_95", &g->metrics.auc_bootstrap);
         append_intervals(t, &g->metrics);
-        text_append_string(t, "}}");
+        text_append_string(t, "}");
+        append_group_levels(t, m, g);
+        text_append_string(t, "}");
     }
     text_append(t, "]", 1);
+}
+
+/* No DeLong here: clips and frames of one video are not independent. */
+static void append_level(struct text *t, const struct report_model *m, enum level_kind kind)
+{
+    const struct level *level = &m->levels[kind];
+
+    text_append_format(t, ",\n\"%s\":{", level_names[kind]);
+    if (kind == LEVEL_FRAME && m->n_framed == 0) {
+        append_string(t, "undefined",
+                      "this run kept no scores of single frames (--save-frame-scores); with one frame a clip, clip "
+                      "figures are frame figures");
+        text_append(t, "}", 1);
+        return;
+    }
+    if (kind == LEVEL_FRAME)
+        text_append_format(t, "\"n_videos\":%zu,\"of_one_video_in\":%u,", m->n_framed, level->every);
+    append_metrics(t, &level->metrics);
+    text_append(t, ",", 1);
+    append_interval(t, "auc_bootstrap_by_video_95", &level->metrics.auc_bootstrap);
+    append_intervals(t, &level->metrics);
+    text_append(t, "}", 1);
 }
 
 static void append_levels(struct text *t, const struct report_model *m)
@@ -170,17 +213,10 @@ static void append_levels(struct text *t, const struct report_model *m)
         append_interval(t, name, &m->dependences[k].auc);
     }
     append_intervals(t, &m->video);
-    /* No DeLong here: clips of one video are not independent. */
-    text_append_string(t, "},\n\"clip\":{");
-    append_metrics(t, &m->clip);
-    text_append(t, ",", 1);
-    append_interval(t, "auc_bootstrap_by_video_95", &m->clip.auc_bootstrap);
-    append_intervals(t, &m->clip);
-    text_append_string(t, "},\n\"frame\":{");
-    append_string(t, "undefined",
-                  "a run records scores of clips and of videos, not of single frames; with one frame a "
-                  "clip, clip figures are frame figures");
-    text_append_format(t, "},\n\"log_loss_epsilon\":%g", metrics_defaults.log_loss_epsilon);
+    text_append_string(t, "}");
+    append_level(t, m, LEVEL_CLIP);
+    append_level(t, m, LEVEL_FRAME);
+    text_append_format(t, ",\n\"log_loss_epsilon\":%g", metrics_defaults.log_loss_epsilon);
     text_append_string(t, ",\n\"baselines\":{\"constant_0.5_log_loss\":0.6931471805599453,"
                           "\"constant_0.5_brier\":0.25,\"constant_0.5_auc\":0.5}");
 }
@@ -207,6 +243,35 @@ static void append_calibration(struct text *t, const struct report_model *m)
         text_append(t, "}", 1);
     }
     text_append(t, "}", 1);
+}
+
+static void append_localisation(struct text *t, const struct report_model *m)
+{
+    const struct localisation *l = &m->localisation;
+
+    text_append_string(t, ",\n\"localisation\":{");
+    if (!m->has_localisation) {
+        append_string(t, "undefined", "the manifest does not state which seconds are fake (fake_segments)");
+        text_append(t, "}", 1);
+        return;
+    }
+    text_append_format(t,
+                       "\"n_videos\":%zu,\"n_fake_segments\":%zu,\"n_proposals\":%zu,\"n_videos_by_frames\":%zu,"
+                       "\"n_fakes_left_out\":%zu",
+                       l->n_videos, l->n_spans, l->n_proposals, m->localised_by_frames, m->n_without_segments);
+    for (int k = 0; k < LOCALISE_FIGURES; k++) {
+        text_append_format(t, ",\"%s\":", localise_names[k]);
+        append_number(t, l->figures[k]);
+    }
+    text_append_format(t, ",\n\"bootstrap_95\":{\"replicates\":%u", l->replicates);
+    for (int k = 0; k < LOCALISE_FIGURES && l->replicates > 0; k++) {
+        text_append_format(t, ",\"%s\":[", localise_names[k]);
+        append_number(t, l->low[k]);
+        text_append(t, ",", 1);
+        append_number(t, l->high[k]);
+        text_append(t, "]", 1);
+    }
+    text_append_string(t, "}}");
 }
 
 static void append_policies(struct text *t, const struct report_model *m)
@@ -312,12 +377,14 @@ enum status results_json_write(const struct report_model *m, const char *path, s
     text_append(&t, "}", 1);
     append_levels(&t, m);
     detectors_json(&t, m);
-    append_groups(&t, "splits", m->splits, m->n_splits);
-    append_groups(&t, "families", m->families, m->n_families);
-    append_groups(&t, "groups", m->groups, m->n_groups);
-    append_groups(&t, "codecs", m->codecs, m->n_codecs);
-    append_groups(&t, "resolutions", m->resolutions, m->n_resolutions);
+    append_groups(&t, m, "splits", m->splits, m->n_splits);
+    append_groups(&t, m, "families", m->families, m->n_families);
+    append_groups(&t, m, "methods", m->methods, m->n_methods);
+    append_groups(&t, m, "groups", m->groups, m->n_groups);
+    append_groups(&t, m, "codecs", m->codecs, m->n_codecs);
+    append_groups(&t, m, "resolutions", m->resolutions, m->n_resolutions);
     append_calibration(&t, m);
+    append_localisation(&t, m);
     append_policies(&t, m);
     append_findings(&t, m);
     append_unscored(&t, m);

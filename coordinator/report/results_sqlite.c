@@ -159,6 +159,8 @@ static void bind_video(struct database *d, size_t i, const struct manifest_entry
     bind_known(d, 33, decided, r->decode_us);
     bind_known(d, 34, decided, r->face_us);
     bind_known(d, 35, decided, r->network_us);
+    bind_known_text(d, 36, entry->method);
+    bind_known_text(d, 37, entry->fake_segments);
 }
 
 static enum status insert_clip(struct database *d, size_t i, const struct clip_score *clip, struct error *e)
@@ -184,7 +186,7 @@ static enum status insert_videos(struct database *d, const struct report_input *
     size_t n = manifest_count(in->manifest);
     enum status s = prepare(d,
                             "INSERT INTO video VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
-                            "?,?,?,?)",
+                            "?,?,?,?,?,?)",
                             e);
 
     if (s == STATUS_OK &&

@@ -40,7 +40,10 @@ CREATE TABLE video (
     wall_us            INTEGER,
     decode_us          INTEGER,
     face_us            INTEGER,
-    network_us         INTEGER
+    network_us         INTEGER,
+    -- of the data set
+    method             ANY,                 -- its own name of how a fake was made
+    fake_segments      TEXT                 -- START:END;START:END in seconds
 ) STRICT;
 CREATE TABLE clip (
     video_id INTEGER NOT NULL REFERENCES video(id),
@@ -68,6 +71,10 @@ CREATE VIEW by_family AS
 SELECT label, family, count(*) AS n, count(p_fake) AS n_scored, avg(p_fake) AS mean_p_fake,
        sum(p_fake >= 0.5) AS n_called_fake
 FROM video GROUP BY label, family;
+CREATE VIEW by_method AS
+SELECT label, method, count(*) AS n, count(p_fake) AS n_scored, avg(p_fake) AS mean_p_fake,
+       sum(p_fake >= 0.5) AS n_called_fake
+FROM video GROUP BY label, method;
 CREATE VIEW by_split AS
 SELECT label, split, count(*) AS n, count(p_fake) AS n_scored, avg(p_fake) AS mean_p_fake,
        sum(p_fake >= 0.5) AS n_called_fake

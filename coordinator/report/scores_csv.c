@@ -40,6 +40,8 @@ static const char *const columns[] = {
     "bit_rate_bps",
     "n_audio_streams",
     "size_bytes",
+    "method",
+    "fake_segments",
 };
 
 /* U+FF1D, U+FF0B, U+FF0D, U+FF20: spreadsheets of some languages take them for the ASCII ones. */
@@ -133,6 +135,9 @@ static void append_row(struct text *t, struct rate *rate, const struct report_mo
     append_fact(t, has_stream, facts->n_audio_streams);
     if (entry->exists)
         text_append_u64(t, entry->size_bytes);
+    text_append(t, ",", 1);
+    append_text(t, entry->method);
+    text_append_string(t, entry->fake_segments); /* digits and colons */
     for (size_t k = 0; k < m->further.n; k++) {
         struct member_score score = results_member(m->in->results, index, k);
 

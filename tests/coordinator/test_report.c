@@ -32,14 +32,14 @@ Test(report, scores_csv_has_a_row_a_video_in_the_manifests_order)
                      "frames_decoded,"
                      "n_frames_with_face,n_tracks,n_clips,container,codec,pixel_format,width_px,height_px,rotation_"
                      "deg,fps,"
-                     "duration_us,n_frames,bit_rate_bps,n_audio_streams,size_bytes\n"
+                     "duration_us,n_frames,bit_rate_bps,n_audio_streams,size_bytes,method,fake_segments\n"
                      "a.mp4,REAL,test,,scored,0.1,,,,,16,16,15,1,0,mov,h264,yuv420p,640,360,90,29.97002997002997,"
                      "10000000,300,,"
-                     "1,10\n"
-                     "b.mp4,REAL,test,,scored,0.3333333333333333,,,,,0,0,0,0,0,,,,,,,,,,,,11\n"
-                     "c.mp4,FAKE,test,faceswap,partial_decode,0.9,3 of 16 frames lost,a.mp4,,,0,0,0,0,0,,,,,,,,,,,,\n"
-                     "d.mp4,FAKE,train,lip-sync,no_face,,no face in 16 frames,b,,,0,0,0,0,0,,,,,,,,,,,,\n"
-                     "e.mp4,,,,scored,0.5,,,,,0,0,0,0,0,,,,,,,,,,,,\n");
+                     "1,10,,\n"
+                     "b.mp4,REAL,test,,scored,0.3333333333333333,,,,,0,0,0,0,0,,,,,,,,,,,,11,,\n"
+                     "c.mp4,FAKE,test,faceswap,partial_decode,0.9,3 of 16 frames lost,a.mp4,,,0,0,0,0,0,,,,,,,,,,,,,swap:net,0.5:1.25\n"
+                     "d.mp4,FAKE,train,lip-sync,no_face,,no face in 16 frames,b,,,0,0,0,0,0,,,,,,,,,,,,,,\n"
+                     "e.mp4,,,,scored,0.5,,,,,0,0,0,0,0,,,,,,,,,,,,,,\n");
     free(got);
     run_close(&run);
 }
@@ -55,7 +55,7 @@ Test(report, facts_of_the_scan_serve_where_no_lane_came_so_far)
     decide(&run, "x.mp4", OUTCOME_CRASHED, NAN, "signal 11");
     write_all(&run);
     got = slurp(&run, "scores.csv");
-    cr_expect(strstr(got, "x.mp4,,,,crashed,,signal 11,,,,0,0,0,0,0,mov,hevc,,8,6,0,,,,,0,\n"), "%s", got);
+    cr_expect(strstr(got, "x.mp4,,,,crashed,,signal 11,,,,0,0,0,0,0,mov,hevc,,8,6,0,,,,,0,,,\n"), "%s", got);
     free(got);
     run_close(&run);
 }

@@ -93,7 +93,7 @@ static void fill(struct finds *f)
         float *values;
 
         cr_assert_eq(finds_add_crops(f, &p, 2), STATUS_OK);
-        cr_assert_eq(finds_add_features(f, source, 300, 200, &values), STATUS_OK); /* 240,000 bytes: two packets */
+        cr_assert_eq(finds_add_values(f, FIND_FEATURES, source, 300, 200, &values), STATUS_OK); /* 240,000 bytes: two packets */
         for (unsigned i = 0; i < 300 * 200; i++)
             values[i] = (float)(source + i);
     }
@@ -232,7 +232,7 @@ Test(finds, what_would_be_too_much_is_counted)
     unsigned n = 0;
 
     do {
-        cr_assert_eq(finds_add_features(&f, n++, 300, 65536, &values), STATUS_OK);
+        cr_assert_eq(finds_add_values(&f, FIND_FEATURES, n++, 300, 65536, &values), STATUS_OK);
     } while (values && n < 10);
     cr_assert_eq(n, 4);
     cr_assert_eq(f.n, 3);

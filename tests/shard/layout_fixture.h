@@ -92,12 +92,13 @@ static inline char *scan(const char *path, const char *layout, struct layout_sum
         const struct manifest_entry *entry = manifest_entry(m, i);
         const char *const extra[][2] = {{"split", entry->split},       {"family", entry->family},
                                         {"original", entry->original}, {"identity", entry->identity},
-                                        {"group", entry->group},       {"method", entry->method}};
+                                        {"group", entry->group},       {"method", entry->method},
+                                        {"segments", entry->fake_segments}};
 
         text_append_format(&t, "%s%s", i ? "|" : "", entry->path);
         if (entry->label != LABEL_UNKNOWN)
             text_append_format(&t, " %s", label_name(entry->label));
-        for (size_t k = 0; k < 6; k++) {
+        for (size_t k = 0; k < sizeof(extra) / sizeof(extra[0]); k++) {
             if (extra[k][1][0] != '\0')
                 text_append_format(&t, " %s=%s", extra[k][0], extra[k][1]);
         }

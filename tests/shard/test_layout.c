@@ -209,7 +209,7 @@ Test(layout, corpus_that_is_not_one_is_an_error)
            "invalid: ROOT/a.mp4: a video, and not a corpus: give its folder, or a CSV file with its path");
     expect("b.md", "auto",
            "invalid: ROOT/b.md:1: no column 'path': a corpus file is CSV whose first row names its columns "
-           "(path,label,split,family,original,identity,group,method; only path is needed)");
+           "(path,label,split,family,original,identity,group,method,fake_segments; only path is needed)");
     expect("empty.csv", "auto", "invalid: ROOT/empty.csv: an empty file; its first row must name the columns");
     expect("head.csv", "auto", "invalid: ROOT/head.csv: no video: the file has column names and no row");
     expect("head.csv", "dfdc", "invalid: ROOT/head.csv: the layout dfdc needs a folder, and this is a file");

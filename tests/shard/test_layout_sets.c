@@ -302,9 +302,10 @@ Test(layout_sets, avdeepfake1m_list_beside_its_split)
     cr_assert_str_eq(
         got,
         "avdeepfake1m{id3/gone.mp4 FAKE split=train family=lip-sync method=both_modified gone|"
-        "train/id1/a/fake.mp4 FAKE split=train family=lip-sync original=train/id1/a/real.mp4 method=visual_modified|"
+        "train/id1/a/fake.mp4 FAKE split=train family=lip-sync original=train/id1/a/real.mp4 method=visual_modified "
+        "segments=0.2:0.9|"
         "train/id1/a/real.mp4 REAL split=train|train/id2/a/fake.mp4 FAKE split=train family=audio "
-        "original=id2/a/real.mp4 method=audio_modified|train/id4/more.mp4} NOTES 1 fakes have their sound alone "
+        "original=id2/a/real.mp4 method=audio_modified segments=1:2|train/id4/more.mp4} NOTES 1 fakes have their sound alone "
         "changed (family audio), which no detector of pictures can see, such as id2/a/fake.mp4");
     cr_assert_eq(summary.extra.n, 1);
     cr_assert_str_eq(summary.extra.first, "train/id4/more.mp4");
@@ -326,6 +327,10 @@ Test(layout_sets, avdeepfake1m_list_that_breaks_a_rule_names_the_element)
         {"[{\"file\":\"../a.mp4\",\"modify_type\":\"real\"}]",
          "not_found: ROOT/l.json: none of the 1 videos that it names is below ROOT: looked for paths that end as "
          "../a.mp4"},
+        {"[{\"file\":\"a.mp4\",\"modify_type\":\"visual_modified\",\"fake_segments\":[[1,2],[3]]}]",
+         "invalid: ROOT/l.json: element 1: fake_segments: not [[start, end], ...] in seconds"},
+        {"[{\"file\":\"a.mp4\",\"modify_type\":\"visual_modified\",\"fake_segments\":[[2,1]]}]",
+         "invalid: ROOT/l.json: element 1: fake_segments: 2 to 1 is no stretch of time"},
         {"[{\"file\":\"a.mp4\",\"modify_type\":[]}]",
          "invalid: ROOT/l.json: 'element 1': modify_type: neither a text nor a number nor null"},
     };

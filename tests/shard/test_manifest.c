@@ -97,6 +97,7 @@ static void expect_same(const struct manifest *a, const struct manifest *b)
         cr_assert_eq(x->archive_bytes, y->archive_bytes);
         cr_assert_eq(x->offset_bytes, y->offset_bytes);
         cr_assert_str_eq(x->method, y->method);
+        cr_assert_str_eq(x->fake_segments, y->fake_segments);
         cr_assert_eq(x->facts == NULL, y->facts == NULL);
         if (x->facts)
             expect_same_facts(x->facts, y->facts);
@@ -189,7 +190,8 @@ Test(manifest, place_in_an_archive_and_method_come_back)
          .mtime_ns = 5,
          .archive_bytes = 9,
          .offset_bytes = 1536,
-         .method = "Face2Face"},
+         .method = "Face2Face",
+         .fake_segments = "0.25:3.5;7:7.125"},
         {.path = "a,b/0.tar/y.mp4", .archive_bytes = 9, .offset_bytes = 99, .size_bytes = 7}, /* not there */
         {.path = "plain.mp4", .exists = true, .size_bytes = 3, .mtime_ns = 4},
     };
@@ -198,12 +200,17 @@ Test(manifest, place_in_an_archive_and_method_come_back)
         {.path = "a/b", .exists = true, .archive_bytes = 3},
         {.path = "a/b", .exists = true, .archive_bytes = 1, .offset_bytes = UINT64_MAX},
         {.path = "a/b", .exists = true, .archive_bytes = 1, .offset_bytes = INT64_MAX, .size_bytes = 1},
+        {.path = "a/b", .fake_segments = "1:"},
+        {.path = "a/b", .fake_segments = "2:1"},
+        {.path = "a/b", .fake_segments = "1:2;"},
+        {.path = "a/b", .fake_segments = "1-2"},
+        {.path = "a/b", .fake_segments = "1:nan"},
     };
     struct manifest *m = empty("/c");
 
     for (size_t i = 0; i < 3; i++)
         cr_assert_eq(manifest_add(m, &entries[i], NULL), STATUS_OK);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         cr_assert_eq(manifest_add(m, &bad[i], NULL), STATUS_INVALID, "%zu", i);
     cr_assert_eq(manifest_entry(m, 0)->offset_bytes, 1536);
     cr_assert_eq(manifest_entry(m, 1)->offset_bytes, 0);
@@ -395,7 +402,7 @@ Test(manifest, hash_follows_what_the_corpus_is_and_not_where)
                                         .exists = true,
                                         .size_bytes = 5,
                                         .mtime_ns = 6};
-    struct manifest_entry changed[11];
+    struct manifest_entry changed[12];
     struct manifest_entry touched = base;
     char want[SHA256_HEX_BYTES], got[SHA256_HEX_BYTES];
 
@@ -405,7 +412,7 @@ Test(manifest, hash_follows_what_the_corpus_is_and_not_where)
     touched.mtime_ns = 7;
     hash_of("/here", &touched, false, got);
     cr_assert_str_eq(want, got);
-    for (size_t i = 0; i < 11; i++)
+    for (size_t i = 0; i < 12; i++)
         changed[i] = base;
     changed[0].path = "b.mp4";
     changed[1].label = LABEL_REAL;
@@ -420,7 +427,8 @@ Test(manifest, hash_follows_what_the_corpus_is_and_not_where)
     changed[9].archive_bytes = 5;
     changed[9].offset_bytes = 512;
     changed[10].method = "m";
-    for (size_t i = 0; i < 11; i++) {
+    changed[11].fake_segments = "1:2";
+    for (size_t i = 0; i < 12; i++) {
         hash_of("/here", &changed[i], false, got);
         cr_assert_str_neq(want, got, "change %zu", i);
     }
