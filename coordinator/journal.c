@@ -177,7 +177,7 @@ void journal_writer_close(struct journal_writer **w)
 
 struct reader {
     const char *fingerprint;
-    journal_visit *visit;
+    journal_visit_payload *visit;
     void *context;
     struct journal_summary *summary;
     const char *name; /* of the current segment */
@@ -249,26 +249,21 @@ static enum status read_records(struct reader *r, const uint8_t *bytes, size_t l
     size_t at = HEADER_BYTES, released = 0;
 
     while (at < len) {
-        struct result result = {0};
         size_t n = record_bytes(bytes, len, at);
-        enum status s = STATUS_CORRUPT;
+        enum status s = STATUS_AGAIN;
 
         /* What was read need not stay: a segment may be larger than all that is kept of it. */
         for (; at - released > RELEASE_BYTES; released += RELEASE_BYTES)
             madvise((void *)(uintptr_t)(bytes + released), RELEASE_BYTES, MADV_DONTNEED);
         if (n > 0)
-            s = result_unpack(bytes + at + FRAME_BYTES, n - FRAME_BYTES, &result);
-        if (s == STATUS_NO_MEMORY)
-            return error_no_memory(e);
-        if (s != STATUS_OK) {
+            s = r->visit(r->context, bytes + at + FRAME_BYTES, n - FRAME_BYTES, e);
+        if (s == STATUS_AGAIN) {
             at = skip_damage(r, bytes, len, at);
             continue;
         }
-        r->summary->n_records++;
-        s = r->visit(r->context, &result, e);
-        result_clear(&result);
         if (s != STATUS_OK)
             return s;
+        r->summary->n_records++;
         at += n;
     }
     return STATUS_OK;
@@ -342,7 +337,7 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-enum status journal_read(const char *folder, const char fingerprint[SHA256_HEX_BYTES], journal_visit *visit,
+enum status journal_walk(const char *folder, const char fingerprint[SHA256_HEX_BYTES], journal_visit_payload *visit,
                          void *context, struct journal_summary *ret_summary, struct error *e)
 {
     struct journal_summary summary = {0};
@@ -370,4 +365,32 @@ enum status journal_read(const char *folder, const char fingerprint[SHA256_HEX_B
     if (s == STATUS_OK)
         *ret_summary = summary;
     return s;
+}
+
+struct unpacking {
+    journal_visit *visit;
+    void *context;
+};
+
+static enum status unpack(void *context, const uint8_t *payload, size_t len_bytes, struct error *e)
+{
+    const struct unpacking *u = context;
+    struct result result = {0};
+    enum status s = result_unpack(payload, len_bytes, &result);
+
+    if (s == STATUS_NO_MEMORY)
+        return error_no_memory(e);
+    if (s != STATUS_OK)
+        return STATUS_AGAIN;
+    s = u->visit(u->context, &result, e);
+    result_clear(&result);
+    return s;
+}
+
+enum status journal_read(const char *folder, const char fingerprint[SHA256_HEX_BYTES], journal_visit *visit,
+                         void *context, struct journal_summary *ret_summary, struct error *e)
+{
+    struct unpacking u = {.visit = visit, .context = context};
+
+    return journal_walk(folder, fingerprint, unpack, &u, ret_summary, e);
 }

@@ -56,4 +56,10 @@ typedef enum status journal_visit(void *context, struct result *r, struct error 
 enum status journal_read(const char *folder, const char fingerprint[SHA256_HEX_BYTES], journal_visit *visit,
                          void *context, struct journal_summary *ret_summary, struct error *e);
 
+/* The same before a record is unpacked. payload stays until visit returns. STATUS_AGAIN: it is no result, so these bytes are
+ * damage like others. */
+typedef enum status journal_visit_payload(void *context, const uint8_t *payload, size_t len_bytes, struct error *e);
+enum status journal_walk(const char *folder, const char fingerprint[SHA256_HEX_BYTES], journal_visit_payload *visit,
+                         void *context, struct journal_summary *ret_summary, struct error *e);
+
 #endif

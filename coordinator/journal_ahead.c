@@ -3,12 +3,19 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* Enough that neither side waits for the other's pauses; about 4 MB. */
-enum { N_BATCHES = 64 };
+#include "shard/wire.h"
+
+/* Enough that neither side waits for the other's pauses. Room for texts and clips is for what is usual: larger results are
+ * allocated. About 3 MB. */
+enum { N_BATCHES = 24, TEXT_BYTES = JOURNAL_BATCH * 192, N_CLIPS = JOURNAL_BATCH * 16 };
 
 struct batch {
     struct result results[JOURNAL_BATCH];
+    bool is_owned[JOURNAL_BATCH]; /* what the result holds is allocated; else it lies here */
     size_t n;
+    struct wire_room room; /* what is left of these two */
+    char text[TEXT_BYTES];
+    struct clip_score clips[N_CLIPS];
 };
 
 /* A ring: the reader fills batches[n_filled % N_BATCHES], the taker empties batches[n_taken % N_BATCHES]. */
@@ -24,6 +31,7 @@ struct ahead {
     bool ended;   /* by the reader: nothing follows n_filled */
     bool stopped; /* by the taker: nothing is wanted any more */
     /* The reader's, until it has ended. */
+    struct batch *filling;
     struct journal_summary summary;
     enum status status;
     struct error e;
@@ -72,33 +80,58 @@ static void raise_flag(struct ahead *a, bool *flag)
 
 static void clear_batch(struct batch *b)
 {
-    for (size_t i = 0; i < b->n; i++)
-        result_clear(&b->results[i]);
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->is_owned[i])
+            result_clear(&b->results[i]);
+        b->is_owned[i] = false;
+    }
     b->n = 0;
+    b->room = (struct wire_room){.text = b->text, .text_bytes = TEXT_BYTES, .clips = b->clips, .n_clips = N_CLIPS};
 }
 
-static enum status put(void *context, struct result *r, struct error *e)
+/* STATUS_AGAIN: it is no result. */
+static enum status put(struct batch *b, const uint8_t *payload, size_t len_bytes, struct error *e)
+{
+    struct result r = {0};
+    enum status s = result_unpack_plain(payload, len_bytes, &b->room, &b->results[b->n]);
+
+    if (s == STATUS_AGAIN) {
+        s = result_unpack(payload, len_bytes, &r);
+        if (s == STATUS_NO_MEMORY)
+            return error_no_memory(e);
+        if (s != STATUS_OK)
+            return STATUS_AGAIN;
+        b->results[b->n] = r;
+        b->is_owned[b->n] = true;
+    }
+    b->n++;
+    return STATUS_OK;
+}
+
+static enum status put_ahead(void *context, const uint8_t *payload, size_t len_bytes, struct error *e)
 {
     struct ahead *a = context;
-    struct batch *b = wait_for_room(a);
+    enum status s;
 
-    if (!b)
+    /* The mutex is asked for once a batch. */
+    if (!a->filling)
+        a->filling = wait_for_room(a);
+    if (!a->filling)
         return error_set(e, STATUS_BUSY, "%s: given up", a->folder);
-    b->results[b->n++] = *r;
-    *r = (struct result){0};
-    if (b->n == JOURNAL_BATCH)
+    s = put(a->filling, payload, len_bytes, e);
+    if (a->filling->n == JOURNAL_BATCH) {
+        a->filling = NULL;
         advance(a, &a->n_filled);
-    return STATUS_OK;
+    }
+    return s;
 }
 
 static void *read_all(void *context)
 {
     struct ahead *a = context;
-    struct batch *last;
 
-    a->status = journal_read(a->folder, a->fingerprint, put, a, &a->summary, &a->e);
-    last = wait_for_room(a);
-    if (last && last->n > 0)
+    a->status = journal_walk(a->folder, a->fingerprint, put_ahead, a, &a->summary, &a->e);
+    if (a->filling && a->filling->n > 0)
         advance(a, &a->n_filled);
     raise_flag(a, &a->ended);
     return NULL;
@@ -119,15 +152,13 @@ static enum status take_all(struct ahead *a, struct error *e)
 }
 
 /* Without a thread: one batch, filled and emptied in turns. */
-static enum status put_here(void *context, struct result *r, struct error *e)
+static enum status put_here(void *context, const uint8_t *payload, size_t len_bytes, struct error *e)
 {
     struct ahead *a = context;
     struct batch *b = a->batches;
-    enum status s = STATUS_OK;
+    enum status s = put(b, payload, len_bytes, e);
 
-    b->results[b->n++] = *r;
-    *r = (struct result){0};
-    if (b->n == JOURNAL_BATCH) {
+    if (s == STATUS_OK && b->n == JOURNAL_BATCH) {
         s = a->visit(a->context, b->results, b->n, e);
         clear_batch(b);
     }
@@ -137,7 +168,7 @@ static enum status put_here(void *context, struct result *r, struct error *e)
 static enum status read_here(struct ahead *a, struct error *e)
 {
     struct batch *b = a->batches;
-    enum status s = journal_read(a->folder, a->fingerprint, put_here, a, &a->summary, e);
+    enum status s = journal_walk(a->folder, a->fingerprint, put_here, a, &a->summary, e);
 
     if (s == STATUS_OK && b->n > 0)
         s = a->visit(a->context, b->results, b->n, e);
@@ -159,6 +190,8 @@ enum status journal_read_ahead(const char *folder, const char fingerprint[SHA256
 
     if (!a.batches)
         return error_no_memory(e);
+    for (size_t i = 0; i < N_BATCHES; i++)
+        clear_batch(&a.batches[i]);
     if (pthread_create(&thread, NULL, read_all, &a) == 0) {
         s = take_all(&a, e);
         pthread_join(thread, NULL);

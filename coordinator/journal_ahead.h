@@ -9,7 +9,8 @@
 
 enum { JOURNAL_BATCH = 64 };
 
-/* Takes ownership of what the results hold by emptying them, or leaves it to be cleared. Not STATUS_OK: stop. */
+/* Results are without their prints and extras, and stay until visit returns. Those of segments are whole, and what they hold
+ * may be taken by emptying them. Not STATUS_OK: stop. */
 typedef enum status journal_visit_batch(void *context, struct result *batch, size_t n, struct error *e);
 
 /* visit is called on this thread, with at most JOURNAL_BATCH results. Where no thread can be made the reading is done

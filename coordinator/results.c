@@ -13,6 +13,8 @@
 enum {
     BLOCK_BITS = 21, /* a huge page: results are read in an order that is not theirs */
     BLOCK_BYTES = 1 << BLOCK_BITS,
+    BUCKET_BITS = 12,
+    CHUNK_BYTES = 1 << 14,
     VARINT_BYTES = 10,
     N_NUMBERS = 22, /* of a result without its clips */
     N_CONTROLS = (N_NUMBERS + 3) / 4,
@@ -35,8 +37,23 @@ struct format {
 struct pool {
     const uint8_t **things; /* by number; each begins with its length */
     size_t n, room;
+    uint32_t last;   /* asked for: what follows is often the same */
     uint32_t *table; /* number + 1; 0: free */
     size_t table_room;
+};
+
+/* Memory that is never moved. */
+struct store {
+    uint8_t **blocks;
+    size_t n, room, used_bytes; /* used: of the last block */
+};
+
+/* Results come in the order in which lanes finished them and are read in that of the manifest, several times. Those of a range
+ * of indices lie together, so that reading needs few places at a time: each bucket fills a chunk of its own. */
+struct bucket {
+    uint8_t *next;
+    size_t left_bytes;
+    uint64_t place; /* of next */
 };
 
 struct results {
@@ -45,8 +62,8 @@ struct results {
     uint16_t *n_clips;
     double *p_fake;
     uint64_t *places; /* of the packed rest: block << BLOCK_BITS | byte */
-    uint8_t **blocks;
-    size_t n_blocks, blocks_room, used_bytes; /* used: of the last block */
+    struct store store;
+    struct bucket *buckets;
     struct pool messages, formats;
     struct member_columns members;
     uint64_t key;
@@ -59,13 +76,14 @@ enum status results_open(size_t n, struct results **ret_t)
     if (!t)
         return STATUS_NO_MEMORY;
     t->n = n;
-    t->used_bytes = BLOCK_BYTES;
+    t->store.used_bytes = BLOCK_BYTES;
+    t->buckets = calloc((n >> BUCKET_BITS) + 1, sizeof(*t->buckets));
     t->members.n_entries = n;
     t->outcomes = calloc(n + 1, sizeof(*t->outcomes));
     t->n_clips = calloc(n + 1, sizeof(*t->n_clips));
     t->p_fake = calloc(n + 1, sizeof(*t->p_fake));
     t->places = calloc(n + 1, sizeof(*t->places));
-    if (!t->outcomes || !t->n_clips || !t->p_fake || !t->places) {
+    if (!t->outcomes || !t->n_clips || !t->p_fake || !t->places || !t->buckets) {
         results_close(&t);
         return STATUS_NO_MEMORY;
     }
@@ -80,9 +98,10 @@ void results_close(struct results **t)
 
     if (!x)
         return;
-    for (size_t i = 0; i < x->n_blocks; i++)
-        free(x->blocks[i]);
-    free(x->blocks);
+    for (size_t i = 0; i < x->store.n; i++)
+        free(x->store.blocks[i]);
+    free(x->store.blocks);
+    free(x->buckets);
     member_columns_clear(&x->members);
     free(x->messages.things);
     free(x->messages.table);
@@ -117,30 +136,41 @@ size_t results_n_clips(const struct results *t, size_t index)
 }
 
 /* len bytes in one piece, or NULL. */
-static uint8_t *take_room(struct results *t, size_t len)
+static uint8_t *take_room(struct store *s, size_t len)
 {
     uint8_t *place;
 
-    if (BLOCK_BYTES - SLACK_BYTES < t->used_bytes + len) {
-        if (t->n_blocks == t->blocks_room) {
-            size_t room = t->blocks_room ? 2 * t->blocks_room : 64;
-            uint8_t **bigger = reallocarray(t->blocks, room, sizeof(t->blocks[0]));
+    if (BLOCK_BYTES - SLACK_BYTES < s->used_bytes + len) {
+        if (s->n == s->room) {
+            size_t room = s->room ? 2 * s->room : 64;
+            uint8_t **bigger = reallocarray(s->blocks, room, sizeof(s->blocks[0]));
 
             if (!bigger)
                 return NULL;
-            t->blocks = bigger;
-            t->blocks_room = room;
+            s->blocks = bigger;
+            s->room = room;
         }
-        t->blocks[t->n_blocks] = aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);
-        if (!t->blocks[t->n_blocks])
+        s->blocks[s->n] = aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);
+        if (!s->blocks[s->n])
             return NULL;
-        madvise(t->blocks[t->n_blocks], BLOCK_BYTES, MADV_HUGEPAGE);
-        t->n_blocks++;
-        t->used_bytes = 0;
+        madvise(s->blocks[s->n], BLOCK_BYTES, MADV_HUGEPAGE);
+        s->n++;
+        s->used_bytes = 0;
     }
-    place = t->blocks[t->n_blocks - 1] + t->used_bytes;
-    t->used_bytes += len;
+    place = s->blocks[s->n - 1] + s->used_bytes;
+    s->used_bytes += len;
     return place;
+}
+
+/* Of a place in the last block. */
+static uint64_t place_number(const struct store *s, const uint8_t *place)
+{
+    return (uint64_t)(s->n - 1) << BLOCK_BITS | (uint64_t)(place - s->blocks[s->n - 1]);
+}
+
+static const uint8_t *place_at(const struct store *s, uint64_t number)
+{
+    return s->blocks[number >> BLOCK_BITS] + (number & (BLOCK_BYTES - 1));
 }
 
 /* LEB128. */
@@ -177,8 +207,9 @@ static uint8_t *put_numbers(uint8_t *p, const uint64_t numbers[N_NUMBERS])
         unsigned code = v < 1u << 8 ? 0 : v < 1u << 16 ? 1 : v <= UINT32_MAX ? 2 : 3;
 
         controls[i / 4] |= (uint8_t)(code << (i % 4 * 2));
-        for (unsigned k = 0; k < 1u << code; k++)
-            *p++ = (uint8_t)(v >> (8 * k));
+        v = htole64(v);
+        memcpy(p, &v, sizeof(v)); /* what is too much is written over */
+        p += 1u << code;
     }
     return p;
 }
@@ -257,22 +288,25 @@ static uint32_t pool_number(struct results *t, struct pool *p, const void *bytes
     uint64_t at;
     uint8_t *kept;
 
+    if (p->n > 0 && length_of(p->things[p->last]) == len && memcmp(p->things[p->last] + 2, bytes, len) == 0)
+        return p->last;
     if (!pool_grow(p, t->key) || p->n >= UINT32_MAX - 1)
         return UINT32_MAX;
     for (at = hash_keyed(t->key, bytes, len); p->table[at & (p->table_room - 1)] != 0; at++) {
         uint32_t number = p->table[at & (p->table_room - 1)] - 1;
 
         if (length_of(p->things[number]) == len && memcmp(p->things[number] + 2, bytes, len) == 0)
-            return number;
+            return p->last = number;
     }
-    kept = take_room(t, len + sizeof(short_len));
+    kept = take_room(&t->store, len + sizeof(short_len));
     if (!kept)
         return UINT32_MAX;
     memcpy(kept, &short_len, sizeof(short_len));
     memcpy(kept + sizeof(short_len), bytes, len);
     p->things[p->n] = kept;
     p->table[at & (p->table_room - 1)] = (uint32_t)p->n + 1;
-    return (uint32_t)p->n++;
+    p->last = (uint32_t)p->n++;
+    return p->last;
 }
 
 static bool is_probability(double p)
@@ -376,11 +410,27 @@ struct member_score results_member(const struct results *t, size_t index, size_t
     return m;
 }
 
+/* len bytes at b->next and SLACK_BYTES behind them. */
+static bool need_room(struct results *t, struct bucket *b, size_t len)
+{
+    size_t room = len + SLACK_BYTES > CHUNK_BYTES ? len + SLACK_BYTES : CHUNK_BYTES;
+    uint8_t *chunk;
+
+    if (len + SLACK_BYTES <= b->left_bytes)
+        return true;
+    chunk = take_room(&t->store, room);
+    if (!chunk)
+        return false;
+    *b = (struct bucket){.next = chunk, .left_bytes = room, .place = place_number(&t->store, chunk)};
+    return true;
+}
+
 enum status results_put(struct results *t, size_t index, const struct result *r)
 {
     struct format format = {{0}, {0}, {0}, {0}};
     uint32_t message, format_number;
-    uint8_t *place;
+    struct bucket *b;
+    size_t len;
 
     if (!is_valid(r, false))
         return STATUS_INVALID;
@@ -393,12 +443,14 @@ enum status results_put(struct results *t, size_t index, const struct result *r)
     format_number = pool_number(t, &t->formats, &format, sizeof(format));
     if (message == UINT32_MAX || format_number == UINT32_MAX || put_members(t, index, r) != STATUS_OK)
         return STATUS_NO_MEMORY;
-    place = take_room(t, FIXED_BYTES + r->n_clips * (5 * VARINT_BYTES + 8));
-    if (!place)
+    b = &t->buckets[index >> BUCKET_BITS];
+    if (!need_room(t, b, FIXED_BYTES + r->n_clips * (5 * VARINT_BYTES + 8)))
         return STATUS_NO_MEMORY;
-    t->places[index] = (uint64_t)(t->n_blocks - 1) << BLOCK_BITS | (uint64_t)(place - t->blocks[t->n_blocks - 1]);
-    /* What was taken at the most and not needed. */
-    t->used_bytes = (size_t)(put_result(place, r, message, format_number) - t->blocks[t->n_blocks - 1]);
+    t->places[index] = b->place;
+    len = (size_t)(put_result(b->next, r, message, format_number) - b->next);
+    b->next += len;
+    b->place += len;
+    b->left_bytes -= len;
     t->outcomes[index] = (uint8_t)r->outcome;
     t->n_clips[index] = (uint16_t)r->n_clips;
     t->p_fake[index] = r->p_fake;
@@ -476,8 +528,7 @@ static const struct result *get_undecided(struct results_reader *r)
     return &r->result;
 }
 
-/* Results lie in the order in which they were put, which is not that of the manifest: those to come are asked for before
- * they are needed. */
+/* Results of a bucket lie in the order in which they were put: those to come are asked for before they are needed. */
 static void prefetch(const struct results *t, size_t index)
 {
     enum { AHEAD = 12 };
@@ -485,7 +536,7 @@ static void prefetch(const struct results *t, size_t index)
 
     if (index + AHEAD >= t->n || t->outcomes[index + AHEAD] == OUTCOME_UNDECIDED)
         return;
-    p = t->blocks[t->places[index + AHEAD] >> BLOCK_BITS] + (t->places[index + AHEAD] & (BLOCK_BYTES - 1));
+    p = place_at(&t->store, t->places[index + AHEAD]);
     __builtin_prefetch(p);
     __builtin_prefetch(p + 64);
 }
@@ -500,8 +551,7 @@ const struct result *results_get(struct results_reader *r, size_t index)
     prefetch(t, index);
     if (t->outcomes[index] == OUTCOME_UNDECIDED)
         return get_undecided(r);
-    p = t->blocks[t->places[index] >> BLOCK_BITS] + (t->places[index] & (BLOCK_BYTES - 1));
-    p = get_numbers(p, v);
+    p = get_numbers(place_at(&t->store, t->places[index]), v);
     r->result.outcome = (enum outcome)t->outcomes[index];
     r->result.p_fake = results_p_fake(t, index);
     message = t->messages.things[v[0]];

@@ -357,7 +357,7 @@ static bool clips_ok(const struct result *r)
 }
 
 /* The rules of wire.h, for what is to be packed and for what was unpacked. */
-static bool result_ok(const struct result *r)
+bool wire_result_ok(const struct result *r)
 {
     bool scored = outcome_has_score(r->outcome);
     size_t path_len = r->path ? strnlen(r->path, WIRE_MAX_TEXT_BYTES + 1) : 0;
@@ -392,7 +392,7 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
     uint8_t frames[RESULT_MAX_PRINTS * WIRE_PRINT_BYTES];
     void *block = NULL;
 
-    if (!result_ok(r))
+    if (!wire_result_ok(r))
         return STATUS_INVALID;
     w.path = bytes_of(r->path, strlen(r->path));
     w.size_bytes = r->size_bytes;
@@ -463,7 +463,7 @@ static enum status result_take(const Fakesift__Wire__Result *w, struct result *r
     r->mtime_ns = w->mtime_ns;
     r->offset_bytes = w->facts->offset_bytes;
     r->outcome = (enum outcome)w->outcome;
-    /* A NaN that was sent as a value is not an absent score: result_ok would take it for one. */
+    /* A NaN that was sent as a value is not an absent score: wire_result_ok would take it for one. */
     if (w->has_p_fake && !is_probability(w->p_fake))
         return STATUS_CORRUPT;
     r->p_fake = w->has_p_fake ? w->p_fake : NAN;
@@ -504,7 +504,7 @@ static enum status unpack_result(const uint8_t *data, size_t len_bytes, bool is_
     s = is_member && w->facts->n_members > 0 ? STATUS_CORRUPT : result_take(w, &r);
     if (s == STATUS_OK && !is_member)
         s = wire_members_take(w->facts, &r);
-    if (s == STATUS_OK && !result_ok(&r))
+    if (s == STATUS_OK && !wire_result_ok(&r))
         s = STATUS_CORRUPT;
     if (s == STATUS_OK) {
         *ret_r = r;

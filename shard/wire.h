@@ -80,4 +80,18 @@ enum status result_pack(const struct result *r, uint8_t **ret_data, size_t *ret_
  * is not trusted) become blanks. */
 enum status result_unpack(const uint8_t *data, size_t len_bytes, struct result *ret_r);
 
+/* Where result_unpack_plain puts texts and clips. */
+struct wire_room {
+    char *text;
+    size_t text_bytes;
+    struct clip_score *clips;
+    size_t n_clips;
+};
+
+/* result_unpack for who reads very many records of whole videos and looks at no prints: those and the extras beside them are
+ * checked and left out. What ret_r points to lies in room, which is made smaller by it; there is nothing to clear.
+ * STATUS_AGAIN: room is too small, or the bytes are not as result_pack writes them for a whole video, and result_unpack
+ * says what they are; ret_r is then undefined and room as it was. */
+enum status result_unpack_plain(const uint8_t *data, size_t len_bytes, struct wire_room *room, struct result *ret_r);
+
 #endif

@@ -19,6 +19,9 @@ void wire_segment_free(struct Fakesift__Wire__Result *result);
 /* *ret_s is the caller's to segment_free. Sizes are checked here, the rest by segment_valid. */
 enum status wire_segment_take(const struct Fakesift__Wire__Segment *w, struct segment **ret_s);
 
+/* The rules of wire.h, for what is to be packed and for what was unpacked. */
+bool wire_result_ok(const struct result *r);
+
 struct Fakesift__Wire__Prints;
 
 enum { WIRE_PRINT_BYTES = 48 };
@@ -28,6 +31,8 @@ void wire_prints_fill(const struct result *r, uint8_t frames[RESULT_MAX_PRINTS *
                       struct Fakesift__Wire__Prints *w);
 /* Sizes are checked here, the rest by picture_prints_valid. */
 enum status wire_prints_take(const struct Fakesift__Wire__Prints *w, struct result *r);
+/* Whether wire_prints_take and picture_prints_valid would take these frames. */
+bool wire_prints_sound(const uint8_t *frames, size_t len_bytes);
 
 struct Fakesift__Wire__Facts;
 struct ProtobufCBinaryData;

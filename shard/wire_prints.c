@@ -74,6 +74,25 @@ void wire_prints_fill(const struct result *r, uint8_t frames[RESULT_MAX_PRINTS *
     w->has_base_fps_num = w->has_base_fps_den = w->has_frames = 1;
 }
 
+bool wire_prints_sound(const uint8_t *frames, size_t len_bytes)
+{
+    size_t n = len_bytes / WIRE_PRINT_BYTES;
+    int64_t last_us = INT64_MIN;
+
+    if (n > RESULT_MAX_PRINTS || len_bytes % WIRE_PRINT_BYTES != 0)
+        return false;
+    for (size_t i = 0; i < n; i++, frames += WIRE_PRINT_BYTES) {
+        uint64_t pts;
+
+        get(frames, &pts, 8);
+        /* After the hash: quality, brightness, black_percent, zero; what follows fits whatever it is. */
+        if (frames[40] > PRINT_MAX_QUALITY || frames[42] > 100 || frames[43] != 0 || (i > 0 && (int64_t)pts <= last_us))
+            return false;
+        last_us = (int64_t)pts;
+    }
+    return true;
+}
+
 enum status wire_prints_take(const struct Fakesift__Wire__Prints *w, struct result *r)
 {
     struct stream_extras *x = &r->extras;

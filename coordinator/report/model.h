@@ -12,6 +12,7 @@
 #include "coordinator/evaluate/metrics.h"
 #include "coordinator/report/clusters.h"
 #include "coordinator/report/report.h"
+#include "shard/text.h"
 
 enum {
     MODEL_MAX_GROUPS = 100,  /* of splits and of families that get a row of their own */
@@ -181,7 +182,8 @@ enum status findings_take_audit(struct report_model *m, struct error *e);
 /* The writers; path is the final one. */
 enum status scores_csv_write(const struct report_model *m, const char *path, struct error *e);
 enum status results_json_write(const struct report_model *m, const char *path, struct error *e);
-enum status page_write(const struct report_model *m, const char *path, struct error *e);
+/* Appends report.html to t, which has the caller's content afterwards whatever became of it. */
+enum status page_make(const struct report_model *m, struct text *t, struct error *e);
 enum status summary_print(const struct report_model *m, FILE *out, struct error *e);
 
 /* The database in two steps: what needs no figures, which may be another thread's work, and the rest. */

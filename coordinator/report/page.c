@@ -310,13 +310,7 @@ static const struct page_part parts[] = {
     {"js", NULL, page_js_part},
 };
 
-enum status page_write(const struct report_model *m, const char *path, struct error *e)
+enum status page_make(const struct report_model *m, struct text *t, struct error *e)
 {
-    struct text t = {0};
-    enum status s = page_fill(&t, page_html, parts, sizeof(parts) / sizeof(parts[0]), m, e);
-
-    if (s == STATUS_OK)
-        s = file_write(path, t.data, t.len_bytes, e);
-    text_clear(&t);
-    return s;
+    return page_fill(t, page_html, parts, sizeof(parts) / sizeof(parts[0]), m, e);
 }

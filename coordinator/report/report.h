@@ -24,7 +24,7 @@ struct report_input {
     const char *further_detectors;              /* the run's others by name, with commas between; NULL, "": none */
 };
 
-/* What took how long, in seconds of the wall; the database is written beside the first three. */
+/* What took how long, in seconds of the wall; the database is written beside all others. */
 struct report_times {
     double figures_s, scores_csv_s, report_json_s, results_sqlite_s, report_html_s;
 };
