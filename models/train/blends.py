@@ -1,16 +1,26 @@
 """Fakes that cost nothing: a face pasted on itself or on another (after Shiohara & Yamasaki, "Detecting Deepfakes with
-Self-Blended Images", 2022), over time; and the chain of re-compression that reals and fakes share.
+Self-Blended Images", 2022), or drawn again by an autoencoder (makers.py), steady, drifting or flickering over time.
 
-All work is on wide aligned crops (extract.py), so the face's points are those of the template."""
-import subprocess
-
+All work is on wide aligned crops (cut.py), so the face's points are those of the template."""
 import cv2
 import numpy as np
 
-from extract import WIDE, WIDE_MARGIN
-from mtcnn import template
+import makers
+from cut import WIDE, WIDE_MARGIN
 
-POINTS = template(WIDE, WIDE_MARGIN)
+# ArcFace's 112 x 112 reference points (insightface), the template that nodes/crop.h names, and an outline of a face in its
+# coordinates, drawn by hand: brow, temples, jaw.
+TEMPLATE = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
+OUTLINE = np.array([[24, 44], [32, 34], [44, 31], [56, 33], [68, 31], [80, 34], [88, 44], [92, 62], [88, 84], [78, 103],
+                    [66, 115], [56, 118], [46, 115], [34, 103], [24, 84], [20, 62]])
+
+
+def wide(points):
+    """From the template's coordinates to a wide crop's."""
+    return (np.asarray(points, float) * (WIDE / 112) - WIDE / 2) / WIDE_MARGIN + WIDE / 2
+
+
+POINTS = wide(TEMPLATE)
 EYE_Y, MOUTH_Y = POINTS[:2, 1].mean(), POINTS[3:, 1].mean()
 YY, XX = np.mgrid[0:WIDE, 0:WIDE].astype(np.float32)
 
@@ -43,6 +53,13 @@ def mask_shape(rng, region):
         cx, cy, rx, ry = WIDE / 2, EYE_Y + rng.uniform(-4, 6), rng.uniform(32, 44), rng.uniform(12, 22)
     else:
         cx, cy, rx, ry = WIDE / 2, rng.uniform(122, 134), rng.uniform(30, 46), rng.uniform(36, 54)
+    if region == "face" and rng.random() < 0.5:  # a hull of landmarks
+        p = (wide(OUTLINE) - WIDE / 2) * rng.normal(1, 0.05, 2) + WIDE / 2 + rng.normal(0, 2) + rng.normal(0, 2, OUTLINE.shape)
+        m = cv2.fillPoly(np.zeros((WIDE, WIDE), np.float32), [p.round().astype(np.int32)], 1.0)
+        if rng.random() < 0.5:
+            n = int(rng.integers(3, 15))
+            m = cv2.erode(m, np.ones((n, n)))
+        return cv2.GaussianBlur(m, (0, 0), rng.choice([0.7, 1.5, 3, 5, 8]))
     x = XX + smooth_noise(rng, XX.shape, 5, rng.uniform(0, 5))
     y = YY + smooth_noise(rng, YY.shape, 5, rng.uniform(0, 5))
     p = rng.uniform(1.8, 3.5)
@@ -106,53 +123,65 @@ class Look:
         return np.clip(x, 0, 255).astype(np.uint8)
 
 
-def self_blend(rng, clip, donor=None):
-    """clip (T,H,W,3) -> the clip with a pasted face. donor: a clip of another person (or None: the face itself)."""
-    t = len(clip)
-    region = rng.choice(["face", "mouth", "lower", "eyes"], p=[0.66, 0.16, 0.12, 0.06])
-    mode = rng.choice(["steady", "drift", "flicker"], p=[0.4, 0.35, 0.25])
-    strength = rng.uniform(0.5, 1.6)
-    mask, look = mask_shape(rng, region), Look(rng, strength)
+def redrawn(rng, clip, makers_):
+    """By one of the autoencoders, sharpened or given back some of what it lost, so that blur alone tells nothing."""
+    maker, side = makers_[rng.integers(len(makers_))]
+    side = int(side * rng.uniform(0.8, 1.25))
+    out = makers.redraw(maker, side, clip)
+    detail = rng.uniform(0.2, 0.95) if rng.random() < 0.75 else 0
+    sharpen = rng.uniform(0.3, 1.5) if rng.random() < 0.4 else 0
+    grain = rng.uniform(1, 5) if rng.random() < 0.2 else 0
+    for k, f in enumerate(out):
+        if detail:
+            f = np.clip(f + detail * (clip[k].astype(np.float32) - cv2.GaussianBlur(clip[k], (0, 0), 1.5)), 0, 255).astype(np.uint8)
+        if sharpen:
+            f = cv2.addWeighted(f, 1 + sharpen, cv2.GaussianBlur(f, (0, 0), 1.2), -sharpen, 0)
+        if grain:
+            f = np.clip(f + rng.normal(0, grain, f.shape), 0, 255).astype(np.uint8)
+        out[k] = f
+    return out
+
+
+def blend(rng, clip, donor=None, makers_=None):
+    """clip (T, WIDE, WIDE, 3) -> the clip with another face in it: its own moved and recoloured, donor's (a clip of another
+    person), or one that an autoencoder drew (makers_)."""
+    t, source = len(clip), clip if donor is None else donor
+    region = rng.choice(["face", "mouth", "lower", "eyes"], p=[0.64, 0.18, 0.13, 0.05])
+    mode = rng.choice(["steady", "drift", "flicker"], p=[0.45, 0.3, 0.25])
+    strength = rng.uniform(0.4, 1.5)
+    look = Look(rng, strength)
+    if makers_:
+        source = redrawn(rng, source, makers_)
+        strength *= 0.5  # what the autoencoder leaves is to be found, not the displacement
+        if rng.random() < 0.6:
+            look = None
+        if donor is None and rng.random() < 0.35:  # all of the picture is drawn
+            return source if look is None else np.stack([look(f) for f in source])
+    mask = mask_shape(rng, region)
     ratio = rng.choice([0.5, 0.75, 1, 1, 1])
-    shift = 0 if rng.random() < 0.5 else int(rng.integers(1, 4))  # another moment's expression
+    shift = 0 if rng.random() < 0.5 else int(rng.integers(1, t)) if region == "mouth" and t > 1 else 1  # another moment
+    still = region == "mouth" and rng.random() < 0.2
     match = donor is not None and rng.random() < 0.8
     dx, dy = rng.normal(0, 2.0 * strength, 2)
     scale, rot = 1 + rng.normal(0, 0.02 * strength), rng.normal(0, 1.5 * strength)
     wx, wy, wr, wg = (walk(rng, t, a) if mode == "drift" else np.zeros(t) for a in (1.5, 1.5, 1.2, 4.0))
-    field = None
+    grid = XX, YY
     if rng.random() < 0.4:
-        field = [smooth_noise(rng, XX.shape, 6, rng.uniform(0.5, 2.5)) for _ in "xy"]
+        grid = [g + smooth_noise(rng, XX.shape, 6, rng.uniform(0.5, 2.5)) for g in grid]
     out = []
     for k in range(t):
-        src = (donor if donor is not None else clip)[(k + shift) % t]
+        src = source[0 if still else (k + shift) % len(source)]
         if match:
             src = colour_match(src, clip[k], mask)
-        src = look(src)
+        if look is not None:
+            src = look(src)
         j = rng.normal(0, 1, 4) * (1.0 if mode == "flicker" else 0.15)
         src = warp(src, dx + wx[k] + j[0], dy + wy[k] + j[1], scale, rot + wr[k] + 0.7 * j[2])
-        if field is not None:
-            src = cv2.remap(src, XX + field[0], YY + field[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        if grid[0] is not XX:
+            src = cv2.remap(src, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
         gain = wg[k] + (3 * j[3] if mode == "flicker" else 0)
         m = (warp(mask, wx[k] / 2, wy[k] / 2) * ratio)[..., None]
-        if mode == "flicker" and rng.random() < 0.12:
-            m = m * 0  # the swap drops out for a frame
         out.append(np.clip(clip[k] * (1 - m) + (src + gain) * m, 0, 255).astype(np.uint8))
-    return np.stack(out)
-
-
-def talk(rng, clip):
-    """Smooth local warps of mouth, brows and outline over a clip: a still that seems to speak. It changes no label."""
-    t = len(clip)
-    opening, sway, lift = np.abs(walk(rng, t, rng.uniform(1, 4))), walk(rng, t, rng.uniform(0.5, 3)), walk(rng, t, 1.5)
-    shut = (rng.random(t) < 0.12) * rng.uniform(0.3, 0.9)
-    face = np.exp(-(((XX - WIDE / 2) / 45) ** 2 + ((YY - 128) / 55) ** 2) ** 2)
-    below = np.exp(-((XX - WIDE / 2) / 26) ** 2) * np.exp(-((YY - MOUTH_Y - 12) / 16) ** 2)
-    brow = np.exp(-((XX - WIDE / 2) / 40) ** 2) * np.exp(-((YY - EYE_Y) / 9) ** 2)
-    out = []
-    for k in range(t):
-        mx = XX - sway[k] * face
-        my = YY - opening[k] * below - lift[k] * face * 0.5 - lift[k] * brow - shut[k] * brow * (EYE_Y - 9 - YY)
-        out.append(cv2.remap(clip[k], mx.astype(np.float32), my.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101))
     return np.stack(out)
 
 
@@ -163,59 +192,3 @@ def still_to_clip(rng, img, t):
     light = walk(rng, t, rng.uniform(0, 4))
     return np.stack([np.clip(warp(img, x[k], y[k], 1 + s[k], r[k]).astype(np.float32) + light[k], 0, 255).astype(np.uint8)
                      for k in range(t)])
-
-
-def h264(clip, crf, codec="libx264"):
-    """Encode and decode by the ffmpeg program (one thread, so the bytes are the same on every run)."""
-    t, h, w = clip.shape[:3]
-    rate = ["-crf", str(crf), "-preset", "veryfast"] if codec == "libx264" else ["-q:v", str(max(2, crf // 4))]
-    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{w}x{h}", "-r", "8"]
-    quiet = ["ffmpeg", "-v", "error", "-threads", "1"]
-    coded = subprocess.run(quiet + raw + ["-i", "-", "-threads", "1", "-c:v", codec, *rate, "-pix_fmt", "yuv420p", "-f", "matroska", "-"],
-                           input=clip.tobytes(), capture_output=True, check=True).stdout
-    out = subprocess.run(quiet + ["-i", "-", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"],
-                         input=coded, capture_output=True, check=True).stdout
-    return np.frombuffer(out, np.uint8).reshape(-1, h, w, 3)[:t]
-
-
-def chain(rng, clip):
-    """What every clip passes, real or fake: light, size, noise, frame edges, one or two codecs."""
-    x = clip.astype(np.float32)
-    x = x * rng.uniform(0.8, 1.2) * (1 + rng.normal(0, 0.03, 3)) + rng.normal(0, 8)
-    x = 255 * (np.clip(x, 0, 255) / 255) ** np.exp(rng.normal(0, 0.15))
-    if rng.random() < 0.4:
-        x = x + rng.normal(0, rng.uniform(1, 7), x.shape)
-    x = np.clip(x, 0, 255).astype(np.uint8)
-    if rng.random() < 0.3:  # the frame may end near the face
-        e, v = rng.integers(0, 60, 4), int(rng.choice([0, 0, 16, 255]))
-        edge = np.full_like(x, v) if v != 16 else x // 4
-        keep = (YY >= e[0]) & (YY < WIDE - e[1]) & (XX >= e[2]) & (XX < WIDE - e[3])
-        x = np.where(warp(keep.astype(np.uint8), degrees=rng.normal(0, 6), border=cv2.BORDER_CONSTANT)[None, ..., None] > 0, x, edge)
-    side = WIDE
-    if rng.random() < 0.6:  # the face's size in the file
-        side = int(rng.uniform(72, WIDE)) // 2 * 2
-        x = np.stack([cv2.resize(f, (side, side), interpolation=cv2.INTER_AREA) for f in x])
-    kind = rng.random()
-    if kind < 0.2:
-        q = rng.integers(45, 97)
-        x = np.stack([jpeg(f, q) for f in x])
-    if kind > 0.1:
-        x = h264(x, int(rng.integers(17, 35)), "libx264" if rng.random() < 0.88 else "mpeg4")
-    if side != WIDE:
-        up = int(rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
-        x = np.stack([cv2.resize(f, (WIDE, WIDE), interpolation=up) for f in x])
-    return x
-
-
-def final_crop(rng, clip, side, margin):
-    """Wide -> the network's crop, with the error of a face detector's points (steady and from frame to frame)."""
-    s0 = side * WIDE_MARGIN / margin / WIDE
-    steady, noise = rng.normal(0, 1, 4), rng.uniform(0.2, 1.0)
-    flip, out = rng.random() < 0.5, []
-    for f in clip:
-        j = steady + rng.normal(0, noise, 4)
-        m = cv2.getRotationMatrix2D((WIDE / 2 + 1.5 * j[0], WIDE / 2 + 1.5 * j[1]), 1.5 * j[2], s0 * (1 + 0.025 * j[3]))
-        m[:, 2] += side / 2 - WIDE / 2 - 1.5 * j[:2]
-        f = cv2.warpAffine(f, m, (side, side), flags=cv2.INTER_LINEAR)
-        out.append(f[:, ::-1] if flip else f)
-    return np.stack(out)

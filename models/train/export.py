@@ -1,6 +1,7 @@
-"""model.pt -> frame.onnx, temporal.onnx (opset 13, batch open) and card.json with their sha256 and the calibration.
+"""Weights -> frame.onnx and temporal.onnx (opset 13, batch open, weights stored in half precision) and card.json.
 
-The GRU's initial state is zero, ONNX's default: the shape arithmetic that PyTorch writes for it is taken out."""
+The weights are rounded before anything is computed with them, so PyTorch and the engine see the same numbers. --golden
+writes what PyTorch gives for synthetic pictures; tests/golden/check_trained.py compares the engine with it."""
 import argparse
 import hashlib
 import json
@@ -9,12 +10,12 @@ import os
 import numpy as np
 import onnx
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
 import network
-from make_clips import FRAMES, MARGIN, SIDE
+from network import CLIPS, FRAMES, MARGIN, SIDE
 
-
-DEMO = "rendered as the demonstration's clips"
+HALF_FROM = 256  # values; smaller tensors stay as they are
 
 
 def prune(graph):
@@ -29,6 +30,36 @@ def prune(graph):
         graph.initializer.remove(t)
 
 
+def join_pads(graph):
+    """network.Conv's padding below and to the right, the only one there is, goes into the convolution after it."""
+    made = {n.output[0]: n for n in graph.node}
+    for n in graph.node:
+        pad = made.get(n.input[0]) if n.op_type == "Conv" else None
+        if pad is not None and pad.op_type == "Pad":
+            for a in n.attribute:
+                if a.name == "pads":
+                    a.ints[:] = [0, 0, 1, 1]
+            n.input[0] = pad.input[0]
+
+
+def halve(graph):
+    casts = []
+    for t in graph.initializer:
+        x = numpy_helper.to_array(t)
+        if x.dtype == np.float32 and x.size >= HALF_FROM:
+            name = t.name
+            t.CopyFrom(numpy_helper.from_array(x.astype(np.float16), name + ".half"))
+            casts.append(helper.make_node("Cast", [name + ".half"], [name], to=TensorProto.FLOAT))
+    for k, n in enumerate(casts):
+        graph.node.insert(k, n)
+
+
+def rounded(net):
+    for t in list(net.parameters()) + list(net.buffers()):
+        t.data = t.data.half().float() if t.numel() >= HALF_FROM else t.data
+    return net.eval()
+
+
 def export(net, example, path, name):
     axes = {0: "N"} if example.dim() == 4 else {0: "N", 1: "T"}
     torch.onnx.export(net, example, path, opset_version=13, input_names=["input"], output_names=[name],
@@ -36,68 +67,77 @@ def export(net, example, path, name):
     m = onnx.load(path)
     for n in m.graph.node:
         if n.op_type == "GRU":
-            del n.input[4:]  # lengths (not given) and the initial state
+            del n.input[4:]  # lengths (not given) and the initial state, zero as by default
+    join_pads(m.graph)
     prune(m.graph)
-    for i, n in enumerate(m.graph.node):
-        n.name = f"{n.op_type}_{i}"
-        n.doc_string = ""
+    halve(m.graph)
+    for k, n in enumerate(m.graph.node):
+        n.name, n.doc_string = f"{n.op_type}_{k}", ""
     onnx.checker.check_model(m, full_check=True)
     onnx.save(m, path)
     return sorted({n.op_type for n in m.graph.node})
 
 
-def sha256(path):
-    return hashlib.sha256(open(path, "rb").read()).hexdigest()
+def macs(frame):
+    count = []
+
+    def add(layer, _, out):
+        count.append(layer.weight.numel() * out.shape[2] * out.shape[3])
+    hooks = [m.register_forward_hook(add) for m in frame.modules() if isinstance(m, torch.nn.Conv2d)]
+    frame(torch.zeros(1, 3, SIDE, SIDE))
+    for h in hooks:
+        h.remove()
+    return sum(count) + sum(m.weight.numel() for m in frame.modules() if isinstance(m, torch.nn.Linear))
 
 
-def worth(report):
-    rows = {r["what"].strip(): r for r in report["rows"]}
+def pictures(n):
+    """Synthetic and the same everywhere: smooth patterns and noise, 0..1."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float64) / SIDE
+    k = np.arange(n * 3).reshape(n, 3, 1, 1)
+    return (0.5 + 0.3 * np.sin((3 + k) * x + k) * np.cos((5 - 0.7 * k) * y) + 0.2 * np.sin(997 * x * (k + 1) + 1009 * y)).astype(np.float32)
 
-    def figure(what):
-        r = rows[what]
-        return f"{r['auc']:.2f} (n={r['n_fake']}+{r['n_real']})"
 
-    natural = rows["all real footage, held-out groups+methods"]
-    text = (f"A baseline for demonstrations and tests; not evidence about any video. Video AUC (fakes+reals), held-out "
-            f"groups of seen methods {figure('held-out groups of seen methods')}, held-out methods {figure('held-out methods')}, "
-            f"unseen pastes {figure('unseen blends, all')}, rendered like the demo {figure(DEMO)}. "
-            f"{natural['fpr']:.0%} of {natural['n_real']} held-out real clips reach .5. With so few clips the intervals are wide. "
-            f"Not judged on public benchmarks.")
-    assert len(text) < 512, len(text)
-    return text
+def sequences(n):
+    k = np.arange(n * FRAMES * (network.FEATURES + 1)).reshape(n, FRAMES, -1)
+    return (1 + np.sin(0.37 * k) + np.cos(0.011 * k * k % 7)).astype(np.float32)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--model", required=True)
-    p.add_argument("--report", required=True, help="evaluate.py's")
+    p.add_argument("--frame", required=True)
+    p.add_argument("--temporal", required=True)
     p.add_argument("--out", required=True, help="the card's folder")
-    p.add_argument("--golden", help="also write inputs and torch's outputs here (.npz), to check another engine")
+    p.add_argument("--name", default="fakesift-temporal")
+    p.add_argument("--worth", default="not measured")
+    p.add_argument("--calibration", help="evaluate.py's; without it the logits stay as they are")
+    p.add_argument("--golden", help="a .json for check_trained.py")
     a = p.parse_args()
-    m, report = torch.load(a.model), json.load(open(a.report))
-    frame, temporal = network.Frame().eval(), network.Temporal().eval()
-    frame.load_state_dict(m["frame"]), temporal.load_state_dict(m["temporal"])
+    frame, temporal = network.Frame(), network.Temporal()
+    frame.load_state_dict(torch.load(a.frame)), temporal.load_state_dict(torch.load(a.temporal))
+    frame, temporal = rounded(frame), rounded(temporal)
     os.makedirs(a.out, exist_ok=True)
     files = [os.path.join(a.out, f) for f in ("frame.onnx", "temporal.onnx")]
-    print(export(frame, torch.zeros(2, 3, SIDE, SIDE), files[0], "features"))
-    print(export(temporal, torch.zeros(2, FRAMES, network.FEATURES), files[1], "logit"))
-    card = json.load(open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "card_template.json")))
-    card["networks"]["frame"]["sha256"] = sha256(files[0])
-    card["networks"]["temporal"][0]["sha256"] = sha256(files[1])
-    card["worth"] = worth(report)
-    card["calibration"] = {"temperature": round(report["temperature"], 4), "bias": round(report["bias"], 4)}
-    card["sampling"]["frames"] = FRAMES
-    card["crop"].update(margin=MARGIN, width_px=SIDE, height_px=SIDE)
-    with open(os.path.join(a.out, "card.json"), "w") as f:
-        json.dump(card, f, indent=2)
-        f.write("\n")
-    if a.golden:
-        torch.manual_seed(5)
-        x, y = torch.randn(3, 3, SIDE, SIDE), torch.randn(2, FRAMES, network.FEATURES)
-        with torch.no_grad():
-            np.savez(a.golden, frame_in=x.numpy(), frame_out=frame(x).numpy(), temporal_in=y.numpy(), temporal_out=temporal(y).numpy())
-    print({os.path.basename(f): os.path.getsize(f) for f in files},
-          f"{network.macs_of_frame(SIDE) / 1e6:.2f} M multiply-adds a frame")
+    with torch.no_grad():
+        print(export(frame, torch.zeros(2, 3, SIDE, SIDE), files[0], "features"))
+        print(export(temporal, torch.zeros(2, FRAMES, network.FEATURES + 1), files[1], "logit"))
+        card = json.load(open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "card_template.json")))
+        for of, path in zip([card["networks"]["frame"], card["networks"]["temporal"][0]], files):
+            of["sha256"] = hashlib.sha256(open(path, "rb").read()).hexdigest()
+        card.update(name=a.name, worth=a.worth)
+        if a.calibration and os.path.exists(a.calibration):
+            fit = json.load(open(a.calibration))
+            card["calibration"] = {k: fit[k] for k in ("temperature", "bias")}
+        card["sampling"].update(clips=CLIPS, frames=FRAMES)
+        card["crop"].update(margin=MARGIN, width_px=SIDE, height_px=SIDE)
+        with open(os.path.join(a.out, "card.json"), "w") as f:
+            json.dump(card, f, indent=2)
+            f.write("\n")
+        if a.golden:
+            out = {"frame": frame(torch.from_numpy(pictures(3))).tolist(), "temporal": temporal(torch.from_numpy(sequences(2))).tolist()}
+            with open(a.golden, "w") as f:
+                json.dump({k: [[float(f"{v:.7g}") for v in row] for row in rows] for k, rows in out.items()}, f)
+                f.write("\n")
+        print({os.path.basename(f): os.path.getsize(f) for f in files}, f"{macs(frame) / 1e6:.1f} M multiply-adds a frame")
 
 
 if __name__ == "__main__":

@@ -1,95 +1,107 @@
-"""Cached wide crops -> training clips (T, STORE, STORE, 3) after blends and the chain; shards of 50 clips, each from its
-own seed, so a run that was cut short goes on and any number of processes gives the same bytes."""
+"""Training pairs, made until told to stop: shards WORK/FOLDER/NNNN.npz of clips (pairs, 2, T, STORE, STORE, 3), real first,
+with kinds (what the fake is) and rows (where real and fake come from). A shard depends on its number alone.
+
+Usage: make_clips.py WORK FOLDER --frames T --shards N [--all] [--table CSV] [--without KIND,...]"""
 import argparse
 import os
 
 import cv2
 import numpy as np
+import torch
 
 import blends
-import split
+import chain
+import makers
+from source import Clips
 
-FRAMES, SIDE, MARGIN = 16, 128, 1.2
-STORE = 136  # room for a shift at training time; the margin grows with it
-SHARD = 50
-KINDS = ["real_video", "real_still", "blend_video", "blend_still", "swap", "talking"]
-
-
-def pick(rng, crops):
-    n = len(crops)
-    if n == 1:
-        clip = blends.still_to_clip(rng, crops[0], FRAMES)
-        return blends.talk(rng, clip) if rng.random() < 0.65 else clip
-    if rng.random() < 0.5 or n < FRAMES:
-        i = np.sort(rng.choice(n, FRAMES, replace=n < FRAMES))
-    else:
-        i = rng.integers(0, n - FRAMES + 1) + np.arange(FRAMES)
-    return crops[i]
+# Shares of the kinds of pairs. self: pasted on itself; swap: another person's face; drawn: by an autoencoder (of itself, or
+# of another person); the same three of a portrait in motion; true: a fake of the corpus beside its original or another real.
+KINDS = {"self": 0.2, "swap": 0.1, "drawn": 0.24, "still_self": 0.05, "still_swap": 0.02, "still_drawn": 0.09, "true": 0.3}
+PAIRS, SHEETS = 8, 6  # pairs of one sheet, sheets of a shard
 
 
-def jobs(args):
-    """(kind, cache name, donors) of every clip, in an order that mixes the kinds."""
-    rows = [r for r in split.labelled(args.labelled) if r["split"] == "train"]
-    stills = [p["name"] for p in split.portraits(args.portraits) if p["split"] == "train"]
-    reals = [r["name"] for r in rows if r["label"] == "REAL"]
-    swaps = [r["name"] for r in rows if r["family"] == "faceswap"]
-    talks = [r["name"] for r in rows if r["label"] == "FAKE" and r["family"] != "faceswap"]
-    out = [("real_video", n) for n in reals * 12] + [("real_still", n) for n in stills * 3]
-    out += [("blend_video", n) for n in reals * 12] + [("blend_still", n) for n in stills * 4]
-    out += [("swap", n) for n in swaps * 16] + [("talking", n) for n in talks * 20]
-    out = [j for j in out if os.path.exists(os.path.join(args.cache, j[1] + ".npz"))]
-    np.random.default_rng(1).shuffle(out)
-    return [tuple(j) for j in out], reals, stills
+class Stock:
+    def __init__(self, work, table, everything, without):
+        self.c = Clips(work, ["real", "fake", "portraits"], table)
+        split = ["train", "methods"] if everything else ["train"]
+        self.real, self.fake, self.stills = (self.c.where(set=[s], split=split) for s in ("real", "fake", "portraits"))
+        self.makers = makers.load(work)
+        self.kinds = [k for k in KINDS if k not in without and (self.fake or k != "true") and (self.stills or "still" not in k)]
+        self.share = np.array([KINDS[k] for k in self.kinds]) / sum(KINDS[k] for k in self.kinds)
+        by = {}
+        for k in self.fake:
+            r = self.c.rows[k]
+            by.setdefault(r["method"], {}).setdefault(r["path"], []).append(k)
+        # Methods weigh by the root of their number of videos: neither one large method nor one lone clip decides.
+        self.methods = [list(m.values()) for m in by.values()]
+        w = np.array([len(m) ** 0.5 for m in self.methods])
+        self.method_share = w / w.sum() if len(w) else w
+        self.videos = {}
+        for k in self.real:
+            self.videos.setdefault(self.c.rows[k]["path"], []).append(k)
+        self.videos = list(self.videos.values())
 
+    def span(self, rng, k, t):
+        f = self.c.frames(k)
+        at = int(rng.integers(0, len(f) - t + 1))
+        return np.array(f[at:at + t])
 
-def make(k, kind, name, crops, reals, stills):
-    rng, src = np.random.default_rng([7, k]), crops(name)
-    if len(src) == 0 or (len(src) < 8 and len(src) != 1):
-        return None
-    clip = pick(rng, src)
-    if kind.startswith("blend"):
-        donor = None
-        if rng.random() > 0.62:
-            other = crops(str(rng.choice(stills if len(src) == 1 else reals)))
-            donor = pick(rng, other) if len(other) and (len(other) == 1 or len(other) >= 8) else None
-        clip = blends.self_blend(rng, clip, donor)
-    clip = blends.chain(rng, clip)
-    return blends.final_crop(rng, clip, STORE, MARGIN * STORE / SIDE)
+    def any_real(self, rng):
+        v = self.videos[rng.integers(len(self.videos))]
+        return v[rng.integers(len(v))]
+
+    def pair(self, rng, t):
+        kind = str(rng.choice(self.kinds, p=self.share))
+        if kind == "true":
+            m = self.methods[rng.choice(len(self.methods), p=self.method_share)]
+            video = m[rng.integers(len(m))]
+            fake = video[rng.integers(len(video))]
+            beside = [k for k in self.real if self.c.rows[k]["group"] == self.c.rows[fake]["group"]]
+            real = int(rng.choice(beside)) if beside else self.any_real(rng)
+            return kind, (real, fake), (self.span(rng, real, t), self.span(rng, fake, t))
+        if kind.startswith("still"):
+            real, other = (int(k) for k in rng.choice(self.stills, 2, replace=False))
+            clip = blends.still_to_clip(rng, self.c.frames(real)[0], t)
+            donor = np.repeat(self.c.frames(other)[:1], t, 0)
+        else:
+            real, other = self.any_real(rng), self.any_real(rng)
+            clip, donor = self.span(rng, real, t), self.span(rng, other, t)
+        what = kind.split("_")[-1]
+        if what != "swap" and not (what == "drawn" and rng.random() < 0.35):
+            donor = None
+        fake = blends.blend(rng, clip, donor, self.makers if what == "drawn" else None)
+        return kind, (real, other if donor is not None else real), (clip, fake)
 
 
 def main():
-    a = argparse.ArgumentParser(description=__doc__)
-    a.add_argument("--labelled", required=True)
-    a.add_argument("--portraits", required=True)
-    a.add_argument("--cache", required=True)
-    a.add_argument("--out", required=True)
-    a.add_argument("--shards", type=int, default=10**6, help="stop after so many; the jobs are mixed, so any number will do")
-    a.add_argument("--part", default="0/1")
-    a = a.parse_args()
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("work")
+    p.add_argument("folder")
+    p.add_argument("--frames", type=int, default=4)
+    p.add_argument("--shards", type=int, default=10)
+    p.add_argument("--first", type=int, default=0)
+    p.add_argument("--all", action="store_true", help="methods kept out of the development run train too")
+    p.add_argument("--table")
+    p.add_argument("--without", default="")
+    a = p.parse_args()
+    torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    os.makedirs(a.out, exist_ok=True)
-    todo, reals, stills = jobs(a)
-    i, n = map(int, a.part.split("/"))
-
-    def crops(name):
-        return np.load(os.path.join(a.cache, name + ".npz"))["crops"]
-
-    for s in range(i, min((len(todo) + SHARD - 1) // SHARD, a.shards), n):
-        path = os.path.join(a.out, f"shard{s:04d}.npz")
+    out = os.path.join(a.work, a.folder)
+    os.makedirs(out, exist_ok=True)
+    stock = Stock(a.work, a.table, a.all, a.without.split(","))
+    for n in range(a.first, a.first + a.shards):
+        path = os.path.join(out, f"{n:04d}.npz")
         if os.path.exists(path):
             continue
-        clips, kinds, names = [], [], []
-        for k in range(s * SHARD, min((s + 1) * SHARD, len(todo))):
-            kind, name = todo[k]
-            clip = make(k, kind, name, crops, reals, stills)
-            if clip is None:
-                continue
-            clips.append(clip)
-            kinds.append(KINDS.index(kind))
-            names.append(name)
-        np.savez(path + ".tmp.npz", clips=np.array(clips), kinds=np.array(kinds), names=np.array(names))
+        rng, clips, kinds, rows = np.random.default_rng([31, n]), [], [], []
+        for _ in range(SHEETS):
+            pairs = [stock.pair(rng, a.frames) for _ in range(PAIRS)]
+            clips.append(chain.through(rng, [x[2] for x in pairs]))
+            kinds += [x[0] for x in pairs]
+            rows += [x[1] for x in pairs]
+        np.savez(path + ".tmp.npz", clips=np.concatenate(clips), kinds=kinds, rows=rows)
         os.replace(path + ".tmp.npz", path)
-        print(f"shard {s}: {len(clips)} clips", flush=True)
+        print(path, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,63 +1,89 @@
-"""fakesift-small: MobileNetV1 x 0.25 -> 96 features a frame; a bidirectional GRU over the frames -> one logit (fake > 0)."""
+"""The networks: MobileNetV2 up to its blocks of 160 channels -> features and a logit of each frame; a bidirectional GRU
+over a clip's features and their changes, which corrects the mean of the frames' logits.
+
+Normalisations are folded into the convolutions (backbone.py), so training and use compute the same, and a CPU trains a
+third faster."""
 import torch
 from torch import nn
+import torch.nn.functional as F
 
-FEATURES, HIDDEN = 96, 48
-PLAN = [(8, 16, 1), (16, 32, 2), (32, 32, 1), (32, 64, 2), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 128, 1),
-        (128, 128, 1), (128, 128, 1), (128, 128, 1), (128, 256, 2), (256, 256, 1)]
+SIDE, MARGIN = 144, 1.25 # of the crop, in pixels and as the card's crop.margin
+CLIPS, FRAMES = 3, 16    # of a video, and of a clip
+FEATURES, HIDDEN = 64, 48
+# expansion, channels, blocks, stride (Sandler et al. 2018, table 2), without the last stage of 320
+STAGES = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2)]
+BLOCKS = sum(s[2] for s in STAGES)
 
 
-def depthwise(i, o, stride):
-    """The pretrained network's block; its leaky slope of 0.1 is kept."""
-    return nn.Sequential(nn.Conv2d(i, i, 3, stride, 1, groups=i, bias=False), nn.BatchNorm2d(i), nn.LeakyReLU(0.1),
-                         nn.Conv2d(i, o, 1, bias=False), nn.BatchNorm2d(o), nn.LeakyReLU(0.1))
+class Conv(nn.Conv2d):
+    """Stride 2 pads as TensorFlow's 'same' does: below and to the right where the side is even."""
+
+    def forward(self, x):
+        if self.kernel_size[0] == 3 and self.stride[0] == 2 and x.shape[2] % 2 == 0:
+            return F.conv2d(F.pad(x, (0, 1, 0, 1)), self.weight, self.bias, 2, 0, 1, self.groups)
+        return F.conv2d(x, self.weight, self.bias, self.stride, self.kernel_size[0] // 2, 1, self.groups)
+
+
+class Block(nn.Module):
+    def __init__(self, i, o, stride, expansion):
+        super().__init__()
+        n = i * expansion
+        self.expand = Conv(i, n, 1) if expansion > 1 else None
+        self.depthwise, self.project = Conv(n, n, 3, stride, groups=n), Conv(n, o, 1)
+        self.residual = stride == 1 and i == o
+
+    def forward(self, x):
+        y = torch.relu(self.expand(x)) if self.expand is not None else x
+        y = self.project(torch.relu(self.depthwise(y)))
+        return x + y if self.residual else y
 
 
 class Frame(nn.Module):
-    """(N, 3, 128, 128), ImageNet's normalisation -> (N, FEATURES)."""
+    """(N, 3, SIDE, SIDE), 0..1 -> (N, FEATURES + 1): the last is the frame's logit (fake > 0)."""
 
     def __init__(self, dropout=0.2):
         super().__init__()
-        stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.LeakyReLU(0.1))
-        self.body = nn.Sequential(stem, *[depthwise(*p) for p in PLAN])
-        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.project = nn.Linear(256, FEATURES)
+        body, i = [Conv(3, 32, 3, 2), nn.ReLU()], 32
+        for expansion, channels, blocks, stride in STAGES:
+            for k in range(blocks):
+                body.append(Block(i, channels, stride if k == 0 else 1, expansion))
+                i = channels
+        self.body = nn.Sequential(*body)
+        self.project = nn.Linear(i, FEATURES)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(FEATURES, 1)  # trains the frame stage; not exported
+        self.head = nn.Linear(FEATURES, 1)
 
     def forward(self, x):
-        x = self.pool(self.body(x))
-        return torch.relu(self.project(self.dropout(x)))
-
-    def load_imagenet(self, path):
-        state = torch.load(path, map_location="cpu")["state_dict"]
-        values = [v for k, v in state.items() if "fc" not in k]
-        own = self.body.state_dict()
-        has_counts = any("num_batches" in k for k in state)
-        keys = [k for k in own if has_counts or "num_batches" not in k]
-        assert len(keys) == len(values), (len(keys), len(values))
-        for k, v in zip(keys, values):
-            assert own[k].shape == v.shape, k
-            own[k].copy_(v)
+        x = torch.relu(self.project(self.dropout(self.body(x).mean((2, 3)))))
+        return torch.cat([x, self.head(x)], 1)
 
 
 class Temporal(nn.Module):
-    """(N, T, FEATURES) -> (N, 1): mean over time of both directions' states, so that any T >= 1 will do."""
+    """(N, T, FEATURES + 1) -> (N, 1): the mean of the frames' logits and what the GRU adds to it, learnt from 0 and bounded,
+    so that it can correct the frames' mean and not replace it."""
 
     def __init__(self, dropout=0.3):
         super().__init__()
-        self.gru = nn.GRU(FEATURES, HIDDEN, batch_first=True, bidirectional=True)
+        n = 2 * (FEATURES + 1)
+        self.inner = nn.Linear(n, HIDDEN)
+        self.gru = nn.GRU(HIDDEN, HIDDEN, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(2 * HIDDEN, 1)
+        self.register_buffer("mean", torch.zeros(n)), self.register_buffer("scale", torch.ones(n))
+        nn.init.zeros_(self.out.weight), nn.init.zeros_(self.out.bias)
+
+    def sequence(self, x):
+        """The features and how they change from frame to frame, by amount."""
+        before = torch.cat([x[:, :1], x[:, :-1]], 1)
+        return torch.cat([x, (x - before).abs()], 2)
+
+    def load_scale(self, x):
+        """x: (..., T, FEATURES + 1), features of training clips."""
+        s = self.sequence(x.reshape(-1, *x.shape[-2:])).flatten(0, 1)
+        self.mean.copy_(s.mean(0)), self.scale.copy_(1 / (s.std(0) + 1e-3))
 
     def forward(self, x):
-        y, _ = self.gru(x)
-        return self.out(self.dropout(y.mean(1)))
-
-
-def macs_of_frame(side):
-    n, s = 3 * 8 * 9 * (side // 2) ** 2, side // 2
-    for i, o, stride in PLAN:
-        s //= stride
-        n += (i * 9 + i * o) * s * s
-    return n + 256 * FEATURES
+        y = self.dropout((self.sequence(x) - self.mean) * self.scale)
+        y, _ = self.gru(torch.relu(self.inner(y)))
+        self.correction = 3 * torch.tanh(self.out(self.dropout(y.mean(1))))
+        return x[:, :, FEATURES:].mean(1) + self.correction

@@ -1,5 +1,11 @@
-"""Trains the frame network (frames one by one), then the GRU on its features. Resumes from --work after each epoch."""
+"""Trains the frame network on pairs (make_clips.py) frame by frame, then the temporal one on its features.
+
+Both go on from their last state in WORK. Shards may still be made while the frames are trained: new ones are taken up as
+they appear.
+Usage: train.py WORK frames --steps N [--from MODEL.pt] | train.py WORK temporal --model MODEL.pt"""
 import argparse
+import copy
+import glob
 import os
 import time
 
@@ -8,14 +14,55 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-import data
 import network
+from chain import ROOM
+from network import SIDE
 
-BATCH, PER_CLIP = 64, 2
+PAIRS, PER_CLIP = 8, 2  # of a step: 8 pairs, 2 frames of each of their 16 clips
+RATE, KEEP_EVERY, DECAY = 2e-4, 250, 0.998
 
 
-def cosine(step, steps, warm):
-    return min(1.0, (step + 1) / warm) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * min(step / steps, 1))))
+def tensor(frames):
+    """(N, H, W, 3) uint8 -> (N, 3, H, W), 0..1, as the card's tensor section says."""
+    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float().div_(255)
+
+
+class Shards:
+    """All shards of a folder in memory; the oldest go beyond `most`."""
+
+    def __init__(self, folder, most=300):
+        self.folder, self.most, self.seen, self.clips = folder, most, set(), []
+
+    def look(self):
+        for p in sorted(glob.glob(os.path.join(self.folder, "*.npz"))):
+            if p not in self.seen and not p.endswith(".tmp.npz"):
+                self.seen.add(p)
+                self.clips.append(np.load(p)["clips"])
+        self.clips = self.clips[-self.most:]
+        return len(self.clips)
+
+    def draw(self, rng):
+        """Half of the draws from the newest quarter, so that a growing store is used evenly."""
+        n = len(self.clips)
+        s = self.clips[rng.integers(n * 3 // 4, n) if rng.random() < 0.5 else rng.integers(n)]
+        return s[rng.integers(len(s))]
+
+
+def vary(rng, frames):
+    """(T, STORE, STORE, 3) -> (T, SIDE, SIDE, 3) by one draw: shift, mirror, light, a hole."""
+    y, x = np.clip(rng.normal(ROOM / 2, 2.5, 2).round().astype(int), 0, ROOM)
+    f = frames[:, y:y + SIDE, x:x + SIDE]
+    if rng.random() < 0.5:
+        f = f[:, :, ::-1]
+    f = f * np.float32(rng.uniform(0.9, 1.1)) + np.float32(rng.normal(0, 5))
+    if rng.random() < 0.06:
+        f = np.repeat(f.mean(3, keepdims=True), 3, 3)
+    f = np.clip(f, 0, 255).astype(np.uint8)
+    if rng.random() < 0.2:
+        h, w = rng.integers(10, 50, 2)
+        y, x = rng.integers(0, SIDE - h), rng.integers(0, SIDE - w)
+        f[:, y:y + h, x:x + w] = rng.integers(0, 255)
+    return f
 
 
 def keep(path, state):
@@ -23,136 +70,120 @@ def keep(path, state):
     os.replace(path + ".tmp", path)
 
 
-def train_frames(a, d):
-    clips, starts, labels, weight, _ = d
+def train_frames(a):
+    path, model = os.path.join(a.work, a.name + ".state.pt"), os.path.join(a.work, a.name + ".pt")
     torch.manual_seed(a.seed)
     net = network.Frame()
-    net.load_imagenet(a.imagenet)
-    net = net.to(memory_format=torch.channels_last)  # half the time on a CPU
-    average = network.Frame()
-    average.load_state_dict(net.state_dict())
-    optimiser = torch.optim.AdamW(net.parameters(), lr=a.rate, weight_decay=0.02)
-    per_epoch, begin, path, spent = a.epoch_clips * PER_CLIP // BATCH, 0, os.path.join(a.work, "frame.pt"), 0.0
+    net.body.load_state_dict(torch.load(os.path.join(a.work, "backbone.pt")))
+    if a.start:
+        net.load_state_dict(torch.load(a.start))
+    net = net.to(memory_format=torch.channels_last)
+    average, rate, step = copy.deepcopy(net), torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.01), 0
     if os.path.exists(path):
         s = torch.load(path)
-        net.load_state_dict(s["net"]), average.load_state_dict(s["average"]), optimiser.load_state_dict(s["optimiser"])
-        begin, spent = s["epoch"], s["spent"]
-    cycle, epochs = a.epochs * per_epoch, a.epochs * a.cycles
-
-    def rate(step):
-        return a.rate * (cosine(step, cycle, 60) if step < cycle else 0.6 * cosine(step % cycle, cycle, 30))
-
-    for epoch in range(begin, epochs):
-        rng, t0, total, right = np.random.default_rng([a.seed, epoch]), time.time(), 0.0, 0.0
-        torch.manual_seed(a.seed * 1000 + epoch)
-        net.train()
-        for b in range(per_epoch):
-            step = epoch * per_epoch + b
-            for g in optimiser.param_groups:
-                g["lr"] = rate(step)
-            chosen = rng.choice(len(labels), BATCH // PER_CLIP, p=weight, replace=False)
-            x = []
-            for i in chosen:
-                c = data.clip(clips, starts, i)
-                x.append(data.vary(rng, c[rng.choice(len(c), PER_CLIP, replace=False)]))
-            y = torch.from_numpy(np.repeat(labels[chosen], PER_CLIP))
-            logit = net.head(net(data.tensor(np.concatenate(x))))[:, 0]
-            loss = F.binary_cross_entropy_with_logits(logit, y * 0.94 + 0.03)
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-            optimiser.step()
-            total += loss.item()
-            right += ((logit > 0).float() == y).float().mean().item()
-            decay = min(0.995, (step + 1) / (step + 10))
-            with torch.no_grad():
-                for p, q in zip(average.state_dict().values(), net.state_dict().values()):
-                    p.copy_(p * decay + q * (1 - decay)) if p.dtype.is_floating_point else p.copy_(q)
-        spent += time.time() - t0
-        keep(path, {"net": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
-                    "epoch": epoch + 1, "spent": spent})
-        print(f"frame epoch {epoch + 1}/{epochs}: loss {total / per_epoch:.4f} right {right / per_epoch:.4f} "
-              f"{time.time() - t0:.0f} s", flush=True)
-    return average.eval(), spent
+        net.load_state_dict(s["net"]), average.load_state_dict(s["average"]), rate.load_state_dict(s["rate"])
+        step = s["step"]
+    shards, losses, right, start = Shards(os.path.join(a.work, a.clips)), [], [], time.time()
+    labels = torch.tensor([0.0, 1.0]).repeat_interleave(PER_CLIP).repeat(PAIRS)
+    while step < a.steps:
+        if step % 50 == 0 or not shards.clips:
+            shards.look()
+        rng, left = np.random.default_rng([a.seed, step]), 1 - step / a.steps
+        for g in rate.param_groups:
+            g["lr"] = RATE * min(1, (step + 1) / 100) * (max(0.02, min(1, left / a.fall)) if a.fall else 1)
+        frames = []
+        for _ in range(PAIRS):
+            for clip in shards.draw(rng):
+                frames.append(vary(rng, clip[rng.choice(len(clip), PER_CLIP, replace=False)]))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            out = net(tensor(np.concatenate(frames)).contiguous(memory_format=torch.channels_last))
+        logit = out[:, -1].float()
+        loss = F.binary_cross_entropy_with_logits(logit, labels * 0.96 + 0.02)
+        rate.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        rate.step()
+        step += 1
+        with torch.no_grad():
+            d = min(DECAY, step / (step + 20))
+            for p, q in zip(average.parameters(), net.parameters()):
+                p.mul_(d).add_(q, alpha=1 - d)
+        losses.append(float(loss))
+        right.append(float(((logit > 0) == (labels > 0)).float().mean()))
+        if step % KEEP_EVERY == 0 or step == a.steps:
+            keep(path, {"net": net.state_dict(), "average": average.state_dict(), "rate": rate.state_dict(), "step": step})
+            keep(model, average.state_dict())
+            print(f"{step} of {a.steps}: loss {np.mean(losses):.4f}, right {np.mean(right):.3f}, {len(shards.clips)} shards, "
+                  f"{len(losses) / (time.time() - start):.2f} steps/s", flush=True)
+            losses, right, start = [], [], time.time()
 
 
 @torch.no_grad()
-def features(net, d, rng):
-    clips, starts, labels, _, _ = d
-    out = []
-    for i in range(len(labels)):
-        out.append(net(data.tensor(data.vary(rng, data.clip(clips, starts, i)))))
-    return torch.stack(out)
+def features(net, frames, batch=32):
+    """(..., H, W, 3) uint8 -> (..., FEATURES + 1)."""
+    flat = frames.reshape(-1, *frames.shape[-3:])
+    out = [net(tensor(flat[i:i + batch]).contiguous(memory_format=torch.channels_last)) for i in range(0, len(flat), batch)]
+    return torch.cat(out).reshape(*frames.shape[:-3], -1).numpy()
 
 
-def train_temporal(a, d, net):
-    path = os.path.join(a.work, "temporal.pt")
+def load_frame(path):
+    net = network.Frame().eval()
+    net.load_state_dict(torch.load(path))
+    return net.to(memory_format=torch.channels_last)
+
+
+def train_temporal(a):
+    net, path = load_frame(a.model), os.path.join(a.work, a.name + ".pt")
+    torch.manual_seed(a.seed)
+    x, rng = [], np.random.default_rng(a.seed)
+    for p in sorted(glob.glob(os.path.join(a.work, a.clips, "[0-9]*.npz"))):
+        if p.endswith(".tmp.npz"):
+            continue
+        own = f"{p[:-4]}.{os.path.basename(a.model)}.npy"
+        if not os.path.exists(own):
+            clips = np.load(p)["clips"]
+            np.save(own, features(net, np.stack([[vary(rng, c) for c in pair] for pair in clips])))
+        x.append(np.load(own))
+    x = torch.from_numpy(np.concatenate(x)).float()  # pairs, 2, T, D
+    print(len(x), "pairs")
     temporal = network.Temporal()
-    if os.path.exists(path):
-        s = torch.load(path)
-        temporal.load_state_dict(s["net"])
-        return temporal.eval(), s["spent"]
-    t0, passes = time.time(), []
-    for k in range(a.passes):
-        f = os.path.join(a.work, f"features{k}.pt")
-        if not os.path.exists(f):
-            keep(f, features(net, d, np.random.default_rng([a.seed, 900 + k])))
-        passes.append(torch.load(f))
-        print(f"features, pass {k + 1}/{a.passes}: {time.time() - t0:.0f} s", flush=True)
-    labels, weight = d[2], d[3]
-    torch.manual_seed(a.seed + 1)
-    temporal = network.Temporal()
-    optimiser = torch.optim.AdamW(temporal.parameters(), lr=2e-3, weight_decay=0.05)
-    rng, steps, total = np.random.default_rng([a.seed, 99]), a.temporal_steps, 0.0
-    temporal.train()
-    for step in range(steps):
-        for g in optimiser.param_groups:
-            g["lr"] = 2e-3 * cosine(step, steps, 30)
-        chosen = rng.choice(len(labels), 64, p=weight)
-        which = rng.integers(0, len(passes), 64)
-        length = int(rng.choice([4, 8, 12, 16, 16, 16]))
-        x = torch.stack([passes[w][i] for w, i in zip(which, chosen)])
-        at = np.sort(rng.choice(16, length, replace=False))
-        x = x[:, at] if rng.random() < 0.5 else x[:, at[::-1].copy()]
-        # The features of clips that the frame stage has seen are too clean: noise, common to a clip and of each frame.
-        x = x * (1 + 0.3 * torch.randn(64, 1, x.shape[2])) + 0.15 * x.std() * torch.randn_like(x)
-        loss = F.binary_cross_entropy_with_logits(temporal(x)[:, 0], torch.from_numpy(labels[chosen]) * 0.94 + 0.03)
-        optimiser.zero_grad()
+    temporal.load_scale(x)
+    rate = torch.optim.AdamW(temporal.parameters(), 1e-3, weight_decay=0.05)
+    for step in range(a.steps):
+        for g in rate.param_groups:
+            g["lr"] = 1e-3 * min(1, (step + 1) / 50) * (1 - step / a.steps)
+        pick = torch.from_numpy(rng.integers(0, len(x), 32))
+        clip = x[pick].flatten(0, 1)
+        if rng.random() < 0.5:
+            clip = clip.flip(1)
+        y = torch.tensor([0.0, 1.0]).repeat(32)
+        logit = temporal(clip)[:, 0]
+        loss = F.binary_cross_entropy_with_logits(logit, y * 0.96 + 0.02) + a.shrink * temporal.correction.pow(2).mean()
+        rate.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(temporal.parameters(), 1.0)
-        optimiser.step()
-        total += loss.item()
-        if step % 200 == 199:
-            print(f"temporal step {step + 1}/{steps}: loss {total / 200:.4f}", flush=True)
-            total = 0.0
-    spent = time.time() - t0
-    keep(path, {"net": temporal.state_dict(), "spent": spent})
-    return temporal.eval(), spent
+        rate.step()
+        if step % 100 == 99:
+            print(step + 1, round(float(loss), 4), flush=True)
+    keep(path, temporal.eval().state_dict())
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--clips", required=True)
-    p.add_argument("--imagenet", required=True)
-    p.add_argument("--work", required=True)
+    p.add_argument("work")
+    p.add_argument("what", choices=["frames", "temporal"])
+    p.add_argument("--name", required=True, help="of the result, WORK/NAME.pt")
+    p.add_argument("--clips", required=True, help="the shards' folder in WORK")
+    p.add_argument("--steps", type=int, required=True)
+    p.add_argument("--from", dest="start", help="the weights to begin with; default the backbone's")
+    p.add_argument("--fall", type=float, default=0.5, help="the last share of the steps, in which the rate falls; 0: never")
+    p.add_argument("--model", help="temporal: the frame network")
+    p.add_argument("--shrink", type=float, default=0.02, help="temporal: what a square of the correction costs")
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--epochs", type=int, default=14, help="of a cycle")
-    p.add_argument("--cycles", type=int, default=2, help="falls of the rate, each over --epochs; from the second on at 0.6 of it")
-    p.add_argument("--epoch-clips", type=int, default=1600)
-    p.add_argument("--rate", type=float, default=1.5e-3)
-    p.add_argument("--passes", type=int, default=1)
-    p.add_argument("--temporal-steps", type=int, default=500)
     a = p.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    os.makedirs(a.work, exist_ok=True)
-    d = data.load(a.clips)
-    print(f"{len(d[2])} clips, {int(d[2].sum())} fake", flush=True)
-    net, spent = train_frames(a, d)
-    temporal, more = train_temporal(a, d, net)
-    keep(os.path.join(a.work, "model.pt"), {"frame": net.state_dict(), "temporal": temporal.state_dict(),
-                                            "seconds": spent + more, "clips": len(d[2])})
-    print(f"{spent:.0f} s frame stage, {more:.0f} s temporal stage", flush=True)
+    train_frames(a) if a.what == "frames" else train_temporal(a)
 
 
 if __name__ == "__main__":
