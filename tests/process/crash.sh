@@ -82,7 +82,7 @@ for ((round = 0; round < ROUNDS; round++)); do
     disturb "$what" $((1000 * LEASE + 500))
     hits=$((hits + (hit > 0)))
     code=0
-    wait_gone 60 "$recovery" $run.log.0
+    wait_gone 180 "$recovery" $run.log.0
     wait $job 2>wait.err || code=$?
     PIDS=
     now=$(decided $run)
