@@ -82,6 +82,7 @@ enum status scorer_open(const struct detector *detector, struct scorer **ret_s, 
 
     if (!x)
         return error_no_memory(e);
+    score_prepare_sorting();
     x->card = card;
     x->patch_bytes = (size_t)card->crop.width_px * card->crop.height_px * 3;
     if (fingerprinter_open(&x->fingerprinter) != STATUS_OK) {

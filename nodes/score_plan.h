@@ -13,4 +13,8 @@ int64_t score_last_frame_us(const struct video_facts *facts);
 enum status score_make_plan(const struct card_sampling *sampling, struct decoder *decoder, struct sample_plan *ret_plan,
                             struct error *e);
 
+/* glibc's qsort asks at its first array beyond a kibibyte how much memory there is, which a lane's sandbox forbids (a plan of
+ * more than 128 frames is one); the answer is kept. To be called before. */
+void score_prepare_sorting(void);
+
 #endif
