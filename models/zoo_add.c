@@ -93,13 +93,19 @@ static enum status copy_network(const struct zoo_install *place, const struct ca
     return s;
 }
 
-/* Against the card: read from made/, but the user knows the file by its own name. */
-static enum status check_networks(const struct zoo_install *place, const char *const *files, struct error *e)
+/* Against the card: read from made/, but the user knows card and files by their own names. */
+static enum status check_networks(const struct zoo_install *place, const char *card_path, const char *const *files,
+                                  struct error *e)
 {
     struct found f = {0};
     char *card = zoo_path("%s/card.json", place->made);
     enum status s = card ? detector_find(card, 0, &f, e) : error_no_memory(e);
 
+    if (s == STATUS_OK) {
+        free(f.card_path);
+        f.card_path = strdup(card_path);
+        s = f.card_path ? STATUS_OK : error_no_memory(e);
+    }
     for (size_t i = 0; s == STATUS_OK && f.card && card_network_at(f.card, i); i++) {
         free(f.files[i]);
         f.files[i] = realpath(files[i], NULL);
@@ -123,7 +129,7 @@ static enum status install(const struct zoo_install *place, const struct card *c
     if (s == STATUS_OK)
         s = zoo_install_card(place, card_path, e);
     if (s == STATUS_OK)
-        s = check_networks(place, files, e);
+        s = check_networks(place, card_path, files, e);
     return s == STATUS_OK ? zoo_install_commit(place, e) : s;
 }
 

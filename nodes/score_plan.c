@@ -3,6 +3,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int by_number(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+void score_prepare_sorting(void)
+{
+    int64_t numbers[256];
+
+    for (size_t i = 0; i < 256; i++)
+        numbers[i] = (int64_t)(255 - i);
+    qsort(numbers, 256, sizeof(numbers[0]), by_number);
+}
+
 int64_t score_last_frame_us(const struct video_facts *facts)
 {
     int64_t step_us = facts->fps_num > 0 ? INT64_C(1000000) * facts->fps_den / facts->fps_num : 0;

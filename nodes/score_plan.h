@@ -26,5 +26,8 @@ enum status score_announce_plans(const struct plan_range *ranges, size_t n, stru
 enum status score_unite_plans(const struct plan_range *ranges, size_t n, int64_t **ret_us, size_t *ret_n);
 /* Of them, the most that a clip goes back over which begins before the one before it ends. */
 unsigned score_plans_back(const struct plan_range *ranges, size_t n, const int64_t *us, size_t n_us);
+/* glibc's qsort asks at its first array beyond a kibibyte how much memory there is, which a lane's sandbox forbids (a plan of
+ * more than 128 frames is one); the answer is kept. To be called before. */
+void score_prepare_sorting(void);
 
 #endif

@@ -230,7 +230,7 @@ def check(name, fakesift, source, work, clips, faces):
     inputs = {clip: inputs_of(card, frames, faces.get(clip)) for clip, frames in clips.items()
               if card["input"] == "frames" or clip in faces}
     first = [c for x in inputs.values() for c in x]
-    bring_networks.calibrate(module, torch.cat(first[:4]))
+    bring_networks.calibrate(module, torch.cat(first[:4])[:6])
     spread(card, module, first)
     bring_networks.export(module, shape, f"{work}/{name}.onnx")
     subprocess.run([fakesift, "models", "add", name, f"{work}/{name}.onnx"], check=True, stdout=subprocess.DEVNULL)
@@ -268,6 +268,7 @@ def main():
                 skipped += 1
                 continue
             good &= check(name, fakesift, source, work, clips, faces)
+    sys.stdout.flush()
     sys.exit(77 if skipped and skipped == len(names) else 0 if good else 1)
 
 

@@ -277,7 +277,7 @@ Test(card, a_broken_rule_names_the_key_the_value_and_the_rule)
         {"{\"input\":\"faces\"}", ": kind: missing"},
         {"[]", ": the card: an object is wanted, not an array"},
         {DETECTOR("faces") "\"surprise\":1}", ": surprise: unknown key (known here: kind, input, name, "
-                                              "title, licence, provenance, worth, sampling, face, crop, "
+                                              "title, licence, provenance, worth, notes, sampling, face, crop, "
                                               "tensor, networks, output, aggregation, calibration)"},
         {DETECTOR("faces") SAMPLING ",\"face\":{\"detector\":\"../mtcnn\"}}",
          ": face.detector: \"../mtcnn\" is not a name (a-z, 0-9, '.', '_', '-', no dot first)"},
