@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int by_number(const void *a, const void *b)
+static int by_time(const void *a, const void *b)
 {
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    const int64_t *x = a, *y = b;
 
-    return (x > y) - (x < y);
+    return (*x > *y) - (*x < *y);
 }
 
 void score_prepare_sorting(void)
@@ -16,7 +16,7 @@ void score_prepare_sorting(void)
 
     for (size_t i = 0; i < 256; i++)
         numbers[i] = (int64_t)(255 - i);
-    qsort(numbers, 256, sizeof(numbers[0]), by_number);
+    qsort(numbers, 256, sizeof(numbers[0]), by_time);
 }
 
 int64_t score_last_frame_us(const struct video_facts *facts)
@@ -45,13 +45,6 @@ enum status score_make_plan(const struct card_sampling *sampling, struct decoder
     if (s != STATUS_OK)
         sample_plan_clear(ret_plan);
     return s;
-}
-
-static int by_time(const void *a, const void *b)
-{
-    const int64_t *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
 }
 
 enum status score_unite_plans(const struct plan_range *ranges, size_t n, int64_t **ret_us, size_t *ret_n)
