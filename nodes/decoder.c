@@ -124,17 +124,27 @@ const char *decoder_version(void)
     return AV_STRINGIFY(LIBAVCODEC_VERSION) "/" AV_STRINGIFY(LIBAVFORMAT_VERSION);
 }
 
+static int by_time(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
 void decoder_prepare(void)
 {
     /* libav converts the programme names of MPEG transport streams, by default from this character set, and
      * libc loads a converter from a file for as long as somebody has it open. Never closed: it serves the
      * whole process. */
     static iconv_t names = (iconv_t)-1;
+    int64_t times_us[512] = {0};
 
     if (names == (iconv_t)-1)
         names = iconv_open("UTF-8", "ISO6937");
     tzset();            /* container dates: reads the time zone once */
     av_get_cpu_flags(); /* asks the processor once */
+    /* Beyond a kibibyte glibc's qsort asks how much memory there is, once in a process. */
+    qsort(times_us, sizeof(times_us) / sizeof(times_us[0]), sizeof(times_us[0]), by_time);
 }
 
 static int64_t frame_step_us(const struct decoder *d)
@@ -799,13 +809,6 @@ static enum status report_end(const struct decoder *d, int64_t wanted_us, struct
     snprintf(what, sizeof(what), "decoding ended at %.3f s of %.3f s",
              d->last_ts == INT64_MIN ? 0.0 : (double)to_us(d, d->last_ts) / 1e6, (double)d->facts.duration_us / 1e6);
     return media_error(e, STATUS_CORRUPT, 0, &d->words, what);
-}
-
-static int by_time(const void *a, const void *b)
-{
-    const int64_t *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
 }
 
 enum status decoder_expect(struct decoder *d, const int64_t *wanted_us, size_t n, struct error *e)

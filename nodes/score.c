@@ -265,7 +265,7 @@ static void combine(struct work *w, const struct detector_column *c, struct resu
     const struct card_ensemble *x = &c->ensemble->ensemble;
     const struct result *missing = NULL;
     const char *missing_name = "";
-    bool is_partial = false;
+    bool is_partial = false, is_alike = true;
     double p_fake[CARD_MAX_MEMBERS];
 
     for (unsigned i = 0; i < x->n_members; i++) {
@@ -277,6 +277,7 @@ static void combine(struct work *w, const struct detector_column *c, struct resu
             missing = m;
             missing_name = w->scorer->members[c->leaves[i]].card->name;
         }
+        is_alike = is_alike && strcmp(m->message, w->scorer->members[c->leaves[0]].result->message) == 0;
         if (i == 0) {
             r->n_frames_wanted = m->n_frames_wanted;
             r->n_frames_decoded = m->n_frames_decoded;
@@ -291,7 +292,11 @@ static void combine(struct work *w, const struct detector_column *c, struct resu
     }
     r->p_fake = NAN;
     r->outcome = missing->outcome;
-    result_set_message(r, "%s: %s", missing_name, missing->message);
+    /* What is the matter with the file is not one member's matter. */
+    if (is_alike)
+        result_set_message(r, "%s", missing->message);
+    else
+        result_set_message(r, "%s: %s", missing_name, missing->message);
 }
 
 static enum status begin(struct work *w, const struct scorer_part *part, struct error *e)

@@ -34,11 +34,6 @@ bool members_valid(const struct result *r)
     return true;
 }
 
-const struct result *members_at(const struct result *r, size_t index)
-{
-    return index < r->n_members ? &r->members[index] : r;
-}
-
 bool members_fit(struct result *r)
 {
     size_t n_clips = r->n_clips, n_tracks = r->segment ? r->segment->n_tracks : 0;
@@ -58,13 +53,11 @@ bool members_fit(struct result *r)
     return true;
 }
 
-/* Makes room anew in the place of what stands there. */
-static enum status put(struct result *r, size_t index, struct result *member)
+/* Takes over what the member holds, in the place of the undecided one that stands there. */
+static void put(struct result *r, size_t index, const struct result *member)
 {
     free(r->members[index].path);
     r->members[index] = *member;
-    *member = (struct result){0};
-    return STATUS_OK;
 }
 
 enum status members_copy_heads(const struct result *part, struct result *ret_r)
@@ -76,7 +69,7 @@ enum status members_copy_heads(const struct result *part, struct result *ret_r)
 
         s = segment_copy_head(&part->members[i], &head);
         if (s == STATUS_OK)
-            s = put(ret_r, i, &head);
+            put(ret_r, i, &head);
     }
     return s;
 }
@@ -97,7 +90,7 @@ enum status members_join(const struct result *const *parts, size_t n_parts, stru
             of_member[i] = &parts[i]->members[k];
         s = segment_join(of_member, n_parts, &joined, e);
         if (s == STATUS_OK)
-            s = put(ret_r, k, &joined);
+            put(ret_r, k, &joined);
     }
     return s;
 }

@@ -18,9 +18,6 @@ enum status members_make(struct result *r, size_t n);
 /* At most RESULT_MAX_MEMBERS, each without members and of the same part of the video as r. */
 bool members_valid(const struct result *r);
 
-/* Member index of r; r itself where it has none and has no score, so that its outcome is theirs. */
-const struct result *members_at(const struct result *r, size_t index);
-
 /* So that the record of r fits what a record may be (shard/wire.h): clips of members are dropped, the last first, and their
  * scores stay. Of a part, which is joined by its clips, nothing can be dropped: false. */
 bool members_fit(struct result *r);

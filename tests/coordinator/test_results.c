@@ -186,3 +186,35 @@ Test(results, the_last_that_is_put_stands)
     results_reader_close(&reader);
     results_close(&t);
 }
+
+Test(results, members_have_their_own_scores_and_reasons)
+{
+    struct result members[2] = {{.outcome = OUTCOME_SCORED, .p_fake = 0.125},
+                                {.outcome = OUTCOME_NO_FACE, .p_fake = NAN, .message = "no face"}};
+    struct result r = {.outcome = OUTCOME_SCORED, .p_fake = 0.5, .members = members, .n_members = 2};
+    const struct result crashed = {.outcome = OUTCOME_CRASHED, .p_fake = NAN, .message = "signal"};
+    struct results *t = NULL;
+    struct member_score m;
+
+    cr_assert_eq(results_open(3, &t), STATUS_OK);
+    cr_assert_eq(results_put(t, 0, &crashed), STATUS_OK);
+    cr_assert_eq(results_put(t, 1, &r), STATUS_OK);
+    m = results_member(t, 1, 0);
+    cr_expect_eq(m.outcome, OUTCOME_SCORED);
+    cr_expect_eq(m.p_fake, 0.125);
+    m = results_member(t, 1, 1);
+    cr_expect_eq(m.outcome, OUTCOME_NO_FACE);
+    cr_expect(isnan(m.p_fake));
+    cr_expect_str_eq(m.message, "no face");
+    /* What no lane answered for happened to all; what is undecided, or has fewer members, has none. */
+    cr_expect_eq(results_member(t, 0, 1).outcome, OUTCOME_CRASHED);
+    cr_expect(isnan(results_member(t, 0, 1).p_fake));
+    cr_expect_eq(results_member(t, 2, 0).outcome, OUTCOME_UNDECIDED);
+    cr_expect_eq(results_member(t, 1, 7).outcome, OUTCOME_UNDECIDED);
+    /* Another record in its place takes its members away. */
+    cr_assert_eq(results_put(t, 1, &crashed), STATUS_OK);
+    cr_expect_eq(results_member(t, 1, 0).outcome, OUTCOME_CRASHED);
+    members[0].p_fake = 2;
+    cr_expect_eq(results_put(t, 1, &r), STATUS_INVALID);
+    results_close(&t);
+}
