@@ -16,6 +16,7 @@
 #include "nodes/score_lists.h"
 #include "nodes/score_plan.h"
 #include "nodes/score_speed.h"
+#include "nodes/upright.h"
 #include "shard/clock.h"
 #include "shard/segment.h"
 
@@ -45,6 +46,7 @@ struct scorer {
     size_t patch_bytes;
     double clip_s, face_s;
     struct fingerprinter *fingerprinter;
+    struct upright *upright;
     struct slot slots[MAX_ALIVE];
 };
 
@@ -84,7 +86,7 @@ enum status scorer_open(const struct detector *detector, struct scorer **ret_s, 
         return error_no_memory(e);
     x->card = card;
     x->patch_bytes = (size_t)card->crop.width_px * card->crop.height_px * 3;
-    if (fingerprinter_open(&x->fingerprinter) != STATUS_OK) {
+    if (fingerprinter_open(&x->fingerprinter) != STATUS_OK || upright_open(&x->upright) != STATUS_OK) {
         scorer_close(&x);
         return error_no_memory(e);
     }
@@ -123,6 +125,7 @@ void scorer_close(struct scorer **s)
     face_finder_close(&x->finder);
     inference_close(&x->inference);
     fingerprinter_close(&x->fingerprinter);
+    upright_close(&x->upright);
     for (size_t i = 0; i < MAX_ALIVE; i++)
         free(x->slots[i].patches);
     free(x);
@@ -344,9 +347,12 @@ static enum status read_clip(struct work *w, struct decoder *decoder, const int6
         }
         last_us = frame.pts_us;
         r->n_frames_decoded++;
-        if (fingerprint_wants(w->clip * n_wanted + i, w->n_planned))
+        if (fingerprint_wants(w->clip * n_wanted + i, w->n_planned)) {
             fingerprinter_take(w->scorer->fingerprinter, &frame.image, frame.pts_us, r);
-        s = w->scorer->follower ? take_faces(w, &frame, e) : take_whole(w, &frame, e);
+            s = upright_look(w->scorer->upright, &frame.image, r, e);
+        }
+        if (s == STATUS_OK)
+            s = w->scorer->follower ? take_faces(w, &frame, e) : take_whole(w, &frame, e);
         w->clip_frames++;
     }
     if (s == STATUS_OK && w->scorer->follower)
@@ -394,6 +400,7 @@ static enum status run_clips(struct work *w, struct decoder *decoder, struct err
     w->result->n_frames_wanted = g->n_clips * plan.n_frames;
     w->n_planned = plan.n_clips * plan.n_frames;
     fingerprinter_begin(w->scorer->fingerprinter);
+    upright_begin(w->scorer->upright, g->count > 1 ? NULL : w->scorer->finder);
     g->clip_frames = calloc(g->n_clips + 1, sizeof(*g->clip_frames));
     st = g->clip_frames ? decoder_expect(decoder, plan.wanted_us + (size_t)g->first_clip * plan.n_frames,
                                          (size_t)g->n_clips * plan.n_frames, e)
@@ -430,6 +437,8 @@ static enum status score_video(struct work *w, int fd, const struct window *wind
     r->facts = *decoder_facts(decoder);
     decoder_extras(decoder, &r->extras);
     s = run_clips(w, decoder, e);
+    if (s == STATUS_OK)
+        s = upright_settle(w->scorer->upright, r, e);
     if (s == STATUS_OK)
         s = segment_conclude(r, w->segment, decoder_error_count(decoder), decoder_last_words(decoder), e);
     decoder_close(&decoder);
