@@ -14,7 +14,6 @@
 
 struct options {
     const char *runs[2], *json;
-    size_t n_runs;
     uint64_t n_listed;
 };
 
@@ -29,6 +28,7 @@ static const struct argp_option compare_options[] = {
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
+    const struct options_argument arguments[] = {{"RUN", NULL, &o->runs[0]}, {"a second RUN", NULL, &o->runs[1]}};
 
     switch (key) {
     case KEY_JSON:
@@ -37,17 +37,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case KEY_LIST:
         options_number(state, "list", arg, 0, UINT32_MAX, &o->n_listed);
         return 0;
-    case ARGP_KEY_ARG:
-        if (o->n_runs == 2)
-            argp_error(state, "two runs, not also %s", arg);
-        o->runs[o->n_runs++] = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (o->n_runs < 2)
-            argp_error(state, "%s", o->n_runs == 0 ? "RUN is missing" : "a second RUN is missing");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return options_arguments(key, arg, state, arguments, 2, "two runs");
     }
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "coordinator/main.h"
+#include "coordinator/main_options.h"
 #include "coordinator/main_reduce.h"
 #include "coordinator/report/explain.h"
 #include "shard/log.h"
@@ -31,6 +32,8 @@ static const struct argp_option explain_options[] = {
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
+    const struct options_argument arguments[] = {{"RUN", NULL, &o->run},
+                                                 {"VIDEO", ": a path as scores.csv has it", &o->video}};
 
     switch (key) {
     case OPTION_HTML:
@@ -45,22 +48,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case OPTION_ASCII:
         o->ascii = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (o->video)
-            argp_error(state, "one RUN and one VIDEO, not also %s", arg);
-        else if (o->run)
-            o->video = arg;
-        else
-            o->run = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!o->run)
-            argp_error(state, "RUN is missing");
-        else if (!o->video)
-            argp_error(state, "VIDEO is missing: a path as scores.csv has it");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return options_arguments(key, arg, state, arguments, 2, "one RUN and one VIDEO");
     }
 }
 

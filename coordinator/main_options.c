@@ -59,15 +59,27 @@ static error_t parse_corpus(int key, char *arg, struct argp_state *state)
 
 const struct argp options_corpus_argp = {corpus_options, parse_corpus, NULL, NULL, NULL, NULL, NULL};
 
-error_t options_run(int key, char *arg, struct argp_state *state, const char **run)
+error_t options_arguments(int key, char *arg, struct argp_state *state, const struct options_argument *arguments,
+                          size_t n, const char *whole)
 {
-    if (key == ARGP_KEY_ARG && *run)
-        argp_error(state, "one RUN, not also %s", arg);
+    size_t k = 0;
+
+    while (k < n && *arguments[k].value)
+        k++;
+    if (key == ARGP_KEY_ARG && k == n)
+        argp_error(state, "%s, not also %s", whole, arg);
     else if (key == ARGP_KEY_ARG)
-        *run = arg;
+        *arguments[k].value = arg;
     else if (key != ARGP_KEY_END)
         return ARGP_ERR_UNKNOWN;
-    else if (!*run)
-        argp_error(state, "RUN is missing");
+    else if (k < n)
+        argp_error(state, "%s is missing%s", arguments[k].name, arguments[k].hint ? arguments[k].hint : "");
     return 0;
+}
+
+error_t options_run(int key, char *arg, struct argp_state *state, const char **run)
+{
+    const struct options_argument argument = {"RUN", NULL, run};
+
+    return options_arguments(key, arg, state, &argument, 1, "one RUN");
 }

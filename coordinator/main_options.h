@@ -22,7 +22,17 @@ extern const struct argp options_corpus_argp;
 void options_number(struct argp_state *state, const char *name, const char *arg, uint64_t min, uint64_t max,
                     uint64_t *ret_value);
 
-/* For a command that takes one RUN: ARGP_KEY_ARG and ARGP_KEY_END; a usage error where it is missing or not the only one. */
+/* Arguments that a command takes without an option, in their order. */
+struct options_argument {
+    const char *name, *hint; /* "VIDEO", ": a path as scores.csv has it"; NULL: no hint */
+    const char **value;      /* NULL until it is given */
+};
+
+/* ARGP_KEY_ARG and ARGP_KEY_END of a command that takes just these; a usage error where one is missing or another follows.
+ * whole: what all of them are, in words. */
+error_t options_arguments(int key, char *arg, struct argp_state *state, const struct options_argument *arguments,
+                          size_t n, const char *whole);
+/* For a command that takes one RUN. */
 error_t options_run(int key, char *arg, struct argp_state *state, const char **run);
 
 #endif

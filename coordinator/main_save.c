@@ -69,8 +69,8 @@ enum status save_open(const struct save_settings *settings, struct save **ret_s,
         status = feature_writer_open(settings->features_folder, settings->fingerprint, settings->rank, now_ns,
                                      &s->features, e);
     if (status == STATUS_OK && settings->frames_folder)
-        status = feature_writer_open(settings->frames_folder, settings->fingerprint, settings->rank, now_ns, &s->frames,
-                                     e);
+        status =
+            feature_writer_open(settings->frames_folder, settings->fingerprint, settings->rank, now_ns, &s->frames, e);
     if (status != STATUS_OK) {
         save_close(&s);
         return status;

@@ -790,7 +790,12 @@ void decoder_close(struct decoder **d)
 
 void decoder_extras(const struct decoder *d, struct stream_extras *ret_x)
 {
+    struct media_words *before = media_listen(NULL);
+
     media_extras(&d->media, ret_x);
+    if (ret_x->audio_codec[0] != '\0')
+        ret_x->lead_silence_ms = media_leading_silence(d->fd, &d->window);
+    media_listen(before);
 }
 
 const struct video_facts *decoder_facts(const struct decoder *d)

@@ -62,7 +62,8 @@ struct finds_patches {
 
 enum status finds_add_crops(struct finds *f, const struct finds_patches *p, unsigned n);
 /* Room for rows * width values of a clip score (kind: not FIND_CROP). *ret_values is NULL where it would be too much. */
-enum status finds_add_values(struct finds *f, enum find_kind kind, uint32_t source, unsigned rows, unsigned width, float **ret_values);
+enum status finds_add_values(struct finds *f, enum find_kind kind, uint32_t source, unsigned rows, unsigned width,
+                             float **ret_values);
 
 /* Gives each the track, clip and times of its clip score in r, and puts them in the order of (track, clip, kind, number). */
 void finds_settle(struct finds *f, const struct result *r);

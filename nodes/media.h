@@ -67,6 +67,10 @@ int64_t media_scan_duration(struct media *m);
 /* What the container says beyond the facts; nodes/probe_extras.c. */
 void media_extras(const struct media *m, struct stream_extras *ret_x);
 
+/* How long the first audio stream is silent at its begin (below -60 dB, looked for up to 10 s), as struct stream_extras has it;
+ * nodes/probe_silence.c. Opens the file anew, and decodes common codecs alone. */
+uint32_t media_leading_silence(int fd, const struct window *window);
+
 /* The frame rate, 25/1 where the stream states none. */
 void media_frame_rate(const struct media *m, int *ret_num, int *ret_den);
 

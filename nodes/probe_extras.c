@@ -15,7 +15,7 @@ static const AVStream *first_audio(const AVFormatContext *format)
 
 void media_extras(const struct media *m, struct stream_extras *ret_x)
 {
-    struct stream_extras x = {{0}, 0, 0, 0, 0};
+    struct stream_extras x = {.audio_codec = ""};
     const AVStream *audio = first_audio(m->format);
     AVRational base = m->stream->r_frame_rate;
 

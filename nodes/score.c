@@ -13,6 +13,7 @@
 #include "nodes/score_lists.h"
 #include "nodes/score_pass.h"
 #include "nodes/score_speed.h"
+#include "nodes/upright.h"
 #include "shard/clock.h"
 #include "shard/members.h"
 #include "shard/segment.h"
@@ -26,6 +27,7 @@ struct scorer {
     struct finds_settings keeps;
     double clip_s;
     struct fingerprinter *fingerprinter;
+    struct upright *upright;
 };
 
 /* What one run gathers. */
@@ -60,7 +62,7 @@ static enum status open(const struct detector *const *detectors, size_t n, struc
     if (!x)
         return error_no_memory(e);
     score_prepare_sorting();
-    if (fingerprinter_open(&x->fingerprinter) != STATUS_OK) {
+    if (fingerprinter_open(&x->fingerprinter) != STATUS_OK || upright_open(&x->upright) != STATUS_OK) {
         scorer_close(&x);
         return error_no_memory(e);
     }
@@ -113,6 +115,7 @@ void scorer_close(struct scorer **s)
         segment_free(&x->members[i].segment);
     }
     fingerprinter_close(&x->fingerprinter);
+    upright_close(&x->upright);
     free(x);
     *s = NULL;
 }
@@ -153,13 +156,17 @@ static void fail_all(struct work *w, enum outcome outcome, const char *message, 
 static enum status run_passes(struct work *w, struct decoder *decoder, const struct scorer_part *part, struct error *e)
 {
     struct scorer *s = w->scorer;
+    const struct pass_audit audit = {s->fingerprinter, s->upright, w->result};
     struct pass *next;
     enum status st = passes_begin(&s->passes, decoder, part->index, part->count, e);
 
     fingerprinter_begin(s->fingerprinter);
+    upright_begin(s->upright, part->count > 1 ? NULL : passes_first_finder(&s->passes));
     while (st == STATUS_OK && (next = passes_next(&s->passes)) != NULL)
-        st = pass_step(next, &w->shared, decoder, s->fingerprinter, next == s->passes.list ? w->result : NULL, e);
+        st = pass_step(next, &w->shared, decoder, next == s->passes.list ? &audit : NULL, e);
     passes_count(&s->passes);
+    if (st == STATUS_OK)
+        st = upright_settle(s->upright, w->result, e);
     for (size_t i = 0; st == STATUS_OK && i < s->n_members; i++)
         st = score_member_conclude(&s->members[i], decoder_error_count(decoder), decoder_last_words(decoder), e);
     return st;

@@ -317,9 +317,15 @@ static enum status end_clip(struct pass *p, struct score_work *w, struct error *
     return s;
 }
 
-enum status pass_step(struct pass *p, struct score_work *w, struct decoder *decoder, struct fingerprinter *fp,
-                      struct result *prints, struct error *e)
+struct face_finder *passes_first_finder(const struct passes *p)
 {
+    return p->list[0].gazes[0].follower ? p->finders[0].finder : NULL;
+}
+
+enum status pass_step(struct pass *p, struct score_work *w, struct decoder *decoder, const struct pass_audit *audit,
+                      struct error *e)
+{
+    bool is_audited = audit && fingerprint_wants(p->clip * p->plan.n_frames + p->at, p->plan.n_clips * p->plan.n_frames);
     struct decoder_frame frame;
     struct error decode_error = {0};
     int64_t start;
@@ -348,9 +354,11 @@ enum status pass_step(struct pass *p, struct score_work *w, struct decoder *deco
     } else {
         p->last_us = frame.pts_us;
         p->n_frames_decoded++;
-        if (prints && fingerprint_wants(p->clip * p->plan.n_frames + p->at, p->plan.n_clips * p->plan.n_frames))
-            fingerprinter_take(fp, &frame.image, frame.pts_us, prints);
+        if (is_audited)
+            fingerprinter_take(audit->prints, &frame.image, frame.pts_us, audit->result);
         s = take_frame(p, w, &frame, e);
+        if (s == STATUS_OK && is_audited && p->gazes[0].n_frames_with_face == 0)
+            s = upright_look(audit->upright, &frame.image, e);
         p->clip_frames++;
     }
     p->at++;

@@ -14,6 +14,7 @@
 #include "nodes/fingerprint.h"
 #include "nodes/sampler.h"
 #include "nodes/score_lens.h"
+#include "nodes/upright.h"
 
 struct gaze {
     const struct card *card;   /* its face settings are the members' */
@@ -69,9 +70,18 @@ void passes_reset(struct passes *p);
 enum status passes_begin(struct passes *p, struct decoder *decoder, uint32_t index, uint32_t count, struct error *e);
 /* Which pass is to go on: the one whose next frame is the earliest; NULL: all are at their end. */
 struct pass *passes_next(const struct passes *p);
-/* Takes the pass's next frame. Frames that cannot be had are counted by their absence. prints (NULL: none) are the video's. */
-enum status pass_step(struct pass *p, struct score_work *w, struct decoder *decoder, struct fingerprinter *fp,
-                      struct result *prints, struct error *e);
+/* What some frames of one pass are looked at for besides, into the video's result. */
+struct pass_audit {
+    struct fingerprinter *prints;
+    struct upright *upright;
+    struct result *result;
+};
+
+/* Takes the pass's next frame. Frames that cannot be had are counted by their absence. audit: NULL, none. */
+enum status pass_step(struct pass *p, struct score_work *w, struct decoder *decoder, const struct pass_audit *audit,
+                      struct error *e);
+/* What searches faces for the first detector; NULL: nothing does. */
+struct face_finder *passes_first_finder(const struct passes *p);
 /* The counts of each pass into its members' results. */
 void passes_count(const struct passes *p);
 

@@ -70,6 +70,10 @@ void wire_prints_fill(const struct result *r, uint8_t frames[RESULT_MAX_PRINTS *
     w->audio_start_us = x->audio_start_us;
     w->base_fps_num = x->base_fps_num;
     w->base_fps_den = x->base_fps_den;
+    w->lead_silence_ms = x->lead_silence_ms;
+    w->has_lead_silence_ms = x->lead_silence_ms > 0;
+    w->quarter_turns = x->quarter_turns;
+    w->has_quarter_turns = x->quarter_turns > 0;
     w->has_audio_codec = w->has_audio_rate_hz = w->has_audio_start_us = 1;
     w->has_base_fps_num = w->has_base_fps_den = w->has_frames = 1;
 }
@@ -100,7 +104,7 @@ enum status wire_prints_take(const struct Fakesift__Wire__Prints *w, struct resu
     const uint8_t *at = w->frames.data;
 
     if (n > RESULT_MAX_PRINTS || w->frames.len % WIRE_PRINT_BYTES != 0 ||
-        w->audio_codec.len >= sizeof(x->audio_codec) ||
+        w->audio_codec.len >= sizeof(x->audio_codec) || w->lead_silence_ms > 10001 || w->quarter_turns > 3 ||
         (w->audio_codec.len > 0 && memchr(w->audio_codec.data, '\0', w->audio_codec.len)))
         return STATUS_CORRUPT;
     if (w->audio_codec.len > 0)
@@ -108,6 +112,8 @@ enum status wire_prints_take(const struct Fakesift__Wire__Prints *w, struct resu
     x->audio_codec[w->audio_codec.len] = '\0';
     x->audio_rate_hz = w->audio_rate_hz;
     x->audio_start_us = w->audio_start_us;
+    x->lead_silence_ms = w->lead_silence_ms;
+    x->quarter_turns = w->quarter_turns;
     x->base_fps_num = w->base_fps_num;
     x->base_fps_den = w->base_fps_den;
     r->n_prints = (uint32_t)n;

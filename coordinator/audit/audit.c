@@ -36,7 +36,7 @@ static const struct {
     [AUDIT_BLURRY] = {"blurry", AUDIT_NOTE, "not even the sharpest sampled frame is sharp"},
     [AUDIT_ODD_SIZE] = {"odd-size", AUDIT_NOTE, "very small, very long, or an odd number of lines"},
     [AUDIT_VARIABLE_RATE] = {"variable-rate", AUDIT_NOTE, "frames do not come evenly"},
-    [AUDIT_ROTATION] = {"rotation", AUDIT_NOTE, "turned by its tag, and then without a face"},
+    [AUDIT_ROTATION] = {"rotation", AUDIT_NOTE, "the picture stands on its side or head, by its faces, or may do so"},
     [AUDIT_INCOMPLETE] = {"incomplete", AUDIT_NOTE, "something was not looked at"},
 };
 

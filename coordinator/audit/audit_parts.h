@@ -25,6 +25,8 @@ struct entry_prints {
     uint8_t outcome;     /* of the record that is kept */
     uint64_t parts;      /* the set of those that were taken */
     uint32_t audio_rate_hz;
+    uint16_t lead_silence_ms; /* + 1; 0: not known */
+    uint8_t quarter_turns;
     int32_t audio_start_ms;
     float base_fps; /* 0: unknown */
 };

@@ -145,6 +145,8 @@ static enum status take(void *context, struct result *r, struct error *e)
     x->audio_codec = number_of_codec(p, r->extras.audio_codec);
     x->audio_rate_hz = r->extras.audio_rate_hz;
     x->audio_start_ms = (int32_t)fmin(fmax((double)r->extras.audio_start_us / 1000, -1e9), 1e9);
+    x->lead_silence_ms = (uint16_t)r->extras.lead_silence_ms;
+    x->quarter_turns = (uint8_t)r->extras.quarter_turns;
     x->base_fps =
         r->extras.base_fps_den > 0 ? (float)((double)r->extras.base_fps_num / (double)r->extras.base_fps_den) : 0;
     add_measures(x, r);

@@ -17,11 +17,12 @@ enum {
     MIN_OF_A_KIND = 10,
 };
 
-enum { DURATION, FRAME_RATE, PIXELS, ASPECT, BIT_RATE, SIZE, AUDIO_STREAMS, AUDIO_START, NUMBERS };
+enum { DURATION, FRAME_RATE, PIXELS, ASPECT, BIT_RATE, SIZE, AUDIO_STREAMS, AUDIO_START, LEAD_SILENCE, NUMBERS };
 enum { RESOLUTION, FRAMES, CODEC, PIXEL_FORMAT, CONTAINER, ENCODER, AUDIO, WORDS };
 
-static const char *const number_names[NUMBERS] = {"duration", "frame rate", "pixels",        "aspect",
-                                                  "bit rate", "file size",  "audio streams", "audio start"};
+static const char *const number_names[NUMBERS] = {"duration",      "frame rate",  "pixels",
+                                                  "aspect",        "bit rate",    "file size",
+                                                  "audio streams", "audio start", "leading silence"};
 static const char *const word_names[WORDS] = {"resolution", "exact frame rate", "codec",       "pixel format",
                                               "container",  "encoder tag",      "audio format"};
 
@@ -115,6 +116,7 @@ static void fill(const struct auditor *x, const struct result *r, struct row *ro
     row->numbers[SIZE] = log1p((double)entry->size_bytes);
     row->numbers[AUDIO_STREAMS] = f->n_audio_streams;
     row->numbers[AUDIO_START] = p->audio_start_ms / 1000.0;
+    row->numbers[LEAD_SILENCE] = p->lead_silence_ms > 0 ? (p->lead_silence_ms - 1) / 1000.0 : 0;
     row->words[RESOLUTION] = hash_words("", f->width_px, f->height_px);
     row->words[FRAMES] = hash_words("", f->fps_num, f->fps_den);
     row->words[CODEC] = hash_words(f->codec, 0, 0);

@@ -167,13 +167,26 @@ static enum status check_rate(struct look *l, struct error *e)
     return tell(l, AUDIT_VARIABLE_RATE, &evidence, "ffmpeg -hide_banner -i ", " -vf vfrdet -an -f null -", e);
 }
 
-/* Whether the picture is upright is not looked into. A video that is turned by its tag, without one face, may be turned
- * wrongly: more is not said. */
+/* By the faces: where no frame has one, the lane looked for them in turned frames. Without a detector of faces, or where turned
+ * frames show none either, a tag that turns a video is all that there is to go by. */
 static enum status check_rotation(struct look *l, struct error *e)
 {
     struct text evidence = {0};
 
-    if (l->facts->rotation_deg == 0 || l->r->outcome != OUTCOME_NO_FACE)
+    if (l->r->outcome != OUTCOME_NO_FACE)
+        return STATUS_OK;
+    if (l->prints->quarter_turns > 0) {
+        text_append_string(&evidence, "no face as shown");
+        if (l->facts->rotation_deg != 0)
+            text_append_format(&evidence, ", turned by %d degrees by its tag", (int)l->facts->rotation_deg);
+        text_append_format(&evidence, "; a face when turned by %u degrees clockwise", 90u * l->prints->quarter_turns);
+        return tell(l, AUDIT_ROTATION, &evidence, "ffmpeg -v error -y -i ",
+                    l->prints->quarter_turns == 1   ? " -vf transpose=clock -frames:v 1 turned.png"
+                    : l->prints->quarter_turns == 2 ? " -vf hflip,vflip -frames:v 1 turned.png"
+                                                    : " -vf transpose=cclock -frames:v 1 turned.png",
+                    e);
+    }
+    if (l->facts->rotation_deg == 0)
         return STATUS_OK;
     text_append_format(&evidence, "turned by %d degrees as its container asks, and then without a face in %u frames",
                        (int)l->facts->rotation_deg, l->r->n_frames_decoded);

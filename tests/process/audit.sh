@@ -105,3 +105,18 @@ expect_code 1 "$FAKESIFT" audit
 mv v w
 expect_code 0 "$FAKESIFT" audit run
 expect_text out 'were not read'
+
+# Sound that begins with silence: fakes of one tool have 0.2 s and more of it, reals none.
+mkdir -p silence/real silence/fake
+for i in 0 1 2 3 4 5 6 7 8 9; do
+    for label in real fake; do
+        delay=anull
+        [ $label = real ] || delay="adelay=$((200 + i * 10)):all=1"
+        ffmpeg -nostdin -v error -y -f lavfi -i "testsrc2=size=64x64:rate=25:duration=1" -f lavfi \
+            -i "sine=frequency=44$i:duration=1" -vf "hue=H=$i/3" -af "$delay" -c:v libx264 -preset ultrafast -pix_fmt yuv420p \
+            -threads 1 -c:a aac -shortest silence/$label/$i.mp4
+    done
+done
+expect_code 0 "$FAKESIFT" run silence --detector "$DETECTOR" -o silent
+expect_code 0 "$FAKESIFT" audit silent
+expect_text out 'leading silence      1.000'
