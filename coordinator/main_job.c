@@ -294,14 +294,28 @@ static bool is_over(struct job *j, int64_t now)
     return true;
 }
 
+/* A rank that has nothing to work on waits for a word of another, and at the end of a run each such wait delays the next: the
+ * last result, the stop, the farewells. So its waits grow with the silence and no faster; a lane wakes it anyway. */
+static int longest_wait_ms(const struct job *j, int64_t silent_us)
+{
+    enum { SHARE = 16 };
+    int64_t ms = 1 + silent_us / 1000 / SHARE;
+
+    if ((j->agent && !agent_is_idle(j->agent)) || ms > JOB_MAX_WAIT_MS)
+        return JOB_MAX_WAIT_MS;
+    return (int)ms;
+}
+
 static void loop(struct job *j)
 {
     int timeout_ms = 1;
+    int64_t moved_us = j->clock.now_us;
 
     j->heard_us = j->clock.now_us;
     for (;;) {
         int64_t now = tick(&j->clock);
         bool busy = receive(j, now);
+        int longest_ms;
 
         if (must_drain(j)) {
             j->drained = true;
@@ -314,9 +328,14 @@ static void loop(struct job *j)
         if (j->progress)
             progress_show(j->progress, j->dispatch, now);
         channel_flush(j->channel);
-        timeout_ms = busy ? 0 : timeout_ms >= JOB_MAX_WAIT_MS / 2 ? JOB_MAX_WAIT_MS : 2 * timeout_ms + 1;
-        if (wait(j, timeout_ms))
+        if (busy)
+            moved_us = now;
+        longest_ms = longest_wait_ms(j, now - moved_us);
+        timeout_ms = busy ? 0 : timeout_ms >= longest_ms / 2 ? longest_ms : 2 * timeout_ms + 1;
+        if (wait(j, timeout_ms)) {
             timeout_ms = 0;
+            moved_us = now;
+        }
     }
 }
 

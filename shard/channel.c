@@ -176,13 +176,17 @@ void channel_flush(struct channel *c)
     }
 }
 
-/* MPI's own waits spin. */
+/* MPI's own waits spin. The others are usually there within milliseconds, so the waits grow with what was waited. */
 static void wait_without_spinning(MPI_Request *request)
 {
+    enum { SHARE = 16, LONGEST_MS = 20 };
     int done = 0;
 
-    for (int ms = 1; MPI_Test(request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done; ms = ms < 20 ? 2 * ms : ms)
+    for (int ms = 1, waited_ms = 0; MPI_Test(request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done;) {
         poll(NULL, 0, ms);
+        waited_ms += ms;
+        ms = 1 + waited_ms / SHARE < LONGEST_MS ? 1 + waited_ms / SHARE : LONGEST_MS;
+    }
 }
 
 void channel_close(struct channel **c, bool orderly)
