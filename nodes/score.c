@@ -39,6 +39,7 @@ struct scorer {
     const struct card *card;
     struct inference *inference;
     struct face_finder *finder; /* NULL for INPUT_FRAMES and INPUT_LANDMARKS */
+    struct face_near *near;     /* NULL but for BETWEEN_SEARCH */
     struct follower *follower;  /* as finder */
     struct finds finds;
     struct finds_settings keeps;
@@ -56,9 +57,11 @@ struct work {
     uint32_t clip;
     uint32_t n_planned; /* frames of the whole video's plan */
     size_t room_clips;
-    unsigned clip_frames;    /* of the current clip, read so far */
-    unsigned at;             /* of them, the one whose patches are taken */
-    struct segment *segment; /* what the clips gave besides scores; of the whole video or of a part */
+    unsigned clip_frames; /* of the current clip, read so far */
+    unsigned at;          /* of them, the one whose patches are taken */
+    struct decoder *decoder;
+    int64_t read_us[CARD_MAX_FRAMES]; /* the wanted times of those that were read */
+    struct segment *segment;          /* what the clips gave besides scores; of the whole video or of a part */
     size_t room_tracks;
 };
 
@@ -92,8 +95,11 @@ enum status scorer_open(const struct detector *detector, struct scorer **ret_s, 
     if (s == STATUS_OK && detector->face_card)
         s = face_finder_open(detector->face_card, (const struct network *const *)detector->face_networks, &card->face,
                              &x->finder, e);
+    if (s == STATUS_OK && x->finder && card->face.between == BETWEEN_SEARCH)
+        s = face_near_open(detector->face_card, (const struct network *const *)detector->face_networks, &card->face,
+                           &x->near, e);
     if (s == STATUS_OK && x->finder)
-        s = follower_open(&card->face, x->finder, &x->follower, e);
+        s = follower_open(&card->face, x->finder, x->near, &x->follower, e);
     if (s == STATUS_OK && x->finder)
         s = score_speed_faces(x->finder, card, &x->face_s, e);
     if (s == STATUS_OK)
@@ -121,6 +127,7 @@ void scorer_close(struct scorer **s)
     follower_close(&x->follower);
     finds_clear(&x->finds);
     face_finder_close(&x->finder);
+    face_near_close(&x->near);
     inference_close(&x->inference);
     fingerprinter_close(&x->fingerprinter);
     for (size_t i = 0; i < MAX_ALIVE; i++)
@@ -282,10 +289,24 @@ static enum status take_followed(void *context, const struct followed_frame *fra
     return st;
 }
 
+/* The follower's: a frame of the clip again, which the decoder has kept (score_plan.c). */
+static enum status fetch_frame(void *context, unsigned index, struct image *ret_image, struct error *e)
+{
+    struct work *w = context;
+    struct decoder_frame frame;
+    int64_t start = clock_monotonic_us();
+    enum status s = decoder_frame_at(w->decoder, w->read_us[index], &frame, e);
+
+    w->result->decode_us += clock_monotonic_us() - start;
+    if (s == STATUS_OK)
+        *ret_image = frame.image;
+    return s;
+}
+
 /* frame NULL: the clip ends. */
 static enum status take_faces(struct work *w, const struct decoder_frame *frame, struct error *e)
 {
-    const struct follower_sink sink = {.take = take_followed, .context = w};
+    const struct follower_sink sink = {.take = take_followed, .fetch = fetch_frame, .context = w};
     struct follower *f = w->scorer->follower;
     int64_t start = clock_monotonic_us(), network_us = w->result->network_us;
     enum status st;
@@ -346,6 +367,7 @@ static enum status read_clip(struct work *w, struct decoder *decoder, const int6
         r->n_frames_decoded++;
         if (fingerprint_wants(w->clip * n_wanted + i, w->n_planned))
             fingerprinter_take(w->scorer->fingerprinter, &frame.image, frame.pts_us, r);
+        w->read_us[w->clip_frames] = wanted_us[i];
         s = w->scorer->follower ? take_faces(w, &frame, e) : take_whole(w, &frame, e);
         w->clip_frames++;
     }
@@ -363,8 +385,9 @@ static enum status run_clip(struct work *w, struct decoder *decoder, const int64
     enum status s = STATUS_OK;
 
     w->clip_frames = 0;
+    w->decoder = decoder;
     if (w->scorer->follower)
-        s = follower_begin(w->scorer->follower, e);
+        s = follower_begin(w->scorer->follower, decoder_kept(decoder), e);
     if (s == STATUS_OK)
         s = read_clip(w, decoder, wanted_us, n_wanted, e);
     g->clip_frames[w->clip - g->first_clip] = w->clip_frames;
@@ -373,20 +396,11 @@ static enum status run_clip(struct work *w, struct decoder *decoder, const int64
     return s;
 }
 
-static int by_clip_and_number(const void *a, const void *b)
-{
-    const struct clip_track *x = a, *y = b;
-
-    if (x->clip != y->clip)
-        return x->clip < y->clip ? -1 : 1;
-    return (x->number > y->number) - (x->number < y->number);
-}
-
 static enum status run_clips(struct work *w, struct decoder *decoder, struct error *e)
 {
     struct segment *g = w->segment;
     struct sample_plan plan = {0};
-    enum status st = score_make_plan(&w->scorer->card->sampling, decoder, &plan, e);
+    enum status st = score_make_plan(w->scorer->card, decoder, &plan, e);
 
     if (st != STATUS_OK)
         return st;
@@ -400,8 +414,7 @@ static enum status run_clips(struct work *w, struct decoder *decoder, struct err
                         : error_no_memory(e);
     for (w->clip = g->first_clip; st == STATUS_OK && w->clip < g->first_clip + g->n_clips; w->clip++)
         st = run_clip(w, decoder, plan.wanted_us + (size_t)w->clip * plan.n_frames, plan.n_frames, e);
-    if (g->n_tracks > 1)
-        qsort(g->tracks, g->n_tracks, sizeof(*g->tracks), by_clip_and_number);
+    score_sort_tracks(g);
     sample_plan_clear(&plan);
     return st;
 }

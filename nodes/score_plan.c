@@ -7,9 +7,12 @@ int64_t score_last_frame_us(const struct video_facts *facts)
     return facts->duration_us > step_us ? facts->duration_us - step_us : 1;
 }
 
-enum status score_make_plan(const struct card_sampling *sampling, struct decoder *decoder, struct sample_plan *ret_plan,
+enum status score_make_plan(const struct card *card, struct decoder *decoder, struct sample_plan *ret_plan,
                             struct error *e)
 {
+    const struct card_sampling *sampling = &card->sampling;
+    bool faces_wait = card->input == INPUT_FACES && card->face.between == BETWEEN_LINE;
+    unsigned n_waiting = faces_wait && card->face.detect_every > 1 ? card->face.detect_every - 1 : 0;
     const struct video_facts *facts = decoder_facts(decoder);
     struct sample_video video = {
         .duration_us = score_last_frame_us(facts), .fps_num = facts->fps_num, .fps_den = facts->fps_den};
@@ -22,7 +25,7 @@ enum status score_make_plan(const struct card_sampling *sampling, struct decoder
     s = sample_plan_make(sampling, &video, ret_plan);
     if (s != STATUS_OK)
         return error_set(e, s, "the sampling plan: %s", status_name(s));
-    s = decoder_keep(decoder, ret_plan->n_shared, e);
+    s = decoder_keep(decoder, ret_plan->n_shared > n_waiting ? ret_plan->n_shared : n_waiting, e);
     if (s != STATUS_OK)
         sample_plan_clear(ret_plan);
     return s;
