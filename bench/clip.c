@@ -7,8 +7,9 @@
  * part. In each round every clip is scored, then decoded by ffmpeg; figures are medians over clips and rounds, the ratio is
  * the median of each round's sum over all clips. Not in it: what a lane does once in its life (start, opening networks). */
 #include <dirent.h>
-#include <math.h>
 #include <fcntl.h>
+#include <math.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "models/detector.h"
 #include "nodes/crop.h"
 #include "nodes/decoder.h"
+#include "nodes/face_near.h"
 #include "nodes/faces.h"
 #include "nodes/score.h"
 #include "nodes/yuv.h"
@@ -145,6 +147,20 @@ enum status __wrap_face_finder_run(struct face_finder *f, const struct image *i,
     return s;
 }
 
+enum status __real_face_near_run(struct face_near *n, const struct image *i, const struct face *before, struct face *f,
+                                 struct error *e);
+enum status __wrap_face_near_run(struct face_near *n, const struct image *i, const struct face *before, struct face *f,
+                                 struct error *e);
+enum status __wrap_face_near_run(struct face_near *n, const struct image *i, const struct face *before, struct face *f,
+                                 struct error *e)
+{
+    enum part was = enter(DETECT);
+    enum status s = __real_face_near_run(n, i, before, f, e);
+
+    (void)enter(was);
+    return s;
+}
+
 void __real_crop_face(const struct card_crop *c, const struct face *f, const struct image *i, uint8_t *out);
 void __wrap_crop_face(const struct card_crop *c, const struct face *f, const struct image *i, uint8_t *out);
 void __wrap_crop_face(const struct card_crop *c, const struct face *f, const struct image *i, uint8_t *out)
@@ -179,16 +195,16 @@ static _Noreturn void die(const char *what, const char *of)
 
 static double ffmpeg_s(const char *path)
 {
+    /* Not fork: the pages of this process would then be copied when it writes to them next, at its own cost. */
+    const char *const arguments[] = {"ffmpeg", "-nostdin", "-v", "quiet", "-threads", "1",
+                                     "-i",     path,       "-f", "null",  "-",        NULL};
     struct rusage u;
     int status;
-    pid_t child = fork();
+    pid_t child;
 
-    if (child == 0) {
-        execlp("ffmpeg", "ffmpeg", "-nostdin", "-v", "quiet", "-threads", "1", "-i", path, "-f", "null", "-",
-               (char *)NULL);
-        _exit(127);
-    }
-    if (child < 0 || wait4(child, &status, 0, &u) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    if (posix_spawnp(&child, "ffmpeg", NULL, NULL, (char *const *)arguments, environ) != 0)
+        die("ffmpeg cannot be started", NULL);
+    if (wait4(child, &status, 0, &u) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
         die("ffmpeg cannot decode", path);
     return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
@@ -241,7 +257,7 @@ struct figures {
 
 static struct figures run_clip(struct scorer *scorer, const char *path)
 {
-    const struct scorer_part whole = {0, 1};
+    const struct scorer_part whole = {.index = 0, .count = 1};
     struct result r;
     struct error e;
     struct figures f = {0};

@@ -59,6 +59,9 @@ enum face_architecture { FACE_NONE = 0, FACE_MTCNN, FACE_YUNET, FACE_ULTRAFACE, 
  * too. */
 enum face_following { FOLLOW_OVERLAP = 0, FOLLOW_MOTION };
 
+/* Boxes on the line between two searches; or a search of the place where each face was. */
+enum face_between { BETWEEN_LINE = 0, BETWEEN_SEARCH };
+
 struct card_face {
     char detector[64];          /* name of a face detector's card, "none" for INPUT_FRAMES */
     unsigned min_face_px;       /* shorter side of a face in the full-size frame; default 40 */
@@ -68,6 +71,7 @@ struct card_face {
     unsigned hold_frames;       /* a track survives this many sampled frames without a face; default 2 */
     double min_overlap;         /* IoU that joins a face to a track; default 0.3 */
     unsigned detect_every;      /* faces are searched in every such frame of a clip, and in its last; default 1 */
+    enum face_between between;  /* how faces are followed between them; default BETWEEN_LINE */
     enum face_following follow; /* what joins a face to a track besides overlap; default FOLLOW_OVERLAP */
     double smooth;              /* share of the box before in a smoothed box, 0..0.95; default 0: not smoothed */
 };

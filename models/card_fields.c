@@ -16,6 +16,7 @@ static const struct choice regions[] = {
     {"between_eyes", REGION_BETWEEN_EYES}, {"right_eye", REGION_RIGHT_EYE}, {"left_eye", REGION_LEFT_EYE},
     {"mouth", REGION_MOUTH}, {0}};
 static const struct choice followings[] = {{"overlap", FOLLOW_OVERLAP}, {"motion", FOLLOW_MOTION}, {0}};
+static const struct choice betweens[] = {{"line", BETWEEN_LINE}, {"search", BETWEEN_SEARCH}, {0}};
 static const struct choice layouts[] = {
     {"nchw", TENSOR_NCHW}, {"nhwc", TENSOR_NHWC}, {"ntchw", TENSOR_NTCHW}, {"ncthw", TENSOR_NCTHW}, {0}};
 static const struct choice orders[] = {{"rgb", CHANNELS_RGB}, {"bgr", CHANNELS_BGR}, {"grey", CHANNELS_GREY}, {0}};
@@ -55,6 +56,8 @@ static const struct field face_fields[] = {
     {"hold_frames", FIELD_COUNT, CARD_OF_FACES, 0, AT(card_face, hold_frames), RANGE(0, CARD_MAX_FRAMES, 2)},
     {"min_overlap", FIELD_NUMBER, CARD_OF_FACES, 0, AT(card_face, min_overlap), RANGE(0, 1, 0.3)},
     {"detect_every", FIELD_COUNT, CARD_OF_FACES, 0, AT(card_face, detect_every), RANGE(1, 32, 1), .late = true},
+    {"between", FIELD_CHOICE, CARD_OF_FACES, 0, AT(card_face, between), .choices = betweens, .fallback = BETWEEN_LINE,
+     .late = true},
     {"follow", FIELD_CHOICE, CARD_OF_FACES, 0, AT(card_face, follow), .choices = followings,
      .fallback = FOLLOW_OVERLAP, .late = true},
     {"smooth", FIELD_NUMBER, CARD_OF_FACES, 0, AT(card_face, smooth), RANGE(0, 0.95, 0), .late = true},

@@ -54,7 +54,7 @@ static enum status open_session(struct blazeface *b, const struct network *n, st
     if (s == STATUS_OK)
         s = face_output_index(n, b->title, "scores", &b->scores, e);
     if (s == STATUS_OK)
-        s = face_session_open(n, b->title, &input, &b->session, e);
+        s = face_session_open(n, b->title, &input, NULL, &b->session, e);
     want = (struct tensor_shape){3, {1, b->range->n_anchors, ROW_VALUES}};
     if (s == STATUS_OK)
         s = face_output_check(b->session, b->boxes, b->title, "boxes", &want, e);

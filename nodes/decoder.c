@@ -4,6 +4,9 @@
 
 #include <iconv.h>
 #include <limits.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +36,8 @@ enum {
     MAX_KEPT = 300,
     SEEN_PACKETS = 32,
     MAX_KEPT_BYTES = 192 << 20,
+    MAPPED_BYTES = 32 << 20, /* the most that mallopt takes */
+    KEPT_FREE_BYTES = 64 << 20,
     MAX_SCANNED_KEYS = 512, /* whose exact times are read; of more the index's are taken */
 };
 
@@ -105,7 +110,9 @@ struct decoder {
     int64_t *key_us; /* NULL until asked for */
     size_t n_keys;
 
-    bool may_skip; /* the codec drops the frames that no other needs, and only those */
+    bool may_drain;  /* with them: the codec may be emptied as soon as it has the picture that is looked for */
+    bool is_drained; /* it was, before the end: what comes next takes a seek */
+    bool may_skip;   /* the codec drops the frames that no other needs, and only those */
     bool may_seek, index_is_known;
     int64_t jump_ts;        /* added to the time stamps of packets */
     int64_t position_ts;    /* of the last packet read, as the index counts */
@@ -145,6 +152,12 @@ void decoder_prepare(void)
     av_get_cpu_flags(); /* asks the processor once */
     /* Beyond a kibibyte glibc's qsort asks how much memory there is, once in a process. */
     qsort(times_us, sizeof(times_us) / sizeof(times_us[0]), sizeof(times_us[0]), by_time);
+#ifdef __GLIBC__
+    /* A video's pictures are freed at its end and the next one's are as large: they stay in the process, where glibc would
+     * give them back to the system, which then clears each page anew. */
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_FREE_BYTES);
+#endif
 }
 
 static int64_t frame_step_us(const struct decoder *d)
@@ -216,7 +229,7 @@ static void reset_position(struct decoder *d)
 {
     av_packet_unref(d->packet);
     av_frame_unref(d->decoded);
-    d->packet_waits = d->draining = d->ended = false;
+    d->packet_waits = d->draining = d->ended = d->is_drained = false;
     d->last_ts = d->drop_before_ts = d->position_ts = INT64_MIN;
     d->n_frames = d->jump_ts = d->wanted_us = 0;
     d->n_seen = 0;
@@ -337,13 +350,80 @@ static bool nobody_wants(const struct decoder *d, int64_t at_us)
     return true;
 }
 
+/* What to ask the index for, which counts as packets are decoded: the key frame at or before wanted_us is shown as much later
+ * as the ones before it were, or at the most as any packet. */
+static int64_t seek_target(struct decoder *d, int64_t wanted_us)
+{
+    int64_t wanted_ts = to_ts(d, wanted_us < INT64_MAX / 2 ? wanted_us + TOLERANCE_US : wanted_us);
+    const AVIndexEntry *key = avformat_index_get_entry_from_timestamp(d->media.stream, wanted_ts, AVSEEK_FLAG_BACKWARD);
+
+    if (key && is_time(key->timestamp) && key->timestamp + d->key_delay_ts <= wanted_ts)
+        return wanted_ts;
+    return wanted_ts - d->reorder_ts;
+}
+
+/* Whether a seek to the key frame at or before target_ts would pass over what would otherwise be decoded. */
+static bool seek_pays(struct decoder *d, int64_t target_ts, int64_t wanted_us)
+{
+    const AVIndexEntry *key, *last;
+    int n = avformat_index_get_entries_count(d->media.stream);
+
+    if (d->position_ts == INT64_MIN)
+        return false;
+    for (size_t i = d->n_keys; i-- > 0;) {
+        if (d->key_us[i] <= wanted_us + TOLERANCE_US)
+            return d->key_us[i] - to_us(d, d->position_ts) > SEEK_MIN_GAIN_US;
+    }
+    last = n > 0 ? avformat_index_get_entry(d->media.stream, n - 1) : NULL;
+    if ((!d->index_is_known || d->media.index_grows) && (!last || last->timestamp < target_ts)) {
+        /* Matroska reads its index at the first seek, fragmented MP4 a fragment's when it gets there. */
+        return wanted_us - to_us(d, d->position_ts) > SEEK_BLIND_GAIN_US;
+    }
+    key = avformat_index_get_entry_from_timestamp(d->media.stream, target_ts, AVSEEK_FLAG_BACKWARD);
+    return key && is_time(key->timestamp) && to_us(d, key->timestamp) - to_us(d, d->position_ts) > SEEK_MIN_GAIN_US;
+}
+
+/* Whether the codec has the picture that is looked for, and what comes after it will be had by a seek, or not at all: so it
+ * need not hold that picture back until later ones have come. d->packet is the next one. No picture is shown before it is
+ * decoded, so when the time stamp at which that is to be decoded is not before the best picture seen, no better one comes. (In an mp4 that
+ * has its whole index libavformat shifts time stamps so that this holds for all of the file.) */
+static bool has_answer(struct decoder *d)
+{
+    int64_t best_us = INT64_MAX, after_us;
+    size_t next;
+
+    if (!d->may_drain || !d->may_skip || !d->media.index_is_whole || !d->expected_us || d->n_errors > 0 ||
+        !is_time(d->packet->dts) || !is_time(d->packet->pts) || d->packet->pts < d->packet->dts ||
+        (d->bitstream != BITSTREAM_H264 && d->bitstream != BITSTREAM_HEVC))
+        return false;
+    for (unsigned k = 0; k < SEEN_PACKETS && k < d->n_seen; k++) {
+        if (d->seen_us[k] + TOLERANCE_US >= d->wanted_us && d->seen_us[k] < best_us)
+            best_us = d->seen_us[k];
+    }
+    if (best_us == INT64_MAX || to_us(d, d->packet->dts) < best_us)
+        return false;
+    next = expected_from(d, best_us + TOLERANCE_US + 1);
+    if (next == d->n_expected)
+        return true;
+    after_us = d->expected_us[next];
+    return d->may_seek && seek_pays(d, seek_target(d, after_us), after_us);
+}
+
 /* Gives the codec a packet, or the end. */
 static void feed(struct decoder *d)
 {
     unsigned lines = d->words.n_errors;
     int code;
 
-    if (!d->packet_waits && !read_packet(d)) {
+    if (!d->packet_waits)
+        d->packet_waits = read_packet(d);
+    if (d->packet_waits && has_answer(d)) {
+        d->draining = d->is_drained = true;
+        if (avcodec_send_packet(d->codec, NULL) < 0)
+            d->ended = true;
+        return;
+    }
+    if (!d->packet_waits) {
         d->draining = true;
         if (avcodec_send_packet(d->codec, NULL) < 0)
             d->ended = true;
@@ -424,39 +504,6 @@ static bool next_frame(struct decoder *d, int64_t *ret_ts)
         return true;
     }
     return false;
-}
-
-/* What to ask the index for, which counts as packets are decoded: the key frame at or before wanted_us is shown as much later
- * as the ones before it were, or at the most as any packet. */
-static int64_t seek_target(struct decoder *d, int64_t wanted_us)
-{
-    int64_t wanted_ts = to_ts(d, wanted_us < INT64_MAX / 2 ? wanted_us + TOLERANCE_US : wanted_us);
-    const AVIndexEntry *key = avformat_index_get_entry_from_timestamp(d->media.stream, wanted_ts, AVSEEK_FLAG_BACKWARD);
-
-    if (key && is_time(key->timestamp) && key->timestamp + d->key_delay_ts <= wanted_ts)
-        return wanted_ts;
-    return wanted_ts - d->reorder_ts;
-}
-
-/* Whether a seek to the key frame at or before target_ts would pass over what would otherwise be decoded. */
-static bool seek_pays(struct decoder *d, int64_t target_ts, int64_t wanted_us)
-{
-    const AVIndexEntry *key, *last;
-    int n = avformat_index_get_entries_count(d->media.stream);
-
-    if (d->position_ts == INT64_MIN)
-        return false;
-    for (size_t i = d->n_keys; i-- > 0;) {
-        if (d->key_us[i] <= wanted_us + TOLERANCE_US)
-            return d->key_us[i] - to_us(d, d->position_ts) > SEEK_MIN_GAIN_US;
-    }
-    last = n > 0 ? avformat_index_get_entry(d->media.stream, n - 1) : NULL;
-    if ((!d->index_is_known || d->media.index_grows) && (!last || last->timestamp < target_ts)) {
-        /* Matroska reads its index at the first seek, fragmented MP4 a fragment's when it gets there. */
-        return wanted_us - to_us(d, d->position_ts) > SEEK_BLIND_GAIN_US;
-    }
-    key = avformat_index_get_entry_from_timestamp(d->media.stream, target_ts, AVSEEK_FLAG_BACKWARD);
-    return key && is_time(key->timestamp) && to_us(d, key->timestamp) - to_us(d, d->position_ts) > SEEK_MIN_GAIN_US;
 }
 
 /* Moves to a clean key frame at or before wanted_us; back: also where that is behind. After a failure decoding stands at
@@ -573,8 +620,12 @@ static enum status scan_key_frames(struct decoder *d, bool by_index, struct erro
     scan->facts = d->facts;
     scan->origin_ts = d->origin_ts;
     scan->packet = av_packet_alloc();
-    s = scan->packet ? media_open(d->fd, &d->window, d->max_side_px, &scan->media, &facts, &outcome, e)
-                     : error_no_memory(e);
+    if (!scan->packet)
+        s = error_no_memory(e);
+    else if (by_index)
+        s = media_open_packets(d->fd, &d->window, d->media.stream->index, &scan->media, e);
+    else
+        s = media_open(d->fd, &d->window, d->max_side_px, &scan->media, &facts, &outcome, e);
     if (s == STATUS_OK)
         reset_position(scan);
     while (s == STATUS_OK && next_key(scan, by_index, &entry, &at_us))
@@ -753,6 +804,7 @@ enum status decoder_open(int fd, const struct decoder_settings *settings, struct
     d->decoded = av_frame_alloc();
     d->kept[0].frame = av_frame_alloc();
     d->n_room = 1;
+    d->may_drain = true;
     d->lazy = settings && settings->lazy_pixels;
     d->whole_below_px = settings ? settings->whole_below_px : 0;
     status = d->packet && d->decoded && d->kept[0].frame ? decode_first_frame(d, &outcome, e) : error_no_memory(e);
@@ -831,14 +883,19 @@ enum status decoder_expect(struct decoder *d, const int64_t *wanted_us, size_t n
     return STATUS_OK;
 }
 
-enum status decoder_keep(struct decoder *d, unsigned n_frames, struct error *e)
+unsigned decoder_may_keep(const struct decoder *d, unsigned n_frames)
 {
     const AVFrame *f = d->kept[d->newest].frame;
     int bytes = av_image_get_buffer_size((enum AVPixelFormat)f->format, f->width, f->height, 1);
     unsigned most = bytes > 0 ? (unsigned)(MAX_KEPT_BYTES / bytes) : 0;
 
     n_frames = n_frames < most ? n_frames : most;
-    n_frames = n_frames < MAX_KEPT ? n_frames : MAX_KEPT;
+    return n_frames < MAX_KEPT ? n_frames : MAX_KEPT;
+}
+
+enum status decoder_keep(struct decoder *d, unsigned n_frames, struct error *e)
+{
+    n_frames = decoder_may_keep(d, n_frames);
     while (d->n_room < n_frames + 1) {
         d->kept[d->n_room].frame = av_frame_alloc();
         if (!d->kept[d->n_room].frame)
@@ -890,7 +947,7 @@ static enum status advance_to(struct decoder *d, int64_t wanted_us, struct error
         d->expected_us = NULL;
         d->n_expected = 0;
         status = seek_to(d, wanted_us, true, e);
-    } else if (wanted_us < d->wanted_us)
+    } else if (wanted_us < d->wanted_us || d->is_drained)
         status = seek_to(d, wanted_us, true, e);
     else if (!d->ended && d->may_seek && seek_pays(d, seek_target(d, wanted_us), wanted_us))
         status = seek_to(d, wanted_us, false, e);
@@ -902,8 +959,19 @@ static enum status advance_to(struct decoder *d, int64_t wanted_us, struct error
     for (;;) {
         int64_t ts;
 
-        if (!next_frame(d, &ts))
-            return report_end(d, wanted_us, e);
+        if (!next_frame(d, &ts)) {
+            if (!d->is_drained)
+                return report_end(d, wanted_us, e);
+            /* A packet that gave no picture: decoded anew, to the end. */
+            d->may_drain = false;
+            status = seek_to(d, wanted_us, true, e);
+            if (status != STATUS_OK) {
+                d->ended = true;
+                return status == STATUS_NO_MEMORY ? status : STATUS_CORRUPT;
+            }
+            d->wanted_us = wanted_us;
+            continue;
+        }
         if (to_us(d, ts) + TOLERANCE_US >= wanted_us) {
             keep_decoded(d, wanted_us, to_us(d, ts));
             return STATUS_OK;

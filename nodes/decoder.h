@@ -58,8 +58,12 @@ void decoder_extras(const struct decoder *d, struct stream_extras *ret_x);
 enum status decoder_frame_at(struct decoder *d, int64_t wanted_us, struct decoder_frame *ret_frame, struct error *e);
 
 /* Holds the last n_frames frames that were given out besides the newest, so that their wanted times can be asked for
- * again without decoding; fewer where they would take more than 192 MiB. For plans whose clips share frames. */
+ * again without decoding; fewer where they would take more than 192 MiB. For plans whose clips share frames, and for whoever
+ * looks at a frame again. */
 enum status decoder_keep(struct decoder *d, unsigned n_frames, struct error *e);
+
+/* How many of n_frames it would hold. */
+unsigned decoder_may_keep(const struct decoder *d, unsigned n_frames);
 
 /* The times that will be asked for, in that order or not: with them, pictures between wanted ones that no other needs are
  * not decoded even where wanted ones are still on their way. wanted_us is copied. Any other time costs a seek. */

@@ -3,35 +3,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ALIVE = 2 * CARD_MAX_FACES, MAX_WAITING = 64 };
-
-/* A frame that was not searched; its pixels lie in the follower's store. */
-struct waiting {
-    size_t offset;
-    unsigned width_px, height_px;
-    int64_t pts_us;
+enum {
+    MAX_ALIVE = 2 * CARD_MAX_FACES,
+    MAX_WAITING = 64,
+    MAX_NEAR = 4, /* more faces cost as much as the whole frame */
 };
+
+/* Two faces that lie over each other more than this are one that was found twice. */
+static const double SAME_FACE = 0.5;
 
 struct follower {
     struct card_face settings;
     struct face_finder *finder;
+    struct face_near *near;
     struct tracker *tracker;
     unsigned n_frames;   /* pushed */
-    unsigned searched;   /* index of the last frame that was searched */
+    unsigned n_kept;     /* frames before the last one that can be had again */
+    unsigned searched;   /* index of the last frame that was searched as a whole */
+    unsigned followed;   /* of the last one that was searched at all */
     int64_t searched_us; /* its time */
     size_t n_before;     /* what was alive in it */
     struct tracked_face before[MAX_ALIVE];
-    size_t n_waiting;
-    struct waiting waiting[MAX_WAITING];
-    uint8_t *store;
-    size_t store_bytes, room_bytes;
+    size_t n_waiting; /* the frames before the last one pushed */
+    int64_t waiting_us[MAX_WAITING];
+    size_t waiting_bytes;
     size_t n_smooth; /* the tracks of the frame before, as they were given */
     struct tracked_face smooth[MAX_ALIVE];
     struct followed_frame out;
 };
 
-enum status follower_open(const struct card_face *settings, struct face_finder *finder, struct follower **ret_f,
-                          struct error *e)
+enum status follower_open(const struct card_face *settings, struct face_finder *finder, struct face_near *near,
+                          struct follower **ret_f, struct error *e)
 {
     struct follower *f = calloc(1, sizeof(*f));
 
@@ -39,6 +41,7 @@ enum status follower_open(const struct card_face *settings, struct face_finder *
         return error_no_memory(e);
     f->settings = *settings;
     f->finder = finder;
+    f->near = near;
     *ret_f = f;
     return STATUS_OK;
 }
@@ -48,20 +51,20 @@ void follower_close(struct follower **f)
     if (!f || !*f)
         return;
     tracker_close(&(*f)->tracker);
-    free((*f)->store);
     free(*f);
     *f = NULL;
 }
 
-enum status follower_begin(struct follower *f, struct error *e)
+enum status follower_begin(struct follower *f, unsigned n_kept, struct error *e)
 {
     tracker_close(&f->tracker);
     f->tracker = tracker_open(&f->settings);
     if (!f->tracker)
         return error_no_memory(e);
     f->n_frames = 0;
+    f->n_kept = n_kept;
     f->n_before = f->n_waiting = f->n_smooth = 0;
-    f->store_bytes = 0;
+    f->waiting_bytes = 0;
     return STATUS_OK;
 }
 
@@ -139,11 +142,6 @@ static void fill_between(struct follower *f, const struct tracked_face *now, siz
     }
 }
 
-static struct image waiting_image(const struct follower *f, const struct waiting *w)
-{
-    return (struct image){f->store + w->offset, w->width_px, w->height_px, 3 * (size_t)w->width_px, NULL};
-}
-
 /* Gives the n frames that wait; now is what the search at now_us found. */
 static enum status give_waiting(struct follower *f, size_t n, const struct tracked_face *now, size_t n_now,
                                 int64_t now_us, const struct follower_sink *sink, struct error *e)
@@ -151,17 +149,44 @@ static enum status give_waiting(struct follower *f, size_t n, const struct track
     enum status s = STATUS_OK;
 
     for (size_t i = 0; s == STATUS_OK && i < n; i++) {
-        const struct waiting *w = &f->waiting[i];
-        const struct image image = waiting_image(f, w);
+        unsigned index = f->searched + 1 + (unsigned)i;
+        int64_t at_us = f->waiting_us[i];
         /* By order where time stamps say nothing. */
-        double share = now_us > f->searched_us
-                           ? (double)(w->pts_us - f->searched_us) / (double)(now_us - f->searched_us)
-                           : (double)(i + 1) / (double)(n + 1);
+        double share = now_us > f->searched_us ? (double)(at_us - f->searched_us) / (double)(now_us - f->searched_us)
+                                               : (double)(i + 1) / (double)(n + 1);
+        struct image image;
 
         fill_between(f, now, n_now, share < 0 ? 0 : share > 1 ? 1 : share);
-        s = give(f, &image, w->pts_us, f->searched + 1 + (unsigned)i, sink, e);
+        s = sink->fetch(sink->context, index, &image, e);
+        if (s == STATUS_OK)
+            s = give(f, &image, at_us, index, sink, e);
     }
     return s;
+}
+
+/* The frame has these faces: joins them to tracks and gives it. */
+static enum status take_found(struct follower *f, const struct image *image, int64_t pts_us, unsigned index,
+                              const struct face *faces, size_t n_faces, size_t n_between,
+                              const struct follower_sink *sink, struct error *e)
+{
+    struct tracked_face now[MAX_ALIVE];
+    size_t n_now = tracker_push_after(f->tracker, index > 0 ? index - f->followed : 1, faces, n_faces, now);
+    struct image again = *image;
+    enum status s = give_waiting(f, n_between, now, n_now, pts_us, sink, e);
+
+    if (s == STATUS_OK && n_between > 0)
+        s = sink->fetch(sink->context, index, &again, e);
+    if (s != STATUS_OK)
+        return s;
+    memcpy(f->before, now, n_now * sizeof(*now));
+    f->n_before = n_now;
+    f->followed = index;
+    f->searched_us = pts_us;
+    memcpy(f->out.faces, now, n_now * sizeof(*now));
+    f->out.n_faces = n_now;
+    f->n_waiting = 0;
+    f->waiting_bytes = 0;
+    return give(f, &again, pts_us, index, sink, e);
 }
 
 /* Searches a frame, then gives the n_between that waited for it, and it. */
@@ -169,52 +194,46 @@ static enum status search(struct follower *f, const struct image *image, int64_t
                           size_t n_between, const struct follower_sink *sink, struct error *e)
 {
     struct face faces[CARD_MAX_FACES];
-    struct tracked_face now[MAX_ALIVE];
-    size_t n_faces = 0, n_now;
+    size_t n_faces = 0;
     enum status s = face_finder_run(f->finder, image, faces, f->settings.max_faces, &n_faces, e);
 
-    if (s != STATUS_OK)
-        return s;
-    n_now = tracker_push_after(f->tracker, index > 0 ? index - f->searched : 1, faces, n_faces, now);
-    s = give_waiting(f, n_between, now, n_now, pts_us, sink, e);
-    if (s != STATUS_OK)
-        return s;
-    memcpy(f->before, now, n_now * sizeof(*now));
-    f->n_before = n_now;
+    if (s == STATUS_OK)
+        s = take_found(f, image, pts_us, index, faces, n_faces, n_between, sink, e);
     f->searched = index;
-    f->searched_us = pts_us;
-    memcpy(f->out.faces, now, n_now * sizeof(*now));
-    f->out.n_faces = n_now;
-    s = give(f, image, pts_us, index, sink, e);
-    f->n_waiting = 0;
-    f->store_bytes = 0;
     return s;
 }
 
 /* STATUS_AGAIN: it would be too much, the frame is to be searched. */
-static enum status keep_waiting(struct follower *f, const struct image *image, int64_t pts_us, struct error *e)
+static enum status keep_waiting(struct follower *f, const struct image *image, int64_t pts_us)
 {
-    size_t row = 3 * (size_t)image->width_px, bytes = row * image->height_px;
-    struct waiting *w = &f->waiting[f->n_waiting];
+    size_t bytes = 3 * (size_t)image->width_px * image->height_px;
 
-    if (f->n_waiting == MAX_WAITING || bytes > FOLLOWER_ROOM_BYTES - f->store_bytes)
+    if (f->n_waiting == MAX_WAITING || f->n_waiting >= f->n_kept || bytes > FOLLOWER_ROOM_BYTES - f->waiting_bytes)
         return STATUS_AGAIN;
-    if (f->store_bytes + bytes > f->room_bytes) {
-        uint8_t *bigger = realloc(f->store, f->store_bytes + bytes);
-
-        /* To search it instead would make the boxes depend on the memory that there is. */
-        if (!bigger)
-            return error_no_memory(e);
-        f->store = bigger;
-        f->room_bytes = f->store_bytes + bytes;
-    }
-    image_need_all(image);
-    for (unsigned y = 0; y < image->height_px; y++)
-        memcpy(f->store + f->store_bytes + y * row, image->rgb_hwc_u8 + y * image->stride_bytes, row);
-    *w = (struct waiting){f->store_bytes, image->width_px, image->height_px, pts_us};
-    f->store_bytes += bytes;
-    f->n_waiting++;
+    f->waiting_us[f->n_waiting++] = pts_us;
+    f->waiting_bytes += bytes;
     return STATUS_OK;
+}
+
+/* STATUS_AGAIN: not every face of the frame before is near its place, the frame is to be searched. */
+static enum status search_near(struct follower *f, const struct image *image, int64_t pts_us, unsigned index,
+                               const struct follower_sink *sink, struct error *e)
+{
+    struct face faces[MAX_NEAR];
+    size_t n = f->n_before;
+
+    if (n == 0 || n > MAX_NEAR)
+        return STATUS_AGAIN;
+    for (size_t i = 0; i < n; i++) {
+        enum status s =
+            f->before[i].held ? STATUS_AGAIN : face_near_run(f->near, image, &f->before[i].face, &faces[i], e);
+
+        for (size_t k = 0; s == STATUS_OK && k < i; k++)
+            s = face_overlap(&faces[k], &faces[i]) > SAME_FACE ? STATUS_AGAIN : STATUS_OK;
+        if (s != STATUS_OK)
+            return s;
+    }
+    return take_found(f, image, pts_us, index, faces, n, 0, sink, e);
 }
 
 enum status follower_push(struct follower *f, const struct image *frame, int64_t pts_us,
@@ -224,7 +243,7 @@ enum status follower_push(struct follower *f, const struct image *frame, int64_t
     enum status s = STATUS_AGAIN;
 
     if (index > 0 && index - f->searched < f->settings.detect_every)
-        s = keep_waiting(f, frame, pts_us, e);
+        s = f->near ? search_near(f, frame, pts_us, index, sink, e) : keep_waiting(f, frame, pts_us);
     if (s != STATUS_AGAIN)
         return s;
     return search(f, frame, pts_us, index, f->n_waiting, sink, e);
@@ -232,12 +251,14 @@ enum status follower_push(struct follower *f, const struct image *frame, int64_t
 
 enum status follower_end(struct follower *f, const struct follower_sink *sink, struct error *e)
 {
-    const struct waiting *last;
+    unsigned index = f->n_frames - 1;
     struct image image;
+    enum status s;
 
     if (f->n_waiting == 0)
         return STATUS_OK;
-    last = &f->waiting[f->n_waiting - 1];
-    image = waiting_image(f, last);
-    return search(f, &image, last->pts_us, f->n_frames - 1, f->n_waiting - 1, sink, e);
+    s = sink->fetch(sink->context, index, &image, e);
+    if (s != STATUS_OK)
+        return s;
+    return search(f, &image, f->waiting_us[f->n_waiting - 1], index, f->n_waiting - 1, sink, e);
 }

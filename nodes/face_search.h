@@ -21,13 +21,14 @@ struct face_search {
     unsigned width_px, height_px; /* of the search picture */
     double min_face_px;           /* in the search picture */
     double threshold;             /* least confidence of a face */
+    bool may_generate;            /* kernels: the sandbox is not there yet */
 };
 
-/* A session whose kernels are made when it is opened: faces.c opens some whenever the picture's size changes,
- * and a lane in its sandbox may not make memory executable then, as oneDNN's generated kernels need. It also
- * keeps the boxes the same whatever backend runs the detector. title names card and network in errors. */
+/* A session whose kernels are made when it is opened, unless search says otherwise (NULL: it does not): faces.c opens some
+ * whenever the picture's size changes, and a lane in its sandbox may not make memory executable then, as oneDNN's generated
+ * kernels need. The boxes are the same whatever backend runs the detector. title names card and network in errors. */
 enum status face_session_open(const struct network *n, const char *title, const struct tensor_shape *input,
-                              struct session **ret_s, struct error *e);
+                              const struct face_search *search, struct session **ret_s, struct error *e);
 
 /* The index of the output called name. STATUS_INVALID: there is none. */
 enum status face_output_index(const struct network *n, const char *title, const char *name, size_t *ret_index,

@@ -5,9 +5,11 @@
 #include "shard/text.h"
 
 enum status face_session_open(const struct network *n, const char *title, const struct tensor_shape *input,
-                              struct session **ret_s, struct error *e)
+                              const struct face_search *search, struct session **ret_s, struct error *e)
 {
-    struct session_settings settings = {.backend = NETWORK_BACKEND_OPENBLAS, .input_shapes = input};
+    struct session_settings settings = {.backend = search && search->may_generate ? network_backend_auto()
+                                                                                  : NETWORK_BACKEND_OPENBLAS,
+                                        .input_shapes = input};
     struct error why = {0};
     enum status status;
 

@@ -116,7 +116,7 @@ static enum status run_architecture(struct face_finder *f, const struct image *p
 }
 
 /* Buffers and sessions for frames of this size. */
-static enum status prepare(struct face_finder *f, const struct image *frame, struct error *e)
+static enum status prepare(struct face_finder *f, const struct image *frame, bool may_generate, struct error *e)
 {
     unsigned longer = frame->width_px > frame->height_px ? frame->width_px : frame->height_px;
     double scale = fmin(fitting_scale(f, frame), (double)f->settings.search_side_px / longer);
@@ -128,6 +128,7 @@ static enum status prepare(struct face_finder *f, const struct image *frame, str
         .height_px = scaled_side(frame->height_px, scale),
         .min_face_px = f->settings.min_face_px * scale,
         .threshold = f->settings.threshold,
+        .may_generate = may_generate,
     };
     free(f->search_rgb);
     f->search_rgb = NULL;
@@ -143,6 +144,13 @@ static enum status prepare(struct face_finder *f, const struct image *frame, str
     f->frame_height_px = frame->height_px;
     f->prepared = true;
     return STATUS_OK;
+}
+
+enum status face_finder_prepare(struct face_finder *f, unsigned width_px, unsigned height_px, struct error *e)
+{
+    const struct image frame = {.width_px = width_px, .height_px = height_px};
+
+    return prepare(f, &frame, true, e);
 }
 
 static struct face scale_face(struct face face, float x_scale, float y_scale)
@@ -173,7 +181,7 @@ enum status face_finder_run(struct face_finder *f, const struct image *frame, st
         return STATUS_OK;
     }
     if (!f->prepared || f->frame_width_px != frame->width_px || f->frame_height_px != frame->height_px) {
-        status = prepare(f, frame, e);
+        status = prepare(f, frame, false, e);
         if (status != STATUS_OK)
             return status;
     }

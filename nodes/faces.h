@@ -26,6 +26,10 @@ enum status face_finder_open(const struct card *face_card, const struct network 
                              const struct card_face *face, struct face_finder **ret_f, struct error *e);
 void face_finder_close(struct face_finder **f); /* NULL-safe; sets *f = NULL */
 
+/* Makes the sessions for frames of this size now, with kernels that are generated where that is faster: for whoever has no
+ * sandbox yet, and only frames of one size. */
+enum status face_finder_prepare(struct face_finder *f, unsigned width_px, unsigned height_px, struct error *e);
+
 /* Finds at most room (and at most max_faces) faces of at least min_face_px. A box may reach outside the
  * frame; it and the points are finite. Sessions are prepared once for each picture size and kept for the
  * last; the same size again allocates nothing. Fails only when sessions cannot be made or run; a later call

@@ -17,6 +17,7 @@ enum {
     WARP_UNITS = 1 << 16,  /* positions in a source pixel that image_warp tells apart when averaging */
     WARP_MAX_SPAN = 255,   /* source pixels each way that one output pixel averages on the separable path */
     WARP_MAX_SAMPLES = 64, /* each way on the other path */
+    UPRIGHT_PX = 512,      /* widest output of the path for bilinear warps along the axes */
     FRACTION_BITS = 11,    /* of a bilinear weight */
     FRACTION_ONE = 1 << FRACTION_BITS
 };
@@ -308,6 +309,84 @@ static void warp_sampled(const struct image *in, const double m[6], uint8_t *out
     }
 }
 
+/* The two samples that one place along an axis lies between, and their weights; those outside the picture weigh nothing. */
+struct between {
+    unsigned first, last;
+    uint32_t first_weight, last_weight;
+};
+
+static struct between between_at(double position, unsigned size_px)
+{
+    int64_t fixed = to_fixed(position - 0.5, -2, size_px + 1.0, FRACTION_ONE), at = floor_div(fixed, FRACTION_ONE);
+    struct between b = {.last_weight = (uint32_t)(fixed - at * FRACTION_ONE)};
+
+    b.first_weight = FRACTION_ONE - b.last_weight;
+    if (at < 0 || at >= size_px)
+        b.first_weight = 0;
+    else
+        b.first = (unsigned)at;
+    if (at + 1 < 0 || at + 1 >= size_px)
+        b.last_weight = 0;
+    else
+        b.last = (unsigned)(at + 1);
+    return b;
+}
+
+VECTORS_AVX2_TOO static void mix_rows(const uint8_t *restrict top, const uint8_t *restrict bottom,
+                                      const struct between *rows, size_t n, uint32_t *restrict out)
+{
+    uint32_t above = rows->first_weight, below = rows->last_weight;
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = above * top[i] + below * bottom[i];
+}
+
+/* warp_sampled along the axes with one sample a pixel, to the same bytes: rows are mixed before columns are. */
+static void warp_upright(const struct image *in, const double m[6], uint8_t *out, unsigned out_width,
+                         unsigned out_height)
+{
+    enum { ROUND = 1 << (2 * FRACTION_BITS - 1) };
+    struct between columns[UPRIGHT_PX];
+    uint32_t mixed[3 * UPRIGHT_PX * 3];
+    unsigned begin = in->width_px, end = 0;
+
+    for (unsigned u = 0; u < out_width; u++) {
+        struct between *c = &columns[u];
+
+        *c = between_at(m[0] * (u + 0.5) + m[2], in->width_px);
+        if (c->first_weight == 0)
+            c->first = c->last;
+        if (c->last_weight == 0)
+            c->last = c->first;
+        if (c->first_weight == 0 && c->last_weight == 0)
+            continue;
+        begin = c->first < begin ? c->first : begin;
+        end = c->last >= end ? c->last + 1 : end;
+    }
+    for (unsigned v = 0; v < out_height; v++) {
+        const struct between rows = between_at(m[4] * (v + 0.5) + m[5], in->height_px);
+        const uint8_t *top = in->rgb_hwc_u8 + (size_t)rows.first * in->stride_bytes + 3 * (size_t)begin;
+        const uint8_t *bottom = in->rgb_hwc_u8 + (size_t)rows.last * in->stride_bytes + 3 * (size_t)begin;
+
+        if (begin < end)
+            mix_rows(top, bottom, &rows, 3 * (size_t)(end - begin), mixed);
+        for (unsigned u = 0; u < out_width; u++, out += 3) {
+            const struct between *c = &columns[u];
+            const uint32_t *left, *right;
+
+            if (c->first_weight == 0 && c->last_weight == 0) {
+                memset(out, 0, 3);
+                continue;
+            }
+            left = mixed + 3 * (size_t)(c->first - begin);
+            right = mixed + 3 * (size_t)(c->last - begin);
+            for (unsigned k = 0; k < 3; k++)
+                out[k] =
+                    (uint8_t)((c->first_weight * left[k] + c->last_weight * right[k] + ROUND) >> 2 * FRACTION_BITS);
+        }
+    }
+}
+
 /* Every source pixel that the warp can touch: the output's corners, and a little more for what is mixed. */
 static void need_warped(const struct image *in, const double m[6], unsigned out_width, unsigned out_height)
 {
@@ -369,5 +448,9 @@ void image_warp(const struct image *in, const struct image_transform *t, uint8_t
         return;
     }
     need_warped(in, m, out_width_px, out_height_px);
+    if (m[1] == 0 && m[3] == 0 && m[0] > 0 && m[4] > 0 && m[0] <= 2 && m[4] <= 2 && out_width_px <= UPRIGHT_PX) {
+        warp_upright(in, m, out_rgb, out_width_px, out_height_px);
+        return;
+    }
     warp_sampled(in, m, out_rgb, out_width_px, out_height_px);
 }

@@ -57,6 +57,9 @@ struct media {
  * either way; its duration is 0 when the container does not state one. */
 enum status media_open(int fd, const struct window *window, unsigned max_side_px, struct media *ret_m,
                        struct video_facts *ret_facts, enum outcome *ret_outcome, struct error *e);
+/* The same file again, for its packets alone: what the container's header says, without a look into its streams. stream: the
+ * index of the one that media_open chose. */
+enum status media_open_packets(int fd, const struct window *window, int stream, struct media *ret_m, struct error *e);
 void media_close(struct media *m); /* accepts a zeroed one; zeroes it */
 
 /* Reads every packet, without decoding, up to a bound (beyond it the rest is estimated by bytes), for videos

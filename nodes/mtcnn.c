@@ -72,7 +72,7 @@ static enum status open_stage(struct stage *st, const struct network *n, const c
     if (status == STATUS_OK && has_points)
         status = face_output_index(n, title, "points", &st->points, e);
     if (status == STATUS_OK)
-        status = face_session_open(n, title, &input, &st->session, e);
+        status = face_session_open(n, title, &input, NULL, &st->session, e);
     if (status == STATUS_OK)
         status = face_output_check(st->session, st->prob, title, "prob", &(struct tensor_shape){2, {st->batch, 2}}, e);
     if (status == STATUS_OK)
@@ -143,7 +143,7 @@ static enum status open_level(struct mtcnn *m, struct level *l, struct error *e)
 {
     struct tensor_shape input = {4, {1, 3, l->height_px, l->width_px}};
     struct tensor_shape prob = {4, {1, 2, -1, -1}}, reg;
-    enum status status = face_session_open(m->pnet, m->title[0], &input, &l->session, e);
+    enum status status = face_session_open(m->pnet, m->title[0], &input, NULL, &l->session, e);
 
     if (status != STATUS_OK)
         return status;

@@ -585,6 +585,31 @@ end:
     return status;
 }
 
+enum status media_open_packets(int fd, const struct window *window, int stream, struct media *ret_m, struct error *e)
+{
+    struct media m = {0};
+    struct media_words words = {0};
+    struct media_words *before = media_listen(&words);
+    struct video_facts facts = {0};
+    enum outcome outcome;
+    enum status status = source_open(fd, window, &m.source, e);
+
+    if (status == STATUS_OK)
+        status = open_container(&m, &facts, &outcome, &words, e);
+    if (status == STATUS_OK && (unsigned)stream >= m.format->nb_streams)
+        status = error_set(e, STATUS_CORRUPT, "the container has lost stream %d", stream);
+    media_listen(before);
+    if (status != STATUS_OK) {
+        media_close(&m);
+        return status;
+    }
+    for (unsigned i = 0; i < m.format->nb_streams; i++)
+        m.format->streams[i]->discard = i == (unsigned)stream ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+    m.stream = m.format->streams[stream];
+    *ret_m = m;
+    return STATUS_OK;
+}
+
 int64_t media_scan_duration(struct media *m)
 {
     AVPacket *packet = av_packet_alloc();

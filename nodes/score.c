@@ -61,7 +61,6 @@ static enum status open(const struct detector *const *detectors, size_t n, struc
 
     if (!x)
         return error_no_memory(e);
-    score_prepare_sorting();
     if (fingerprinter_open(&x->fingerprinter) != STATUS_OK || upright_open(&x->upright) != STATUS_OK) {
         scorer_close(&x);
         return error_no_memory(e);

@@ -36,6 +36,21 @@ enum status score_add_track(struct segment *g, size_t *room, const struct clip_t
     return STATUS_OK;
 }
 
+static int by_clip_and_number(const void *a, const void *b)
+{
+    const struct clip_track *x = a, *y = b;
+
+    if (x->clip != y->clip)
+        return x->clip < y->clip ? -1 : 1;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+void score_sort_tracks(struct segment *g)
+{
+    if (g->n_tracks > 1)
+        qsort(g->tracks, g->n_tracks, sizeof(*g->tracks), by_clip_and_number);
+}
+
 struct segment_rule score_rule(const struct card *card)
 {
     return (struct segment_rule){

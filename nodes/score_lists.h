@@ -10,6 +10,7 @@
 enum status score_add_clip(struct result *r, size_t *room, const struct clip_score *clip, struct error *e);
 enum status score_add_track(struct segment *g, size_t *room, const struct clip_track *track, struct error *e);
 
+void score_sort_tracks(struct segment *g); /* by clip, then number */
 struct segment_rule score_rule(const struct card *card);
 
 #endif

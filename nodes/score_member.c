@@ -79,23 +79,13 @@ void score_member_end_clip(struct score_member *m, uint32_t clip, uint32_t n_fra
         g->tracks[i].n_missed = n_frames - 1 - g->tracks[i].n_missed;
 }
 
-static int by_clip_and_number(const void *a, const void *b)
-{
-    const struct clip_track *x = a, *y = b;
-
-    if (x->clip != y->clip)
-        return x->clip < y->clip ? -1 : 1;
-    return (x->number > y->number) - (x->number < y->number);
-}
-
 enum status score_member_conclude(struct score_member *m, unsigned n_errors, const char *words, struct error *e)
 {
     struct segment *g = m->segment;
 
     if (m->failed != OUTCOME_UNDECIDED)
         return STATUS_OK;
-    if (g->n_tracks > 1)
-        qsort(g->tracks, g->n_tracks, sizeof(*g->tracks), by_clip_and_number);
+    score_sort_tracks(g);
     return segment_conclude(m->result, g, n_errors, words, e);
 }
 

@@ -30,31 +30,32 @@ static bool same_crops(const struct card *a, const struct card *b)
     return memcmp(&a->crop, &b->crop, sizeof(a->crop)) == 0;
 }
 
-static enum status find_finder(struct passes *p, const struct detector *d, struct face_finder **ret_f, struct error *e)
+static enum status find_finder(struct passes *p, const struct detector *d, struct pass_finder **ret_f, struct error *e)
 {
+    const struct network *const *networks = (const struct network *const *)d->face_networks;
     struct pass_finder *f = &p->finders[p->n_finders];
     enum status s;
 
     for (size_t i = 0; i < p->n_finders; i++) {
         if (same_faces(p->finders[i].card, d->card)) {
-            *ret_f = p->finders[i].finder;
+            *ret_f = &p->finders[i];
             return STATUS_OK;
         }
     }
-    s = face_finder_open(d->face_card, (const struct network *const *)d->face_networks, &d->card->face, &f->finder, e);
-    if (s != STATUS_OK)
-        return s;
     f->card = d->card;
     p->n_finders++;
-    *ret_f = f->finder;
-    return score_speed_faces(f->finder, d->card, &f->face_s, e);
+    *ret_f = f;
+    s = face_finder_open(d->face_card, networks, &d->card->face, &f->finder, e);
+    if (s == STATUS_OK && d->card->face.between == BETWEEN_SEARCH)
+        s = face_near_open(d->face_card, networks, &d->card->face, &f->near, e);
+    return s == STATUS_OK ? score_speed_faces(f->finder, d->card, &f->face_s, e) : s;
 }
 
 static enum status find_gaze(struct passes *p, struct pass *pass, const struct detector *d, struct gaze **ret_g,
                              struct error *e)
 {
     struct gaze *g = &pass->gazes[pass->n_gazes];
-    struct face_finder *finder = NULL;
+    struct pass_finder *finder = NULL;
     enum status s = STATUS_OK;
 
     for (size_t i = 0; i < pass->n_gazes; i++) {
@@ -66,7 +67,7 @@ static enum status find_gaze(struct passes *p, struct pass *pass, const struct d
     if (d->face_card) {
         s = find_finder(p, d, &finder, e);
         if (s == STATUS_OK)
-            s = follower_open(&d->card->face, finder, &g->follower, e);
+            s = follower_open(&d->card->face, finder->finder, finder->near, &g->follower, e);
     }
     if (s != STATUS_OK)
         return s;
@@ -131,8 +132,10 @@ void passes_close(struct passes *p)
     }
     for (size_t i = 0; i < p->n_lenses; i++)
         lens_close(&p->lenses[i]);
-    for (size_t i = 0; i < p->n_finders; i++)
+    for (size_t i = 0; i < p->n_finders; i++) {
         face_finder_close(&p->finders[i].finder);
+        face_near_close(&p->finders[i].near);
+    }
     free(p->list);
     free(p->lenses);
     *p = (struct passes){0};
@@ -171,6 +174,14 @@ void passes_reset(struct passes *p)
     }
 }
 
+/* Frames that wait for the next search, at the most. */
+static unsigned n_waiting(const struct gaze *g)
+{
+    const struct card_face *face = &g->card->face;
+
+    return g->follower && face->between == BETWEEN_LINE && face->detect_every > 1 ? face->detect_every - 1 : 0;
+}
+
 static enum status begin_pass(struct pass *p, struct decoder *decoder, uint32_t index, uint32_t count, struct error *e)
 {
     enum status s;
@@ -183,6 +194,11 @@ static enum status begin_pass(struct pass *p, struct decoder *decoder, uint32_t 
     p->clip = p->first_clip;
     p->at = 0;
     p->n_frames_wanted = p->n_clips * p->plan.n_frames;
+    for (size_t i = 0; i < p->n_gazes; i++) {
+        unsigned waiting = n_waiting(&p->gazes[i]);
+
+        p->gazes[i].n_kept = decoder_may_keep(decoder, waiting > p->plan.n_shared ? waiting : p->plan.n_shared);
+    }
     for (size_t i = 0; i < p->n_members; i++) {
         struct segment *g = p->members[i]->segment;
 
@@ -201,8 +217,13 @@ enum status passes_begin(struct passes *p, struct decoder *decoder, uint32_t ind
     enum status s = STATUS_OK;
 
     for (size_t i = 0; s == STATUS_OK && i < p->n; i++) {
+        const struct pass *x = &p->list[i];
+
         s = begin_pass(&p->list[i], decoder, index, count, e);
-        ranges[i] = (struct plan_range){&p->list[i].plan, p->list[i].first_clip, p->list[i].n_clips};
+        ranges[i] = (struct plan_range){&x->plan, x->first_clip, x->n_clips, 0};
+        for (size_t k = 0; k < x->n_gazes; k++)
+            ranges[i].n_waiting =
+                n_waiting(&x->gazes[k]) > ranges[i].n_waiting ? n_waiting(&x->gazes[k]) : ranges[i].n_waiting;
     }
     return s == STATUS_OK ? score_announce_plans(ranges, p->n, decoder, e) : s;
 }
@@ -227,16 +248,17 @@ struct pass *passes_next(const struct passes *p)
 
 /* What the follower's sink gets. */
 struct view {
+    const struct pass *pass;
     struct gaze *gaze;
     struct score_work *work;
-    uint32_t clip;
+    struct decoder *decoder;
 };
 
 /* The follower's sink: a frame with its faces, maybe some frames after it was read. */
 static enum status take_followed(void *context, const struct followed_frame *frame, struct error *e)
 {
     const struct view *v = context;
-    const struct lens_frame f = {v->clip, frame->index, frame->pts_us, &frame->image};
+    const struct lens_frame f = {v->pass->clip, frame->index, frame->pts_us, &frame->image};
     bool shows_face = false;
     enum status s = STATUS_OK;
 
@@ -248,32 +270,50 @@ static enum status take_followed(void *context, const struct followed_frame *fra
     return s;
 }
 
-/* frame NULL: the clip ends. */
-static enum status take_faces(struct gaze *g, struct score_work *w, uint32_t clip, const struct decoder_frame *frame,
-                              struct error *e)
+/* The follower's, and ours: a frame of the clip again, which the decoder has kept. */
+static enum status fetch_frame(void *context, unsigned index, struct image *ret_image, struct error *e)
 {
-    struct view view = {g, w, clip};
-    const struct follower_sink sink = {.take = take_followed, .context = &view};
-    int64_t start = clock_monotonic_us(), network_us = w->network_us;
-    enum status s;
+    const struct view *v = context;
+    struct decoder_frame frame;
+    int64_t start = clock_monotonic_us();
+    enum status s = decoder_frame_at(v->decoder, v->pass->read_us[index], &frame, e);
 
-    score_note_stage(w, "faces");
-    s = frame ? follower_push(g->follower, &frame->image, frame->pts_us, &sink, e)
-              : follower_end(g->follower, &sink, e);
-    w->face_us += clock_monotonic_us() - start - (w->network_us - network_us);
+    v->work->decode_us += clock_monotonic_us() - start;
+    if (s == STATUS_OK)
+        *ret_image = frame.image;
     return s;
 }
 
-static enum status take_frame(struct pass *p, struct score_work *w, const struct decoder_frame *frame, struct error *e)
+/* image NULL: the clip ends. */
+static enum status take_faces(struct view *v, const struct image *image, int64_t pts_us, struct error *e)
 {
-    const struct lens_frame f = {p->clip, p->clip_frames, frame->pts_us, &frame->image};
+    const struct follower_sink sink = {.take = take_followed, .fetch = fetch_frame, .context = v};
+    struct score_work *w = v->work;
+    int64_t start = clock_monotonic_us(), others_us = w->network_us + w->decode_us;
+    enum status s;
+
+    score_note_stage(w, "faces");
+    s = image ? follower_push(v->gaze->follower, image, pts_us, &sink, e) : follower_end(v->gaze->follower, &sink, e);
+    w->face_us += clock_monotonic_us() - start - (w->network_us + w->decode_us - others_us);
+    return s;
+}
+
+/* A follower may have asked for earlier frames, which ends what the image was: whoever comes after it asks for it again. */
+static enum status take_frame(struct pass *p, struct score_work *w, struct decoder *decoder,
+                              const struct decoder_frame *frame, struct error *e)
+{
+    struct image image = frame->image;
+    const struct lens_frame f = {p->clip, p->clip_frames, frame->pts_us, &image};
     enum status s = STATUS_OK;
 
     for (size_t i = 0; s == STATUS_OK && i < p->n_gazes; i++) {
         struct gaze *g = &p->gazes[i];
+        struct view view = {p, g, w, decoder};
 
-        if (g->follower)
-            s = take_faces(g, w, p->clip, frame, e);
+        if (i > 0)
+            s = fetch_frame(&view, p->clip_frames, &image, e);
+        if (s == STATUS_OK && g->follower)
+            s = take_faces(&view, &image, frame->pts_us, e);
         for (size_t k = 0; s == STATUS_OK && !g->follower && k < g->n_lenses; k++)
             s = lens_take_whole(g->lenses[k], &f, e);
     }
@@ -290,21 +330,22 @@ static enum status begin_clip(struct pass *p, struct error *e)
         score_member_begin_clip(p->members[i]);
     for (size_t i = 0; s == STATUS_OK && i < p->n_gazes; i++) {
         if (p->gazes[i].follower)
-            s = follower_begin(p->gazes[i].follower, e);
+            s = follower_begin(p->gazes[i].follower, p->gazes[i].n_kept, e);
     }
     return s;
 }
 
 /* A clip stands for itself, so that it does not matter who works on the one before; shard/segment.h links its tracks. */
-static enum status end_clip(struct pass *p, struct score_work *w, struct error *e)
+static enum status end_clip(struct pass *p, struct score_work *w, struct decoder *decoder, struct error *e)
 {
     enum status s = STATUS_OK;
 
     for (size_t i = 0; s == STATUS_OK && i < p->n_gazes; i++) {
         struct gaze *g = &p->gazes[i];
+        struct view view = {p, g, w, decoder};
 
         if (g->follower)
-            s = take_faces(g, w, p->clip, NULL, e);
+            s = take_faces(&view, NULL, 0, e);
         for (size_t k = 0; s == STATUS_OK && k < g->n_lenses; k++)
             s = lens_end_clip(g->lenses[k], w, p->clip, e);
     }
@@ -325,7 +366,8 @@ struct face_finder *passes_first_finder(const struct passes *p)
 enum status pass_step(struct pass *p, struct score_work *w, struct decoder *decoder, const struct pass_audit *audit,
                       struct error *e)
 {
-    bool is_audited = audit && fingerprint_wants(p->clip * p->plan.n_frames + p->at, p->plan.n_clips * p->plan.n_frames);
+    bool is_audited =
+        audit && fingerprint_wants(p->clip * p->plan.n_frames + p->at, p->plan.n_clips * p->plan.n_frames);
     struct decoder_frame frame;
     struct error decode_error = {0};
     int64_t start;
@@ -345,7 +387,7 @@ enum status pass_step(struct pass *p, struct score_work *w, struct decoder *deco
             p->n_frames_wanted -= wanted(p)[i] > score_last_frame_us(decoder_facts(decoder));
     }
     if (st != STATUS_OK)
-        return end_clip(p, w, e);
+        return end_clip(p, w, decoder, e);
     if (w->notes)
         snprintf(w->notes->message, sizeof(w->notes->message), "%s", decoder_last_words(decoder));
     if (frame.pts_us == p->last_us) {
@@ -356,13 +398,19 @@ enum status pass_step(struct pass *p, struct score_work *w, struct decoder *deco
         p->n_frames_decoded++;
         if (is_audited)
             fingerprinter_take(audit->prints, &frame.image, frame.pts_us, audit->result);
-        s = take_frame(p, w, &frame, e);
-        if (s == STATUS_OK && is_audited && p->gazes[0].n_frames_with_face == 0)
-            s = upright_look(audit->upright, &frame.image, e);
+        p->read_us[p->clip_frames] = wanted(p)[p->at];
+        s = take_frame(p, w, decoder, &frame, e);
+        if (s == STATUS_OK && is_audited && p->gazes[0].n_frames_with_face == 0) {
+            struct view view = {p, &p->gazes[0], w, decoder};
+
+            s = fetch_frame(&view, p->clip_frames, &frame.image, e);
+            if (s == STATUS_OK)
+                s = upright_look(audit->upright, &frame.image, e);
+        }
         p->clip_frames++;
     }
     p->at++;
-    return s == STATUS_OK && p->at == p->plan.n_frames ? end_clip(p, w, e) : s;
+    return s == STATUS_OK && p->at == p->plan.n_frames ? end_clip(p, w, decoder, e) : s;
 }
 
 void passes_count(const struct passes *p)

@@ -21,6 +21,7 @@ struct gaze {
     struct follower *follower; /* NULL: whole frames */
     struct lens *lenses[DETECTORS_MAX];
     size_t n_lenses;
+    unsigned n_kept; /* frames of a clip that can wait for their faces; what they would be with this gaze alone */
     uint32_t n_frames_with_face;
 };
 
@@ -33,11 +34,12 @@ struct pass {
     size_t n_members;
     /* The video in work. */
     struct sample_plan plan;
-    uint32_t first_clip, n_clips; /* of the part */
-    uint32_t clip;                /* in work, counted from the video's first */
-    unsigned at;                  /* of the clip's wanted frames, the next */
-    unsigned clip_frames;         /* read so far */
-    int64_t last_us;              /* of the clip's last frame, -1 before it */
+    uint32_t first_clip, n_clips;     /* of the part */
+    uint32_t clip;                    /* in work, counted from the video's first */
+    unsigned at;                      /* of the clip's wanted frames, the next */
+    unsigned clip_frames;             /* read so far */
+    int64_t last_us;                  /* of the clip's last frame, -1 before it */
+    int64_t read_us[CARD_MAX_FRAMES]; /* the wanted times of the clip's frames that were read */
     uint32_t n_frames_wanted, n_frames_decoded;
 };
 
@@ -45,6 +47,7 @@ struct pass {
 struct pass_finder {
     const struct card *card;
     struct face_finder *finder;
+    struct face_near *near; /* NULL but for BETWEEN_SEARCH */
     double face_s;
 };
 

@@ -10,15 +10,6 @@ static int by_time(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-void score_prepare_sorting(void)
-{
-    int64_t numbers[256];
-
-    for (size_t i = 0; i < 256; i++)
-        numbers[i] = (int64_t)(255 - i);
-    qsort(numbers, 256, sizeof(numbers[0]), by_time);
-}
-
 int64_t score_last_frame_us(const struct video_facts *facts)
 {
     int64_t step_us = facts->fps_num > 0 ? INT64_C(1000000) * facts->fps_den / facts->fps_num : 0;
@@ -41,10 +32,7 @@ enum status score_make_plan(const struct card_sampling *sampling, struct decoder
     s = sample_plan_make(sampling, &video, ret_plan);
     if (s != STATUS_OK)
         return error_set(e, s, "the sampling plan: %s", status_name(s));
-    s = decoder_keep(decoder, ret_plan->n_shared, e);
-    if (s != STATUS_OK)
-        sample_plan_clear(ret_plan);
-    return s;
+    return STATUS_OK;
 }
 
 enum status score_unite_plans(const struct plan_range *ranges, size_t n, int64_t **ret_us, size_t *ret_n)
@@ -92,24 +80,33 @@ static size_t count_before(const int64_t *times, size_t n, int64_t us)
     return low;
 }
 
+/* How many times lie from one to another, which other plans may have passed by a frame. */
+static unsigned count_between(const int64_t *us, size_t n_us, int64_t from_us, int64_t to_us)
+{
+    return (unsigned)(count_before(us, n_us, to_us) + 2 - count_before(us, n_us, from_us));
+}
+
 unsigned score_plans_back(const struct plan_range *ranges, size_t n, const int64_t *us, size_t n_us)
 {
-    size_t most = 0;
+    unsigned most = 0;
 
     for (size_t i = 0; i < n; i++) {
-        const struct sample_plan *p = ranges[i].plan;
+        const struct plan_range *r = &ranges[i];
 
-        for (uint32_t c = ranges[i].first_clip + 1; c < ranges[i].first_clip + ranges[i].n_clips; c++) {
-            const int64_t *clip = p->wanted_us + (size_t)c * p->n_frames;
-            /* Up to the end of the clip before, which other plans may have passed by a frame. */
-            size_t end = clip[0] <= clip[-1] ? count_before(us, n_us, clip[-1]) + 2 : 0;
-            size_t begin = count_before(us, n_us, clip[0]);
+        for (uint32_t c = r->first_clip; c < r->first_clip + r->n_clips; c++) {
+            const int64_t *clip = r->plan->wanted_us + (size_t)c * r->plan->n_frames;
+            unsigned back = 0;
 
-            if (end > begin && end - begin > most)
-                most = end - begin;
+            if (c > r->first_clip && clip[0] <= clip[-1])
+                back = count_between(us, n_us, clip[0], clip[-1]);
+            most = back > most ? back : most;
+            for (unsigned k = r->n_waiting; r->n_waiting > 0 && k < r->plan->n_frames; k++) {
+                back = count_between(us, n_us, clip[k - r->n_waiting], clip[k]);
+                most = back > most ? back : most;
+            }
         }
     }
-    return (unsigned)most;
+    return most;
 }
 
 enum status score_announce_plans(const struct plan_range *ranges, size_t n, struct decoder *decoder, struct error *e)
@@ -118,10 +115,14 @@ enum status score_announce_plans(const struct plan_range *ranges, size_t n, stru
     size_t n_us = 0;
     enum status s;
 
-    if (n == 1)
-        return decoder_expect(decoder,
-                              ranges[0].plan->wanted_us + (size_t)ranges[0].first_clip * ranges[0].plan->n_frames,
-                              (size_t)ranges[0].n_clips * ranges[0].plan->n_frames, e);
+    if (n == 1) {
+        const struct plan_range *r = &ranges[0];
+
+        s = decoder_keep(decoder, r->n_waiting > r->plan->n_shared ? r->n_waiting : r->plan->n_shared, e);
+        return s == STATUS_OK ? decoder_expect(decoder, r->plan->wanted_us + (size_t)r->first_clip * r->plan->n_frames,
+                                               (size_t)r->n_clips * r->plan->n_frames, e)
+                              : s;
+    }
     s = score_unite_plans(ranges, n, &us, &n_us);
     if (s != STATUS_OK)
         return error_no_memory(e);

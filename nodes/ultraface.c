@@ -35,7 +35,7 @@ static enum status open_session(struct ultraface *u, const struct network *n, st
     if (s == STATUS_OK)
         s = face_output_index(n, u->title, "boxes", &u->boxes, e);
     if (s == STATUS_OK)
-        s = face_session_open(n, u->title, &input, &u->session, e);
+        s = face_session_open(n, u->title, &input, NULL, &u->session, e);
     if (s == STATUS_OK)
         s = face_output_check(u->session, u->scores, u->title, "scores", &(struct tensor_shape){3, {1, N_PRIORS, 2}},
                               e);

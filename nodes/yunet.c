@@ -84,7 +84,7 @@ enum status yunet_prepare(struct yunet *y, const struct face_search *search, str
     y->search = *search;
     y->width_px = round_up(search->width_px);
     y->height_px = round_up(search->height_px);
-    status = face_session_open(y->network, y->title, &input, &y->session, e);
+    status = face_session_open(y->network, y->title, &input, search, &y->session, e);
     for (unsigned s = 0; s < N_STRIDES; s++) {
         for (unsigned h = 0; h < N_HEADS && status == STATUS_OK; h++) {
             unsigned cells = y->width_px / STRIDE_PX[s] * (y->height_px / STRIDE_PX[s]);

@@ -9,8 +9,9 @@
 #include "nodes/vectors.h"
 
 enum {
-    CHUNK_PX = 256,   /* of an output row */
-    WINDOW_PX = 2048, /* source columns behind a chunk of a scaled row, summed at once */
+    CHUNK_PX = 256,      /* of an output row */
+    MAX_BYTE_ROWS = 256, /* whose sum 16 bits hold */
+    WINDOW_PX = 2048,    /* source columns behind a chunk of a scaled row, summed at once */
     COEFFICIENT_BITS = 14,
     CHROMA_BITS = 4, /* of fraction, after interpolating both ways */
     SUM_BITS = COEFFICIENT_BITS + CHROMA_BITS,
@@ -186,17 +187,41 @@ static struct reach reach_of(const struct axis *a, unsigned output)
     return r;
 }
 
-/* sums[i] = the rows' weighted sum in column first + i. */
+/* sums[i] = the rows' weighted sum in column first + i. Rows between the first and the last weigh the same, so they are added
+ * up as bytes, two at a time, before they are weighed. */
 VECTORS_AVX2_TOO static void sum_rows(const uint8_t *plane, ptrdiff_t stride, const struct axis *vertical,
                                       const struct reach *rows, unsigned first, unsigned n, uint32_t *restrict sums)
 {
-    memset(sums, 0, n * sizeof(*sums));
-    for (unsigned k = 0; k < rows->n; k++) {
-        const uint8_t *restrict row = plane + (ptrdiff_t)(rows->first + k) * stride + first;
-        uint32_t weight = k == 0 ? rows->first_weight : k + 1 == rows->n ? rows->last_weight : vertical->units;
+    const uint8_t *restrict top = plane + (ptrdiff_t)rows->first * stride + first;
+    const uint8_t *restrict bottom = top + (rows->n > 1 ? (ptrdiff_t)(rows->n - 1) * stride : 0);
+    uint32_t top_weight = rows->first_weight, bottom_weight = rows->n > 1 ? rows->last_weight : 0;
+    uint32_t between_weight = vertical->units;
+    uint16_t between[WINDOW_PX];
 
+    if (rows->n == 0) {
+        memset(sums, 0, n * sizeof(*sums));
+        return;
+    }
+    for (unsigned i = 0; i < n; i++)
+        sums[i] = top_weight * top[i] + bottom_weight * bottom[i];
+    for (unsigned k = 1; k + 1 < rows->n;) {
+        unsigned end = k + MAX_BYTE_ROWS < rows->n - 1 ? k + MAX_BYTE_ROWS : rows->n - 1;
+
+        memset(between, 0, n * sizeof(*between));
+        for (; k + 1 < end; k += 2) {
+            const uint8_t *restrict a = top + (ptrdiff_t)k * stride, *restrict b = a + stride;
+
+            for (unsigned i = 0; i < n; i++)
+                between[i] = (uint16_t)(between[i] + a[i] + b[i]);
+        }
+        for (; k < end; k++) {
+            const uint8_t *restrict a = top + (ptrdiff_t)k * stride;
+
+            for (unsigned i = 0; i < n; i++)
+                between[i] = (uint16_t)(between[i] + a[i]);
+        }
         for (unsigned i = 0; i < n; i++)
-            sums[i] += weight * row[i];
+            sums[i] += between_weight * between[i];
     }
 }
 
@@ -207,24 +232,28 @@ struct row_values {
     unsigned fraction_bits;         /* kept below the whole value */
 };
 
+/* until[i]: the sum of the first i of n_touched sums, of which origin is the first's column. */
 static void scale_chunk(const struct row_values *v, const struct reach *columns, unsigned n, unsigned origin,
-                        const uint32_t *sums, int16_t *out)
+                        const uint32_t *sums, unsigned n_touched, int16_t *out)
 {
-    uint64_t total = (uint64_t)v->across->total * v->down->total;
+    uint64_t total = (uint64_t)v->across->total * v->down->total, until[WINDOW_PX + 1];
     double scale = (double)(1u << v->fraction_bits) / (double)total;
 
+    until[0] = 0;
+    for (unsigned i = 0; i < n_touched; i++)
+        until[i + 1] = until[i] + sums[i];
     for (unsigned i = 0; i < n; i++) {
         const struct reach *c = &columns[i];
-        const uint32_t *at = sums + (c->n > 0 ? c->first - origin : 0);
         uint64_t sum = (total - (uint64_t)c->covered * v->rows_covered) * v->outside;
 
-        if (c->n > 0)
-            sum += (uint64_t)c->first_weight * at[0];
-        for (unsigned k = 1; k + 1 < c->n; k++)
-            sum += (uint64_t)v->across->units * at[k];
-        if (c->n > 1)
-            sum += (uint64_t)c->last_weight * at[c->n - 1];
-        out[i] = (int16_t)((double)sum * scale + 0.5);
+        if (c->n > 0) {
+            unsigned first = c->first - origin, last = first + c->n - 1;
+
+            sum += (uint64_t)c->first_weight * sums[first];
+            if (c->n > 1) /* what lies between is their difference */
+                sum += (uint64_t)c->last_weight * sums[last] + v->across->units * (until[last] - until[first + 1]);
+        }
+        out[i] = (int16_t)((double)(int64_t)sum * scale + 0.5);
     }
 }
 
@@ -280,7 +309,7 @@ static bool scale_planes(const struct yuv_picture *p, const struct yuv_matrix *m
                 uint32_t sums[WINDOW_PX];
 
                 sum_rows(p->planes[c], p->strides_bytes[c], &down[k], &rows[k], first[k], n_touched[k], sums);
-                scale_chunk(&v, columns[k], n, first[k], sums, values[c]);
+                scale_chunk(&v, columns[k], n, first[k], sums, n_touched[k], values[c]);
             }
             for (unsigned i = 0; i < n; i++)
                 luma[i] = (uint8_t)values[0][i];
