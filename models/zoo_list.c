@@ -106,6 +106,7 @@ static enum status describe(struct row *r, const struct zoo_index *index, const 
     char *installed = zoo_path("%s/%s/card.json", cache, r->name);
     char *shipped = zoo_path("%s/cards/%s/card.json", data, r->name);
     struct found found = {0};
+    struct card *newest = NULL;
     struct error problem = {0};
     bool here = installed && access(installed, F_OK) == 0;
 
@@ -133,6 +134,10 @@ static enum status describe(struct row *r, const struct zoo_index *index, const 
     }
     if (!r->state)
         r->state = strdup(state);
+    /* The shipped card may tell more by now than what was installed from it. */
+    if (here && r->card && shipped && access(shipped, F_OK) == 0 && card_load(shipped, &newest, NULL) == STATUS_OK)
+        r->card->notes = newest->notes;
+    card_close(&newest);
     found_clear(&found);
     free(installed);
     free(shipped);
