@@ -98,6 +98,17 @@ static size_t find_field(const struct csv_row *row, const char *name)
     return SIZE_MAX;
 }
 
+/* A further detector's column of a run, else the board's. */
+static size_t find_column(const struct submission *s, const struct csv_row *row, const char *prefix, const char *name)
+{
+    char column[128];
+
+    if (!s->detector)
+        return find_field(row, name);
+    snprintf(column, sizeof(column), "%s%s", prefix, s->detector);
+    return find_field(row, column);
+}
+
 /* STATUS_END: the heading is not the board's, which has been told. */
 static enum status read_heading(struct submission *s, const struct csv_row *row, struct table *ret_table)
 {
@@ -112,8 +123,9 @@ static enum status read_heading(struct submission *s, const struct csv_row *row,
                            "the first row must name ProbeFileID|ConfidenceScore|ProbeStatus", 0},
     };
     struct table t = {.id = find_field(row, wanted[s->board].id),
-                      .score = find_field(row, wanted[s->board].score),
-                      .status = wanted[s->board].status ? find_field(row, wanted[s->board].status) : SIZE_MAX,
+                      .score = find_column(s, row, "score_", wanted[s->board].score),
+                      .status =
+                          wanted[s->board].status ? find_column(s, row, "outcome_", wanted[s->board].status) : SIZE_MAX,
                       .n_fields = row->n_fields};
     enum status status;
 
@@ -121,7 +133,8 @@ static enum status read_heading(struct submission *s, const struct csv_row *row,
         (wanted[s->board].n_fields > 0 && (t.n_fields != wanted[s->board].n_fields || t.id != 0))) {
         s->is_cut = true;
         status = submission_tell(s, PROBLEM_FORM, "%s:%zu: '%.100s': %s", s->path, row->line,
-                                 row->n_fields > 0 ? row->fields[0] : "", wanted[s->board].rule);
+                                 row->n_fields > 0 ? row->fields[0] : "",
+                                 s->detector ? "the run has no such further detector" : wanted[s->board].rule);
         return status == STATUS_OK ? STATUS_END : status;
     }
     *ret_table = t;
@@ -382,17 +395,43 @@ static enum status finish(struct submission *s, const struct truth *t)
     return status;
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* FILE, RUN or RUN:DETECTOR -> the file and the detector. */
+static void find_file(struct submission *s, const char *path)
+{
+    const char *colon = strrchr(path, ':');
+    char *run = colon && !is_folder(path) ? strndup(path, (size_t)(colon - path)) : NULL;
+
+    if (run && is_folder(run)) {
+        s->path = file_join(run, "scores.csv");
+        s->detector = strdup(colon + 1);
+        /* Without it the main scores would be taken. */
+        if (!s->detector) {
+            free(s->path);
+            s->path = NULL;
+        }
+    } else {
+        s->path = is_folder(path) ? file_join(path, "scores.csv") : strdup(path);
+    }
+    free(run);
+}
+
 enum status submission_open(const char *path, enum board board, const struct truth *t, struct submission **ret_s,
                             struct error *e)
 {
     struct submission *s = calloc(1, sizeof(*s));
     size_t n = truth_count(t);
-    struct stat st;
     enum status status = STATUS_NO_MEMORY;
 
     if (!s)
         return error_no_memory(e);
-    s->path = stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? file_join(path, "scores.csv") : strdup(path);
+    find_file(s, path);
     s->name = strdup(path);
     s->p_fake = malloc((n + 1) * sizeof(*s->p_fake));
     s->answer = calloc(n + 1, sizeof(*s->answer));
@@ -423,6 +462,7 @@ void submission_close(struct submission **s)
         free((*s)->told[i]);
     free((*s)->told);
     free((*s)->path);
+    free((*s)->detector);
     free((*s)->name);
     free((*s)->p_fake);
     free((*s)->answer);

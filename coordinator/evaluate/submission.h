@@ -51,6 +51,7 @@ enum answer { ANSWER_MISSING, ANSWER_GIVEN, ANSWER_DECLINED };
 
 struct submission {
     char *path, *name; /* name: the path's end that tells it apart */
+    char *detector;    /* of RUN:DETECTOR, whose columns of scores.csv count; NULL: the run's first */
     enum board board;
     double *p_fake;  /* by entry of the truth; 0.5 unless given */
     uint8_t *answer; /* by entry: enum answer */
@@ -67,7 +68,8 @@ struct submission {
     size_t n_told_of[PROBLEM_COUNT];
 };
 
-/* board: BOARD_AUTO, or what it must be. STATUS_NO_MEMORY alone is a failure. */
+/* path: a file, a run's folder, or RUN:DETECTOR, the run's scores by one of its further detectors.
+ * board: BOARD_AUTO, or what it must be. STATUS_NO_MEMORY alone is a failure. */
 enum status submission_open(const char *path, enum board board, const struct truth *t, struct submission **ret_s,
                             struct error *e);
 void submission_close(struct submission **s); /* NULL-safe; sets *s = NULL */
