@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "models/elementary.h"
+
 size_t rows_packed_floats(size_t k, size_t n)
 {
     return (n + ROWS_PANEL - 1) / ROWS_PANEL * ROWS_PANEL * k;
@@ -119,76 +121,19 @@ KERNEL_CLONES static void hard_swish(float *x, size_t n)
     }
 }
 
-/* exp for x in -87.3..88, in operations that vectorise: 2^n * p(r) with x = n ln 2 + r, ln 2 in two parts and the
- * polynomial of Cephes' expf. */
-static inline float exp_inside(float x)
-{
-    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it leaves the rounded integer in the low bits */
-    float shifted, n, r, p, scale;
-    uint32_t bits, base;
-
-    shifted = x * 1.44269504088896341f + magic;
-    n = shifted - magic;
-    r = x - n * 0.693359375f;
-    r = r - n * -2.12194440e-4f;
-    p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    memcpy(&bits, &shifted, sizeof(bits));
-    memcpy(&base, &magic, sizeof(base));
-    bits = (bits - base + 127u) << 23;
-    memcpy(&scale, &bits, sizeof(scale));
-    return p * scale;
-}
-
-/* exp of any x; beyond its range the value at the bound. NaN stays NaN. */
-static inline float exp_bounded(float x)
-{
-    x = x < -87.3f ? -87.3f : x;
-    x = x > 88.0f ? 88.0f : x;
-    return exp_inside(x);
-}
-
-KERNEL_CLONES void sigmoid_f32(const float *x, float *y, size_t n)
+KERNEL_CLONES_FMA void sigmoid_f32(const float *x, float *y, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        y[i] = 1.0f / (1.0f + exp_bounded(-x[i]));
+        y[i] = sigmoid_bounded(x[i]);
 }
 
-/* Cephes' tanhf: a polynomial near zero, where 1 - 2 / (exp(2x) + 1) would cancel; from 9.01 on it rounds to 1. */
-static inline float tanh_bounded(float x)
-{
-    uint32_t bits, sign;
-    float a, z = x * x, p = -5.70498872745e-3f, far;
-
-    p = p * z + 2.06390887954e-2f;
-    p = p * z - 5.37397155531e-2f;
-    p = p * z + 1.33314422036e-1f;
-    p = p * z - 3.33332819422e-1f;
-    p = p * z * x + x;
-    memcpy(&bits, &x, sizeof(bits));
-    sign = bits & 0x80000000u;
-    bits &= 0x7fffffffu;
-    memcpy(&a, &bits, sizeof(a));
-    far = a > 10.0f ? 10.0f : a;
-    far = 1.0f - 2.0f / (exp_inside(far + far) + 1.0f);
-    memcpy(&bits, &far, sizeof(bits));
-    bits |= sign;
-    memcpy(&far, &bits, sizeof(far));
-    return a < 0.625f ? p : far;
-}
-
-KERNEL_CLONES void tanh_f32(const float *x, float *y, size_t n)
+KERNEL_CLONES_FMA void tanh_f32(const float *x, float *y, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         y[i] = tanh_bounded(x[i]);
 }
 
-KERNEL_CLONES static void swish(float *x, size_t n)
+KERNEL_CLONES_FMA static void swish(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = x[i] / (1.0f + exp_bounded(-x[i]));

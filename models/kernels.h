@@ -82,12 +82,14 @@ void sigmoid_f32(const float *x, float *y, size_t n);
 /* The same for tanh. */
 void tanh_f32(const float *x, float *y, size_t n);
 
-/* Loops that the compiler vectorises for several instruction sets; no contraction, so the bits are the same.
- */
+/* Loops that the compiler vectorises for several instruction sets; no contraction, so the bits are the same. KERNEL_CLONES_FMA: for
+ * loops that ask for fused multiply-adds by name (fmaf), which round once on every processor. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define KERNEL_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#define KERNEL_CLONES     __attribute__((target_clones("avx512f", "avx2", "default")))
+#define KERNEL_CLONES_FMA __attribute__((target_clones("avx512f", "arch=x86-64-v3", "default")))
 #else
 #define KERNEL_CLONES
+#define KERNEL_CLONES_FMA
 #endif
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "models/op.h"
+#include "models/recurrent_cells.h"
 
 enum recurrent_kind { RECURRENT_RNN, RECURRENT_GRU, RECURRENT_LSTM };
 
@@ -308,8 +309,7 @@ static void cell_gru(const struct recurrent_state *r, int64_t d, const float *x,
     int64_t n = r->hidden;
     float *update = u, *reset = u + n, *fresh = u + 2 * n;
 
-    if (last_bias)
-        add(fresh, last_bias, n);
+    add(fresh, last_bias, n);
     if (r->linear_before_reset)
         multiply_to(fresh, reset, fresh, n);
     add(fresh, x + 2 * n, n);
@@ -321,11 +321,13 @@ struct recurrent_run {
     const struct call *c;
     const struct recurrent_state *r;
     struct recurrent_pack pack;
-    const float *weights; /* packed, of this direction */
-    const float *bias;    /* of this direction: W's, then R's; NULL = none */
+    const float *weights;   /* packed, of this direction */
+    const float *bias;      /* of this direction: W's, then R's; NULL = none */
+    const float *last_bias; /* of these, the state's of a GRU's last gate; never NULL for a GRU */
     const float *peepholes;
     int64_t d;
     float *projected, *u, *last, *h, *cell, *early; /* early: the biases that are added to the projection */
+    bool usual;                                     /* recurrent_cells' form */
 };
 
 static void multiply(const struct recurrent_run *run, const float *x, int64_t m, int64_t k, const float *packed,
@@ -375,6 +377,19 @@ static int64_t time_of(const struct recurrent_run *run, int64_t s, int64_t b)
     return r->reverse || run->d == 1 ? length - 1 - s : s;
 }
 
+/* Sigmoid gates, tanh, and nothing that changes them. */
+static bool is_usual(const struct recurrent_run *run)
+{
+    const struct recurrent_state *r = run->r;
+    const enum activation_kind *f = r->functions[run->d];
+    bool plain = f[0] == ACTIVATION_SIGMOID && f[1] == ACTIVATION_TANH && r->clip <= 0;
+
+    if (run->c->op->kind == RECURRENT_LSTM)
+        return plain && f[2] == ACTIVATION_TANH && !run->peepholes && !r->input_forget;
+    /* R's two packed parts are one when the first ends with a whole panel. */
+    return run->c->op->kind == RECURRENT_GRU && plain && r->linear_before_reset && 2 * r->hidden % ROWS_PANEL == 0;
+}
+
 static void gru_gates(const struct recurrent_run *run, int64_t s)
 {
     const struct recurrent_state *r = run->r;
@@ -406,7 +421,7 @@ static void step(const struct recurrent_run *run, int64_t s)
     int kind = run->c->op->kind;
     int64_t n = r->hidden;
 
-    if (kind == RECURRENT_GRU)
+    if (kind == RECURRENT_GRU && !run->usual)
         gru_gates(run, s);
     else
         multiply(run, run->h, r->batch, n, run->weights + run->pack.r, r->gates, NULL, run->u, r->gates);
@@ -420,10 +435,14 @@ static void step(const struct recurrent_run *run, int64_t s)
         x = run->projected + row_of(r, t, b) * r->gates;
         if (kind == RECURRENT_RNN)
             cell_rnn(r, run->d, x, u, h);
+        else if (kind == RECURRENT_LSTM && run->usual)
+            lstm_cell(x, u, (size_t)n, run->cell + b * n, h);
         else if (kind == RECURRENT_LSTM)
             cell_lstm(r, run->d, x, u, run->peepholes, h, run->cell + b * n);
+        else if (run->usual)
+            gru_cell(x, u, run->last_bias, (size_t)n, h);
         else
-            cell_gru(r, run->d, x, u, run->bias ? run->bias + r->gates + 2 * n : NULL, h);
+            cell_gru(r, run->d, x, u, run->last_bias, h);
         if (y) {
             int64_t at = r->batch_first ? (b * r->steps + t) * r->directions + run->d
                                         : (t * r->directions + run->d) * r->batch + b;
@@ -485,12 +504,17 @@ static enum status recurrent_run(struct call *c, struct error *e)
                      (size_t)r->directions, to);
         packed = to;
     }
-    if (call_out(c, 0))
+    /* What lies behind the end of a sequence is zero. */
+    if (call_out(c, 0) && lengths)
         memset(c->out[0]->data, 0, (size_t)tensor_count(c->out[0]) * sizeof(float));
     for (run.d = 0; run.d < r->directions; run.d++) {
         run.weights = packed + (size_t)run.d * run.pack.floats;
         run.bias = bias ? (const float *)bias->data + run.d * 2 * r->gates : NULL;
         run.peepholes = peepholes ? (const float *)peepholes->data + run.d * 3 * r->hidden : NULL;
+        run.last_bias = run.bias ? run.bias + r->gates + 2 * r->hidden : run.early;
+        run.usual = is_usual(&run);
+        if (!run.bias)
+            memset(run.early, 0, (size_t)r->gates * sizeof(float));
         project(&run);
         load_state(&run, call_in(c, 5), run.h);
         load_state(&run, call_in(c, 6), run.cell);

@@ -202,6 +202,9 @@ def cases(kind):
         yield case("coupled", 6, 4, 5, 2, "bidirectional", input_forget=1, initial=.5)
         yield case("functions", 5, 3, 4, 2, activations=["Sigmoid", "Relu", "Tanh"], initial=.5)
         yield case("cell_only", 4, 3, 3, 2, outputs=["Y_c"])
+    # More than a vector of hidden units, and a batch of several blocks of rows.
+    yield case("wide", 24, 5, 4, 13, "bidirectional", initial=.5, **torch_like)
+    yield case("wide_packed", 16, 5, 4, 3, "bidirectional", lengths=[4, 2, 3], layout=1, **torch_like)
 
 
 def main():
