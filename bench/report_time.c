@@ -58,15 +58,15 @@ int main(int argc, char **argv)
         return 2;
     }
     getrusage(RUSAGE_SELF, &usage);
-    printf(
-        "%zu records: %.1f s of the wall, %.1f s of CPU, %.2f GiB\n"
-        "manifest %.1f s, journals %.1f s, figures %.1f s, scores.csv %.1f s, report.json %.1f s, report.html %.1f s, beside these four "
-        "results.sqlite %.1f s\n",
-        r.count, since(start),
-        (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
-            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
-        (double)usage.ru_maxrss / (1 << 20), manifest_s, journals_s, t.figures_s, t.scores_csv_s, t.report_json_s,
-        t.report_html_s, t.results_sqlite_s);
+    printf("%zu records: %.1f s of the wall, %.1f s of CPU, %.2f GiB\n"
+           "manifest %.1f s, journals %.1f s, figures %.1f s, scores.csv %.1f s, report.json %.1f s, report.html %.1f "
+           "s, beside these four "
+           "results.sqlite %.1f s\n",
+           r.count, since(start),
+           (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
+               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
+           (double)usage.ru_maxrss / (1 << 20), manifest_s, journals_s, t.figures_s, t.scores_csv_s, t.report_json_s,
+           t.report_html_s, t.results_sqlite_s);
     reduction_clear(&r);
     manifest_close(&m);
     run_folder_close(&f);

@@ -53,6 +53,12 @@ static uint64_t *slot_of(const struct path_index *x, const struct name *name, ui
             return &x->slots[at];
         if (slot >> 32 != hash >> 32)
             continue;
+        /* A whole path ends where the name does. */
+        if (x->part == PATH_WHOLE) {
+            if (strcmp(manifest_entry(x->m, (size_t)(slot & SLOT_INDEX) - 1)->path, name->text) == 0)
+                return &x->slots[at];
+            continue;
+        }
         other = name_of(x, (size_t)(slot & SLOT_INDEX) - 1);
         if (other.len_bytes == name->len_bytes && memcmp(other.text, name->text, name->len_bytes) == 0)
             return &x->slots[at];

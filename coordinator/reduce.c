@@ -52,10 +52,9 @@ static enum status keep(void *context, uint32_t i, struct result *r, struct erro
                           : error_set(e, STATUS_BUG, "%s: a record that cannot be kept: %s", r->path, status_name(s));
 }
 
-static enum status settle(struct sink *sink, struct result *r, uint64_t hash, struct error *e)
+static enum status settle(struct sink *sink, struct result *r, size_t i, struct error *e)
 {
     struct reduction *x = sink->reduction;
-    size_t i = path_index_find_hashed(sink->index, r->path, hash);
     const struct manifest_entry *entry = i == SIZE_MAX ? NULL : manifest_entry(sink->manifest, i);
     bool kept;
     enum status s;
@@ -76,6 +75,7 @@ static enum status settle_batch(void *context, struct result *batch, size_t n, s
 {
     struct sink *sink = context;
     uint64_t hashes[JOURNAL_BATCH];
+    size_t found[JOURNAL_BATCH];
     enum status s = STATUS_OK;
 
     for (size_t k = 0; k < n; k++) {
@@ -86,8 +86,13 @@ static enum status settle_batch(void *context, struct result *batch, size_t n, s
         for (size_t k = 0; k < n; k++)
             path_index_near(sink->index, hashes[k], step);
     }
+    for (size_t k = 0; k < n; k++) {
+        found[k] = path_index_find_hashed(sink->index, batch[k].path, hashes[k]);
+        if (found[k] != SIZE_MAX)
+            results_near(sink->reduction->results, found[k]);
+    }
     for (size_t k = 0; s == STATUS_OK && k < n; k++)
-        s = settle(sink, &batch[k], hashes[k], e);
+        s = settle(sink, &batch[k], found[k], e);
     return s;
 }
 

@@ -14,6 +14,9 @@ enum {
     BLOCK_BITS = 21, /* a huge page: results are read in an order that is not theirs */
     BLOCK_BYTES = 1 << BLOCK_BITS,
     BUCKET_BITS = 12,
+    PLACE_BITS = 44,
+    OUTCOME_BITS = 7,
+    CLIPS_BITS = 13,
     CHUNK_BYTES = 1 << 14,
     VARINT_BYTES = 10,
     N_NUMBERS = 22, /* of a result without its clips */
@@ -56,12 +59,20 @@ struct bucket {
     uint64_t place; /* of next */
 };
 
+/* What most passes over all videos read, and where the packed rest is. Side by side, since a result is put at a place that no
+ * cache has. */
+struct head {
+    double p_fake;
+    uint64_t place : PLACE_BITS; /* block << BLOCK_BITS | byte */
+    uint64_t outcome : OUTCOME_BITS;
+    uint64_t n_clips : CLIPS_BITS;
+};
+_Static_assert(sizeof(struct head) == 16 && OUTCOME_COUNT <= 1 << OUTCOME_BITS && RESULT_MAX_CLIPS < 1 << CLIPS_BITS,
+               "a head holds what it is for");
+
 struct results {
     size_t n;
-    uint8_t *outcomes;
-    uint16_t *n_clips;
-    double *p_fake;
-    uint64_t *places; /* of the packed rest: block << BLOCK_BITS | byte */
+    struct head *heads;
     struct store store;
     struct bucket *buckets;
     struct pool messages, formats;
@@ -79,11 +90,8 @@ enum status results_open(size_t n, struct results **ret_t)
     t->store.used_bytes = BLOCK_BYTES;
     t->buckets = calloc((n >> BUCKET_BITS) + 1, sizeof(*t->buckets));
     t->members.n_entries = n;
-    t->outcomes = calloc(n + 1, sizeof(*t->outcomes));
-    t->n_clips = calloc(n + 1, sizeof(*t->n_clips));
-    t->p_fake = calloc(n + 1, sizeof(*t->p_fake));
-    t->places = calloc(n + 1, sizeof(*t->places));
-    if (!t->outcomes || !t->n_clips || !t->p_fake || !t->places || !t->buckets) {
+    t->heads = calloc(n + 1, sizeof(*t->heads));
+    if (!t->heads || !t->buckets) {
         results_close(&t);
         return STATUS_NO_MEMORY;
     }
@@ -107,10 +115,7 @@ void results_close(struct results **t)
     free(x->messages.table);
     free(x->formats.things);
     free(x->formats.table);
-    free(x->outcomes);
-    free(x->n_clips);
-    free(x->p_fake);
-    free(x->places);
+    free(x->heads);
     free(x);
     *t = NULL;
 }
@@ -122,17 +127,22 @@ size_t results_count(const struct results *t)
 
 enum outcome results_outcome(const struct results *t, size_t index)
 {
-    return (enum outcome)t->outcomes[index];
+    return (enum outcome)t->heads[index].outcome;
 }
 
 double results_p_fake(const struct results *t, size_t index)
 {
-    return outcome_has_score((enum outcome)t->outcomes[index]) ? t->p_fake[index] : NAN;
+    return outcome_has_score((enum outcome)t->heads[index].outcome) ? t->heads[index].p_fake : NAN;
+}
+
+void results_near(const struct results *t, size_t index)
+{
+    __builtin_prefetch(&t->heads[index], 1);
 }
 
 size_t results_n_clips(const struct results *t, size_t index)
 {
-    return t->n_clips[index];
+    return t->heads[index].n_clips;
 }
 
 /* len bytes in one piece, or NULL. */
@@ -446,14 +456,16 @@ enum status results_put(struct results *t, size_t index, const struct result *r)
     b = &t->buckets[index >> BUCKET_BITS];
     if (!need_room(t, b, FIXED_BYTES + r->n_clips * (5 * VARINT_BYTES + 8)))
         return STATUS_NO_MEMORY;
-    t->places[index] = b->place;
+    t->heads[index] = (struct head){
+        .p_fake = r->p_fake,
+        .place = b->place & (((uint64_t)1 << PLACE_BITS) - 1),
+        .outcome = (unsigned)r->outcome & ((1u << OUTCOME_BITS) - 1),
+        .n_clips = r->n_clips & ((1u << CLIPS_BITS) - 1),
+    };
     len = (size_t)(put_result(b->next, r, message, format_number) - b->next);
     b->next += len;
     b->place += len;
     b->left_bytes -= len;
-    t->outcomes[index] = (uint8_t)r->outcome;
-    t->n_clips[index] = (uint16_t)r->n_clips;
-    t->p_fake[index] = r->p_fake;
     return STATUS_OK;
 }
 
@@ -534,9 +546,9 @@ static void prefetch(const struct results *t, size_t index)
     enum { AHEAD = 12 };
     const uint8_t *p;
 
-    if (index + AHEAD >= t->n || t->outcomes[index + AHEAD] == OUTCOME_UNDECIDED)
+    if (index + AHEAD >= t->n || t->heads[index + AHEAD].outcome == OUTCOME_UNDECIDED)
         return;
-    p = place_at(&t->store, t->places[index + AHEAD]);
+    p = place_at(&t->store, t->heads[index + AHEAD].place);
     __builtin_prefetch(p);
     __builtin_prefetch(p + 64);
 }
@@ -549,10 +561,10 @@ const struct result *results_get(struct results_reader *r, size_t index)
     uint64_t v[N_NUMBERS];
 
     prefetch(t, index);
-    if (t->outcomes[index] == OUTCOME_UNDECIDED)
+    if (t->heads[index].outcome == OUTCOME_UNDECIDED)
         return get_undecided(r);
-    p = get_numbers(place_at(&t->store, t->places[index]), v);
-    r->result.outcome = (enum outcome)t->outcomes[index];
+    p = get_numbers(place_at(&t->store, t->heads[index].place), v);
+    r->result.outcome = (enum outcome)t->heads[index].outcome;
     r->result.p_fake = results_p_fake(t, index);
     message = t->messages.things[v[0]];
     memcpy(r->result.message, message + sizeof(uint16_t), length_of(message));
@@ -577,6 +589,6 @@ const struct result *results_get(struct results_reader *r, size_t index)
     r->result.decode_us = unzigzag(v[19]);
     r->result.face_us = unzigzag(v[20]);
     r->result.network_us = unzigzag(v[21]);
-    get_clips(r, p, t->n_clips[index]);
+    get_clips(r, p, t->heads[index].n_clips);
     return &r->result;
 }

@@ -26,6 +26,8 @@ enum status results_put(struct results *t, size_t index, const struct result *r)
 enum outcome results_outcome(const struct results *t, size_t index);
 double results_p_fake(const struct results *t, size_t index); /* NaN without a score */
 size_t results_n_clips(const struct results *t, size_t index);
+/* Asks the memory for what results_put(t, index) writes. */
+void results_near(const struct results *t, size_t index);
 
 /* What a further detector of the run made of a video. */
 struct member_score {

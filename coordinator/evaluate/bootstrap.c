@@ -117,7 +117,7 @@ static enum status influence_of_clusters(const struct ranking *r, const uint32_t
 enum status metrics_bootstrap(const struct ranking *r, const uint32_t *cluster, const struct metrics_settings *settings,
                               struct interval *ret_i, struct error *e)
 {
-    struct interval interval = {.undefined = metrics_auc(r).undefined, .low = NAN, .high = NAN};
+    struct interval interval = {.undefined = metrics_lacks(r), .low = NAN, .high = NAN};
     size_t n = affordable(r, settings->replicates, settings->max_draws, METRICS_MIN_REPLICATES);
     struct places p = {0};
     enum status s;
@@ -201,7 +201,7 @@ enum status metrics_intervals(const struct ranking *r, const uint32_t *cluster, 
                               struct interval ret_intervals[FIGURE_COUNT], struct error *e)
 {
     size_t n = affordable(r, settings->replicates, settings->max_figure_draws, METRICS_MIN_FIGURE_REPLICATES);
-    enum undefined order = metrics_auc(r).undefined, any = DEFINED;
+    enum undefined order = metrics_lacks(r), any = DEFINED;
     struct walks w = {.r = r, .epsilon = settings->log_loss_epsilon, .n = n, .only = FIGURE_COUNT};
     enum status s = STATUS_OK;
 
@@ -242,8 +242,8 @@ enum status metrics_replicates(const struct ranking *r, const uint32_t *cluster,
     struct walks w = {.r = r, .epsilon = settings->log_loss_epsilon, .n = settings->replicates, .only = figure};
     enum status s;
 
-    if (metrics_auc(r).undefined)
-        return error_set(e, STATUS_INVALID, "metrics: %s", undefined_reason(metrics_auc(r).undefined));
+    if (metrics_lacks(r))
+        return error_set(e, STATUS_INVALID, "metrics: %s", undefined_reason(metrics_lacks(r)));
     w.values = ret_values;
     if (figure != FIGURE_AUC || r->n > MAX_ITEMS) {
         s = walk_all(&w, cluster, settings, e);

@@ -35,9 +35,8 @@ static void walk(const struct ranking *r, double mean, struct placements *ret_p)
     *ret_p = p;
 }
 
-struct measure metrics_delong_variance(const struct ranking *r)
+static struct measure variance_of(const struct ranking *r, struct measure auc)
 {
-    struct measure auc = metrics_auc(r);
     double n_real = (double)r->n_real, n_fake = (double)r->n_fake;
     struct placements p;
 
@@ -51,19 +50,23 @@ struct measure metrics_delong_variance(const struct ranking *r)
                                      sum_value(&p.reals) / (n_real - 1) / n_real};
 }
 
+struct measure metrics_delong_variance(const struct ranking *r)
+{
+    return variance_of(r, metrics_auc(r));
+}
+
 struct interval metrics_delong(const struct ranking *r)
 {
     const double normal_97_5 = 1.959963984540054; /* the normal distribution's 0.975 quantile */
-    struct measure variance = metrics_delong_variance(r);
-    double auc, reach;
+    struct measure auc = metrics_auc(r), variance = variance_of(r, auc);
+    double reach;
 
     if (variance.undefined)
         return (struct interval){.undefined = variance.undefined, .low = NAN, .high = NAN};
-    auc = metrics_auc(r).value;
     reach = normal_97_5 * sqrt(variance.value);
     return (struct interval){
-        .low = auc - reach > 0 ? auc - reach : 0,
-        .high = auc + reach < 1 ? auc + reach : 1,
+        .low = auc.value - reach > 0 ? auc.value - reach : 0,
+        .high = auc.value + reach < 1 ? auc.value + reach : 1,
         .is_collapsed = variance.value == 0,
     };
 }

@@ -44,7 +44,7 @@ static struct measure undefined(enum undefined why)
     return (struct measure){.undefined = why, .value = NAN};
 }
 
-static enum undefined needs_both_classes(const struct ranking *r)
+enum undefined metrics_lacks(const struct ranking *r)
 {
     if (r->n == 0)
         return UNDEFINED_NO_ITEMS;
@@ -55,7 +55,7 @@ static enum undefined needs_both_classes(const struct ranking *r)
 
 struct measure metrics_auc(const struct ranking *r)
 {
-    enum undefined why = needs_both_classes(r);
+    enum undefined why = metrics_lacks(r);
     uint64_t twice_u = 0, reals_below = 0;
 
     if (why != DEFINED)
@@ -97,7 +97,7 @@ static bool roc_step(struct roc_walk *w)
 
 struct measure metrics_tpr_at_fpr(const struct ranking *r, double max_fpr)
 {
-    enum undefined why = needs_both_classes(r);
+    enum undefined why = metrics_lacks(r);
     struct roc_walk w = {.r = r, .end = r->n};
     size_t best = 0;
 
@@ -169,7 +169,7 @@ enum status metrics_compute(const struct ranking *r, const uint32_t *cluster, co
                             struct metrics *ret_m, struct error *e)
 {
     struct metrics m = {.n = r->n, .n_real = r->n_real, .n_fake = r->n_fake};
-    enum undefined order = needs_both_classes(r), any = r->n == 0 ? UNDEFINED_NO_ITEMS : DEFINED;
+    enum undefined order = metrics_lacks(r), any = r->n == 0 ? UNDEFINED_NO_ITEMS : DEFINED;
     struct figures f;
     enum status s;
 

@@ -128,6 +128,8 @@ const struct measure *metrics_figure(const struct metrics *m, enum figure_id f);
 enum status metrics_compute(const struct ranking *r, const uint32_t *cluster, const struct metrics_settings *settings,
                             struct metrics *ret_m, struct error *e);
 
+/* Why figures that need both classes are undefined; DEFINED: they are not. */
+enum undefined metrics_lacks(const struct ranking *r);
 struct measure metrics_auc(const struct ranking *r);
 struct measure metrics_tpr_at_fpr(const struct ranking *r, double max_fpr);
 /* The variance of the AUC; undefined unless each class has two items. */
