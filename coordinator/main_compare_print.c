@@ -3,6 +3,7 @@
 
 #include "coordinator/main_compare.h"
 #include "coordinator/main_json.h"
+#include "shard/plural.h"
 
 static const double significant = 0.05;
 
@@ -61,8 +62,8 @@ static void print_outcomes(const struct comparison *c, size_t n_listed, FILE *ou
 
 static void print_flips(const struct comparison *c, size_t n_listed, FILE *out)
 {
-    fprintf(out, "\nscores: %zu videos have one in both, %zu the same to the last bit", c->n_both_scored,
-            c->n_same_score);
+    fprintf(out, "\nscores: %zu video%s with one in both, %zu the same to the last bit", c->n_both_scored,
+            plural_s(c->n_both_scored), c->n_same_score);
     if (c->n_both_scored > 0)
         fprintf(out, "; |a - b| is %.4f in the mean, %.4f at most", c->mean_difference, c->largest_difference);
     fprintf(out, "\nflips at 0.5: %zu", c->n_flips);
@@ -108,8 +109,8 @@ static void print_figures(const struct comparison *c, FILE *out)
 
     fprintf(
         out,
-        "\nfigures over the %zu labelled videos that both scored (%zu real, %zu fake); beside them each run's own\n",
-        a->n, a->n_real, a->n_fake);
+        "\nfigures over the %zu labelled video%s that both scored (%zu real, %zu fake); beside them each run's own\n",
+        a->n, plural_s(a->n), a->n_real, a->n_fake);
     fprintf(out, "  %-20s  %10s  %10s  %9s a  %9s b\n", "", "a", "b", "all of", "all of");
     fprintf(out, "  %-20s  %10zu  %10zu  %11zu  %11zu\n", "n", a->n, b->n, own_a->n, own_b->n);
     for (int k = 0; k < FIGURE_COUNT; k++) {
@@ -140,8 +141,9 @@ void comparison_print(const struct comparison *c, size_t n_listed, FILE *out)
     for (int k = 0; k < 2; k++) {
         fprintf(out, "%s: ", k == 0 ? "a" : "b");
         print_safe(out, c->path[k]);
-        fprintf(out, ", %s, %zu videos, %zu of them in this run alone\n",
-                run_folder_identity(c->run[k].folder, "detector"), manifest_count(c->run[k].manifest), c->n_only[k]);
+        fprintf(out, ", %s, %zu video%s, %zu of them in this run alone\n",
+                run_folder_identity(c->run[k].folder, "detector"), manifest_count(c->run[k].manifest),
+                plural_s(manifest_count(c->run[k].manifest)), c->n_only[k]);
     }
     if (c->n_other_bytes > 0)
         fprintf(out, "warning: %zu common paths hold other bytes in b than in a\n", c->n_other_bytes);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "coordinator/main_json.h"
+#include "shard/plural.h"
 
 /* Under what an eye takes for certain. */
 static const double significant = 0.05;
@@ -90,8 +91,9 @@ static void print_standings(FILE *out, const struct eval *v, const struct eval_p
     enum figure_id by = v->settings.figure;
     int width = name_width(s);
 
-    fprintf(out, "\n%s: %zu videos, %zu real, %zu fake; by %s, %s is better\n", part->name, s->n_videos, s->n_real,
-            s->n_fake, figure_name(by), figure_lower_is_better(by) ? "lower" : "higher");
+    fprintf(out, "\n%s: %zu video%s, %zu real, %zu fake; by %s, %s is better\n", part->name, s->n_videos,
+            plural_s(s->n_videos), s->n_real, s->n_fake, figure_name(by),
+            figure_lower_is_better(by) ? "lower" : "higher");
     fprintf(out, "place  ");
     eval_print_name(out, "submission", width);
     fprintf(out, "  %9.9s  %-17s", heading(by), "95 % interval");
@@ -195,8 +197,8 @@ static void print_notes(FILE *out, const struct eval *v)
         if (s->n_declined > 0 || (v->may_miss && s->n_problems[PROBLEM_MISSING] > 0)) {
             fprintf(out, "note: ");
             eval_print_name(out, s->name, 0);
-            fprintf(out, ": %zu videos without an answer %s\n", s->n_declined + s->n_problems[PROBLEM_MISSING],
-                    v->settings.unanswered == UNANSWERED_HALF ? "count as 0.5" : "are left out");
+            fprintf(out, ": without an answer: %zu, %s\n", s->n_declined + s->n_problems[PROBLEM_MISSING],
+                    v->settings.unanswered == UNANSWERED_HALF ? "counted as 0.5" : "left out");
         }
         if (s->first_unsorted_line > 0) {
             fprintf(out, "note: ");
@@ -213,7 +215,7 @@ void eval_print(const struct eval *v, FILE *out)
 
     for (size_t i = 0; i < truth_count(v->truth); i++)
         n_unlabelled += manifest_entry(truth_manifest(v->truth), i)->label == LABEL_UNKNOWN;
-    fprintf(out, "truth: %s, %zu videos", v->truth_path, truth_count(v->truth));
+    fprintf(out, "truth: %s, %zu video%s", v->truth_path, truth_count(v->truth), plural_s(truth_count(v->truth)));
     if (n_unlabelled > 0)
         fprintf(out, ", %zu of them without a label, which do not count", n_unlabelled);
     if (v->dealt)

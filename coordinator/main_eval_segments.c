@@ -4,6 +4,7 @@
 
 #include "coordinator/main_eval_print.h"
 #include "coordinator/main_json.h"
+#include "shard/plural.h"
 
 enum { NAME_COLUMNS = 40 };
 
@@ -42,8 +43,8 @@ void eval_print_segments(const struct eval *v, const struct eval_part *part, FIL
         width = len > width ? len : width;
     }
     (void)v;
-    fprintf(out, "\n%s: %zu videos with %zu fake stretches; by score, higher is better\n", part->name, s->n_videos,
-            s->n_spans);
+    fprintf(out, "\n%s: %zu video%s with %zu fake stretch%s; by score, higher is better\n", part->name, s->n_videos,
+            plural_s(s->n_videos), s->n_spans, s->n_spans == 1 ? "" : "es");
     if (s->n_left_out > 0)
         fprintf(out, "%zu fakes whose stretches the truth does not state are left out\n", s->n_left_out);
     fprintf(out, "place  ");

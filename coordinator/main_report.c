@@ -8,6 +8,7 @@
 #include "coordinator/main_reduce.h"
 #include "shard/clock.h"
 #include "shard/log.h"
+#include "shard/plural.h"
 
 struct options {
     const char *run, *output;
@@ -69,7 +70,7 @@ static int write_board(const struct options *o, const struct opened *x)
         s = board_write(o->board, x->manifest, x->reduction.results, o->whole_paths, o->output, &written, &e);
     if (s != STATUS_OK)
         return main_fail("report", &e);
-    printf("%s: %zu videos for %s\n", o->output, written.n, board_name(o->board));
+    printf("%s: %zu video%s for %s\n", o->output, written.n, plural_s(written.n), board_name(o->board));
     if (written.n_unscored > 0)
         log_warning("report: %zu of %zu videos have no score; %s", written.n_unscored, written.n,
                     o->board == BOARD_FFPP      ? "the file calls them real"

@@ -15,6 +15,7 @@
 #include "coordinator/main_detectors.h"
 #include "shard/file.h"
 #include "shard/layout.h"
+#include "shard/plural.h"
 
 enum { MAX_ARGUMENTS = 64, MAX_LIST_BYTES = 16 << 20, DEFAULT_LANE_MEMORY_MIB = 1536 };
 
@@ -367,7 +368,7 @@ static void describe(const struct job *j, FILE *out)
     char limit[32];
 
     submit_format_time(p->time_s, limit, sizeof(limit));
-    fprintf(out, "%zu videos, about %.1f core hours (%s)\n", x->n_videos, x->lane_s / 3600,
+    fprintf(out, "%zu video%s, about %.1f core hours (%s)\n", x->n_videos, plural_s(x->n_videos), x->lane_s / 3600,
             x->n_measured > 0 ? "by videos of this run that were measured"
             : x->n_probed > 0 ? "rough: by the containers' facts, nothing measured"
                               : "rough: by the files' sizes, nothing measured");

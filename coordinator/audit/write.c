@@ -5,6 +5,7 @@
 
 #include "coordinator/audit/audit_parts.h"
 #include "shard/file.h"
+#include "shard/plural.h"
 
 static const char *path_of(const struct audit *a, const struct audit_finding *f)
 {
@@ -56,8 +57,9 @@ enum status audit_print(const struct audit *a, size_t limit, FILE *out, struct e
     int severity = -1;
     enum status s = STATUS_OK;
 
-    text_append_format(&t, "%zu videos, %zu decided, %zu with prints of their frames (%zu pictures fit to compare)\n",
-                       manifest_count(a->in->manifest), a->n_decided, a->n_with_prints, a->n_pictures);
+    text_append_format(&t, "%zu video%s, %zu decided, %zu with prints of their frames (%zu picture%s fit to compare)\n",
+                       manifest_count(a->in->manifest), plural_s(manifest_count(a->in->manifest)), a->n_decided,
+                       a->n_with_prints, a->n_pictures, plural_s(a->n_pictures));
     if (a->n_findings == 0)
         text_append_string(&t, "Nothing was found.\n");
     for (size_t i = 0, told = 0; i < a->n_findings; i++) {

@@ -10,9 +10,11 @@
 #include "shard/spans.h"
 
 enum {
-    MAX_FRAMES = 20000000,       /* in memory; beyond, a fixed half (quarter, ...) of the videos stands for all */
-    MAX_GROUPED_ITEMS = 20000000 /* of a level; beyond, groups have figures of videos alone */
+    MAX_FRAMES = 20000000, /* in memory; beyond, a fixed half (quarter, ...) of the videos stands for all */
 };
+
+/* Items; beyond, groups have figures of videos alone, so that ten million records stay within minutes and gigabytes. */
+static const size_t max_grouped[LEVEL_COUNT] = {[LEVEL_CLIP] = 5000000, [LEVEL_FRAME] = MAX_FRAMES};
 
 /* Items as they are gathered. */
 struct gathered {
@@ -52,15 +54,20 @@ static bool counts(const struct report_model *m, size_t i)
 }
 
 /* Ranks and measures; the ranking and whose the items are stay for the groups. */
-static enum status measure(struct level *level, struct gathered *g, struct error *e)
+static enum status measure(struct report_model *m, enum level_kind kind, struct gathered *g, struct error *e)
 {
+    struct level *level = &m->levels[kind];
     enum status s = ranking_open(g->p_fake, g->is_fake, g->n, &level->ranking, e);
 
     if (s == STATUS_OK)
         s = metrics_compute(&level->ranking, g->video, &metrics_defaults, &level->metrics, e);
-    level->video = g->video;
-    level->is_grouped = g->n <= MAX_GROUPED_ITEMS;
-    g->video = NULL;
+    level->is_grouped = g->n <= max_grouped[kind];
+    if (level->is_grouped) {
+        level->video = g->video;
+        g->video = NULL;
+    } else {
+        ranking_close(&level->ranking);
+    }
     return s;
 }
 
@@ -82,7 +89,7 @@ static enum status measure_clips(struct report_model *m, struct error *e)
         }
     }
     if (s == STATUS_OK)
-        s = measure(&m->levels[LEVEL_CLIP], &g, e);
+        s = measure(m, LEVEL_CLIP, &g, e);
     gathered_clear(&g);
     return s;
 }
@@ -123,8 +130,8 @@ static enum status take_frames(struct gathered *g, const struct manifest_entry *
         s = make_room(g, 2 * g->room + n, e);
     for (size_t k = 0; s == STATUS_OK && k < n; k++, g->n++) {
         g->p_fake[g->n] = frames[k].p_fake;
-        g->is_fake[g->n] = entry->label == LABEL_FAKE &&
-                           (n_spans == 0 || spans_hold(spans, n_spans, (double)frames[k].time_us / 1e6));
+        g->is_fake[g->n] =
+            entry->label == LABEL_FAKE && (n_spans == 0 || spans_hold(spans, n_spans, (double)frames[k].time_us / 1e6));
         g->video[g->n] = (uint32_t)i;
     }
     return s;
@@ -159,7 +166,7 @@ static enum status measure_frames(struct report_model *m, struct error *e)
     if (s == STATUS_OK && g.room == 0)
         s = make_room(&g, 1, e);
     if (s == STATUS_OK)
-        s = measure(&m->levels[LEVEL_FRAME], &g, e);
+        s = measure(m, LEVEL_FRAME, &g, e);
     frame_reader_close(&reader);
     free(spans);
     gathered_clear(&g);

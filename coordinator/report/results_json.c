@@ -388,7 +388,10 @@ enum status results_json_write(const struct report_model *m, const char *path, s
     append_policies(&t, m);
     append_findings(&t, m);
     append_unscored(&t, m);
-    text_append_string(&t, "},\n\"execution\":");
+    text_append_string(
+        &t,
+        ",\n\"each_video\":\"scores.csv; its faces and clips: results.sqlite, tables video and clip, view track, or "
+        "fakesift explain --json\"},\n\"execution\":");
     s = append_object(&t, "execution", m->in->execution_json, e);
     if (s != STATUS_OK)
         goto end;
