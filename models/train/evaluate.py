@@ -149,12 +149,14 @@ def main():
     p.add_argument("--table")
     p.add_argument("--damage", action="store_true")
     p.add_argument("--calibration")
-    p.add_argument("--split", default="groups,methods")
+    p.add_argument("--most", type=int, default=64, help="clips of a video; default %(default)s")
+    p.add_argument("--split", default="last,groups,methods")
     a = p.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     clips = Clips(a.work, ["real", "fake"], a.table)
     of = videos(clips, a.split.split(","))
+    of = {path: ks[:a.most] for path, ks in of.items()}
     rows = [clips.rows[ks[0]] for ks in of.values()]
     if a.scores:
         known = {os.path.basename(r["path"]): r for r in csv.DictReader(open(a.scores))}

@@ -16,14 +16,14 @@ from source import Clips
 
 # Shares of the kinds of pairs. self: pasted on itself; swap: another person's face; drawn: by an autoencoder (of itself, or
 # of another person); the same three of a portrait in motion; true: a fake of the corpus beside its original or another real.
-KINDS = {"self": 0.2, "swap": 0.1, "drawn": 0.24, "still_self": 0.05, "still_swap": 0.02, "still_drawn": 0.09, "true": 0.3}
+KINDS = {"self": 0.16, "swap": 0.08, "drawn": 0.2, "still_self": 0.04, "still_swap": 0.02, "still_drawn": 0.08, "true": 0.42}
 PAIRS, SHEETS = 8, 6  # pairs of one sheet, sheets of a shard
 
 
 class Stock:
     def __init__(self, work, table, everything, without):
         self.c = Clips(work, ["real", "fake", "portraits"], table)
-        split = ["train", "methods"] if everything else ["train"]
+        split = ["train", "methods", "groups"] if everything else ["train"]
         self.real, self.fake, self.stills = (self.c.where(set=[s], split=split) for s in ("real", "fake", "portraits"))
         self.makers = makers.load(work)
         self.kinds = [k for k in KINDS if k not in without and (self.fake or k != "true") and (self.stills or "still" not in k)]
@@ -80,7 +80,7 @@ def main():
     p.add_argument("--frames", type=int, default=4)
     p.add_argument("--shards", type=int, default=10)
     p.add_argument("--first", type=int, default=0)
-    p.add_argument("--all", action="store_true", help="methods kept out of the development run train too")
+    p.add_argument("--all", action="store_true", help="what is kept out of the development run trains too, but for the split 'last'")
     p.add_argument("--table")
     p.add_argument("--without", default="")
     a = p.parse_args()

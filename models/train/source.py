@@ -11,7 +11,8 @@ import numpy as np
 
 # Kept out of the development run altogether, to see what a detector is worth on makers that it never met.
 UNSEEN = {"GHOST(sber-swap)", "SadTalker", "Wav2Lip", "MuseV", "EDTalk"}
-HELD_OUT = 0.25
+# Shares of groups held out: from the last weights, and from the development run.
+LAST, HELD_OUT = 0.1, 0.25
 
 
 def draw(group):
@@ -21,7 +22,8 @@ def draw(group):
 class Clips:
     """crops (N, frames, WIDE, WIDE, 3), memory-mapped; path, label, family, method, group, split: lists of N.
 
-    split: "train"; "groups" (held out by group); "methods" (a group with a maker in UNSEEN, outside of the former)."""
+    split: "last" (held out from every run); "groups" (held out by group from the development run); "methods" (a group with a
+    maker in UNSEEN, kept out of the same); "train"."""
 
     def __init__(self, work, names, table=None):
         known = {}
@@ -44,7 +46,8 @@ class Clips:
             self.arrays.append(array)
         unseen = {r["group"] for r in self.rows if r["method"] in UNSEEN}
         for r in self.rows:
-            r["split"] = "groups" if draw(r["group"]) < HELD_OUT else "methods" if r["group"] in unseen else "train"
+            at = draw(r["group"])
+            r["split"] = "last" if at < LAST else "groups" if at < HELD_OUT else "methods" if r["group"] in unseen else "train"
 
     def frames(self, k):
         return self.arrays[self.rows[k]["array"]][self.rows[k]["at"]]

@@ -19,7 +19,7 @@ from chain import ROOM
 from network import SIDE
 
 PAIRS, PER_CLIP = 8, 2  # of a step: 8 pairs, 2 frames of each of their 16 clips
-RATE, KEEP_EVERY, DECAY = 2e-4, 250, 0.998
+RATE, KEEP_EVERY, DECAY = 3e-4, 250, 0.995
 
 
 def tensor(frames):
@@ -54,10 +54,9 @@ def vary(rng, frames):
     f = frames[:, y:y + SIDE, x:x + SIDE]
     if rng.random() < 0.5:
         f = f[:, :, ::-1]
-    f = f * np.float32(rng.uniform(0.9, 1.1)) + np.float32(rng.normal(0, 5))
+    f = np.clip(np.arange(256) * rng.uniform(0.9, 1.1) + rng.normal(0, 5), 0, 255).astype(np.uint8)[f]
     if rng.random() < 0.06:
-        f = np.repeat(f.mean(3, keepdims=True), 3, 3)
-    f = np.clip(f, 0, 255).astype(np.uint8)
+        f = np.repeat(f[..., 1:2], 3, 3)
     if rng.random() < 0.2:
         h, w = rng.integers(10, 50, 2)
         y, x = rng.integers(0, SIDE - h), rng.integers(0, SIDE - w)
@@ -126,6 +125,15 @@ def features(net, frames, batch=32):
     return torch.cat(out).reshape(*frames.shape[:-3], -1).numpy()
 
 
+def features_of(shard, model, net, rng):
+    """Kept beside the shard, by the name of the weights."""
+    path = f"{shard[:-4]}.{os.path.basename(model)}.npy"
+    if not os.path.exists(path):
+        np.save(path + ".tmp.npy", features(net, np.stack([[vary(rng, c) for c in pair] for pair in np.load(shard)["clips"]])))
+        os.replace(path + ".tmp.npy", path)
+    return np.load(path)
+
+
 def load_frame(path):
     net = network.Frame().eval()
     net.load_state_dict(torch.load(path))
@@ -136,24 +144,18 @@ def train_temporal(a):
     net, path = load_frame(a.model), os.path.join(a.work, a.name + ".pt")
     torch.manual_seed(a.seed)
     x, rng = [], np.random.default_rng(a.seed)
-    for p in sorted(glob.glob(os.path.join(a.work, a.clips, "[0-9]*.npz"))):
-        if p.endswith(".tmp.npz"):
-            continue
-        own = f"{p[:-4]}.{os.path.basename(a.model)}.npy"
-        if not os.path.exists(own):
-            clips = np.load(p)["clips"]
-            np.save(own, features(net, np.stack([[vary(rng, c) for c in pair] for pair in clips])))
-        x.append(np.load(own))
-    x = torch.from_numpy(np.concatenate(x)).float()  # pairs, 2, T, D
-    print(len(x), "pairs")
+    for folder in a.clips.split(","):  # each of its own number of frames
+        own = [features_of(p, a.model, net, rng) for p in sorted(glob.glob(os.path.join(a.work, folder, "[0-9]*[0-9].npz")))[-a.most:]]
+        x.append(torch.from_numpy(np.concatenate(own)).float())  # pairs, 2, T, D
+        print(folder, *x[-1].shape, flush=True)
     temporal = network.Temporal()
-    temporal.load_scale(x)
+    temporal.load_scale(x[0])
     rate = torch.optim.AdamW(temporal.parameters(), 1e-3, weight_decay=0.05)
     for step in range(a.steps):
         for g in rate.param_groups:
             g["lr"] = 1e-3 * min(1, (step + 1) / 50) * (1 - step / a.steps)
-        pick = torch.from_numpy(rng.integers(0, len(x), 32))
-        clip = x[pick].flatten(0, 1)
+        of = x[step % len(x)]
+        clip = of[torch.from_numpy(rng.integers(0, len(of), 32))].flatten(0, 1)
         if rng.random() < 0.5:
             clip = clip.flip(1)
         y = torch.tensor([0.0, 1.0]).repeat(32)
@@ -173,7 +175,8 @@ def main():
     p.add_argument("work")
     p.add_argument("what", choices=["frames", "temporal"])
     p.add_argument("--name", required=True, help="of the result, WORK/NAME.pt")
-    p.add_argument("--clips", required=True, help="the shards' folder in WORK")
+    p.add_argument("--clips", required=True, help="the shards' folder in WORK; temporal: several, joined by commas")
+    p.add_argument("--most", type=int, default=60, help="temporal: shards of a folder; default %(default)s")
     p.add_argument("--steps", type=int, required=True)
     p.add_argument("--from", dest="start", help="the weights to begin with; default the backbone's")
     p.add_argument("--fall", type=float, default=0.5, help="the last share of the steps, in which the rate falls; 0: never")

@@ -35,7 +35,7 @@ cd "$here"
 "$python" make_clips.py "$work" clips$all --shards "${SHARDS:-250}" ${table:+--table "$table"} $all
 "$python" make_clips.py "$work" long$all --frames 16 --shards "$((${SHARDS:-250} / 12 + 1))" ${table:+--table "$table"} $all
 "$python" train.py "$work" frames --name frame --clips clips$all --steps "${STEPS:-8000}"
-"$python" train.py "$work" temporal --name temporal --clips long$all --steps 1200 --model "$work/frame.pt"
+"$python" train.py "$work" temporal --name temporal --clips long$all,clips$all --steps 1200 --model "$work/frame.pt"
 [ -z "$fake" ] || "$python" evaluate.py "$work" --frame "$work/frame.pt" --temporal "$work/temporal.pt" ${table:+--table "$table"} \
     --calibration "$work/calibration.json" > "$work/figures.md"
 "$python" export.py --frame "$work/frame.pt" --temporal "$work/temporal.pt" --out "$card" --golden "$work/golden.json" \
