@@ -50,7 +50,7 @@ def main():
         "kind": "detector", "name": "bench-" + name.replace("_", "-"), "title": "for timing", "licence": "none",
         "provenance": "random weights", "worth": "nothing", "input": "faces",
         "sampling": {"frames": FRAMES},
-        "face": {"detector": "yunet", "threshold": 0.6, "max_faces": 1},
+        "face": {"detector": "yunet", "threshold": 0.6, "max_faces": 1, "detect_every": 8, "between": "search"},
         "crop": {"width_px": 224, "height_px": 224},
         "tensor": {"layout": "nchw", "order": "rgb", "mean": [0.485, 0.456, 0.406], "deviation": [0.229, 0.224, 0.225]},
         "networks": {"frame": {"file": f"{name}.onnx"}, "temporal": [{"file": f"gru-{name}.onnx"}]},

@@ -37,7 +37,7 @@ enum {
     SEEN_PACKETS = 32,
     MAX_KEPT_BYTES = 192 << 20,
     MAPPED_BYTES = 32 << 20, /* the most that mallopt takes */
-    KEPT_FREE_BYTES = 64 << 20,
+    KEPT_FREE_BYTES = 128 << 20,
     MAX_SCANNED_KEYS = 512, /* whose exact times are read; of more the index's are taken */
 };
 
