@@ -456,12 +456,8 @@ enum status results_put(struct results *t, size_t index, const struct result *r)
     b = &t->buckets[index >> BUCKET_BITS];
     if (!need_room(t, b, FIXED_BYTES + r->n_clips * (5 * VARINT_BYTES + 8)))
         return STATUS_NO_MEMORY;
-    t->heads[index] = (struct head){
-        .p_fake = r->p_fake,
-        .place = b->place & (((uint64_t)1 << PLACE_BITS) - 1),
-        .outcome = (unsigned)r->outcome & ((1u << OUTCOME_BITS) - 1),
-        .n_clips = r->n_clips & ((1u << CLIPS_BITS) - 1),
-    };
+    t->heads[index] =
+        (struct head){.p_fake = r->p_fake, .place = b->place, .outcome = r->outcome, .n_clips = r->n_clips};
     len = (size_t)(put_result(b->next, r, message, format_number) - b->next);
     b->next += len;
     b->place += len;

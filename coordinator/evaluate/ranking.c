@@ -167,6 +167,27 @@ enum status ranking_split(const struct ranking *parent, const uint32_t *part, si
     return s;
 }
 
+enum status ranking_merge(const struct ranking *a, const struct ranking *b, struct ranking *ret_r, struct error *e)
+{
+    struct ranking r;
+    size_t i = 0, k = 0;
+    enum status s = allocate(a->n + b->n, &r, e);
+
+    if (s != STATUS_OK)
+        return s;
+    while (i < a->n || k < b->n) {
+        bool from_a =
+            k == b->n ||
+            (i < a->n && (a->p_fake[i] < b->p_fake[k] || (a->p_fake[i] == b->p_fake[k] && a->item[i] < b->item[k])));
+        const struct ranking *from = from_a ? a : b;
+        size_t at = from_a ? i++ : k++;
+
+        push(&r, from->p_fake[at], from->is_fake[at], from->item[at]);
+    }
+    *ret_r = r;
+    return STATUS_OK;
+}
+
 void ranking_close(struct ranking *r)
 {
     free(r->p_fake);

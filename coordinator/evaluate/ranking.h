@@ -26,6 +26,8 @@ enum status ranking_subset(const struct ranking *parent, const uint8_t *keep, st
  * closed by the caller. */
 enum status ranking_split(const struct ranking *parent, const uint32_t *part, size_t n_parts, struct ranking *ret_parts,
                           struct error *e);
+/* The items of both, which have none in common and hold equal scores in ascending order of item, in linear time. */
+enum status ranking_merge(const struct ranking *a, const struct ranking *b, struct ranking *ret_r, struct error *e);
 void ranking_close(struct ranking *r); /* NULL-safe content; zeroes *r */
 
 /* The end of the run of equal scores that begins at first. */

@@ -75,7 +75,7 @@ static double filled_score(enum policy_kind policy, enum label label)
     return (policy == POLICY_BEST) == (label == LABEL_FAKE) ? 1 : 0;
 }
 
-/* Labelled videos, ranked; without a score they are dropped or filled as the policy has it. */
+/* Labelled videos, ranked: those with a score, or for another policy those without, with what it gives them. */
 static enum status rank_videos(const struct report_model *m, enum policy_kind policy, struct ranking *ret_r,
                                struct error *e)
 {
@@ -94,7 +94,7 @@ static enum status rank_videos(const struct report_model *m, enum policy_kind po
         enum label label = manifest_entry(m->in->manifest, i)->label;
         bool scored = outcome_has_score(results_outcome(m->in->results, i));
 
-        if (label == LABEL_UNKNOWN || (!scored && policy == POLICY_DROPPED))
+        if (label == LABEL_UNKNOWN || scored != (policy == POLICY_DROPPED))
             continue;
         p_fake[n] = scored ? results_p_fake(m->in->results, i) : filled_score(policy, label);
         is_fake[n] = label == LABEL_FAKE;
@@ -125,7 +125,7 @@ static enum status measure_policies(struct report_model *m, struct error *e)
 
     settings.replicates = 0;
     for (int k = 0; k < POLICY_COUNT; k++) {
-        struct ranking r = {0};
+        struct ranking filled = {0}, r = {0};
         enum status s = STATUS_OK;
 
         m->policies[k] = kinds[k];
@@ -134,7 +134,10 @@ static enum status measure_policies(struct report_model *m, struct error *e)
             m->policies[k].metrics = m->video;
             continue;
         }
-        s = rank_videos(m, (enum policy_kind)k, &r, e);
+        s = rank_videos(m, (enum policy_kind)k, &filled, e);
+        if (s == STATUS_OK)
+            s = ranking_merge(&m->ranking, &filled, &r, e);
+        ranking_close(&filled);
         if (s == STATUS_OK)
             s = metrics_compute(&r, NULL, &settings, &m->policies[k].metrics, e);
         ranking_close(&r);
