@@ -230,8 +230,7 @@ static bool is_proper(const struct packet *p)
     if (p->kind == FIND_CROP)
         return p->width <= FINDS_MAX_SIDE_PX && p->height <= FINDS_MAX_SIDE_PX && p->len_bytes == 3 * values;
     return (p->kind == FIND_FEATURES || (p->kind == FIND_FRAMES && p->width == 2)) &&
-           values <= FINDS_MAX_BYTES / sizeof(float) &&
-           p->len_bytes == sizeof(float) * values;
+           values <= FINDS_MAX_BYTES / sizeof(float) && p->len_bytes == sizeof(float) * values;
 }
 
 enum status finds_take(struct finds *f, const uint8_t *data, size_t len_bytes)

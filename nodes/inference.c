@@ -371,9 +371,9 @@ void inference_copy_features(const struct inference *i, unsigned n_patches, floa
             if (i->temporal[0])
                 ret_values[at] = i->features[stretched(t, frames, n_patches) * i->frame_values + k];
             else
-                ret_values[at] =
-                    t < n_patches ? (float)probability(&i->card->output, i->features + at * i->card->output.classes)
-                                  : NAN;
+                ret_values[at] = t < n_patches
+                                     ? (float)probability(&i->card->output, i->features + at * i->card->output.classes)
+                                     : NAN;
         }
     }
 }
@@ -415,9 +415,9 @@ bool inference_frame_scores(const struct inference *i, unsigned n_patches, float
         by_frame = add_steps(i, i->temporal[k], card->networks.temporal[k].features == FEATURES_DIFFERENCE, n_patches,
                              sums, n_added);
     for (unsigned t = 0; by_frame && t < n_patches; t++)
-        ret_p[t] = n_added[t] > 0 ? (float)calibrate(card->calibration.temperature, card->calibration.bias,
-                                                     sums[t] / n_added[t])
-                                  : NAN;
+        ret_p[t] = n_added[t] > 0
+                       ? (float)calibrate(card->calibration.temperature, card->calibration.bias, sums[t] / n_added[t])
+                       : NAN;
     return by_frame;
 }
 

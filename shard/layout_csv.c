@@ -23,7 +23,7 @@ enum column {
     COLUMN_COUNT
 };
 
-static const char *const names[COLUMN_COUNT] = {"path",     "filename", "label", "split", "family",
+static const char *const names[COLUMN_COUNT] = {"path",     "filename", "label", "split",  "family",
                                                 "original", "identity", "group", "method", "fake_segments"};
 
 /* Where each column stands, SIZE_MAX: nowhere. */

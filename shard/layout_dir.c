@@ -72,9 +72,8 @@ static enum status add_video(struct scan *scan, struct filling *x, const struct 
         entry.family = family;
     }
     if (labels) {
-        const char **const texts[NAMED_COUNT] = {&entry.split,    &entry.family, &entry.original,
-                                                 &entry.identity, &entry.group,  &entry.method,
-                                                 &entry.fake_segments};
+        const char **const texts[NAMED_COUNT] = {&entry.split, &entry.family, &entry.original,     &entry.identity,
+                                                 &entry.group, &entry.method, &entry.fake_segments};
 
         if (labels->label != LABEL_UNKNOWN && entry.label != LABEL_UNKNOWN && labels->label != entry.label)
             return error_set(scan->e, STATUS_INVALID,
@@ -167,8 +166,8 @@ static enum status read_sidecar(struct scan *scan, const struct manifest_entry *
 
 static enum status take_sidecar(struct scan *scan, struct filling *x, const struct manifest_entry *file)
 {
-    static const char *const names[NAMED_COUNT] = {"split", "family", "original", "identity", "group", "method",
-                                                    "fake_segments"};
+    static const char *const names[NAMED_COUNT] = {"split", "family", "original",     "identity",
+                                                   "group", "method", "fake_segments"};
     struct sample *sample = &x->sample;
     cJSON *json = NULL;
     char *data;

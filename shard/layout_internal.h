@@ -86,7 +86,16 @@ enum status layout_read_json(struct scan *scan, const struct label_source *sourc
 
 /* layout_collect.c: what is on disk and what labels name, apart at first, then joined by path, so that nothing of either is
  * lost. */
-enum named_text { NAMED_SPLIT, NAMED_FAMILY, NAMED_ORIGINAL, NAMED_IDENTITY, NAMED_GROUP, NAMED_METHOD, NAMED_SEGMENTS, NAMED_COUNT };
+enum named_text {
+    NAMED_SPLIT,
+    NAMED_FAMILY,
+    NAMED_ORIGINAL,
+    NAMED_IDENTITY,
+    NAMED_GROUP,
+    NAMED_METHOD,
+    NAMED_SEGMENTS,
+    NAMED_COUNT
+};
 
 struct named_video {
     char *path;               /* relative to the root */

@@ -266,11 +266,9 @@ static bool archive_ok(const struct manifest_entry *entry, const char *path)
 
 enum status manifest_add(struct manifest *m, const struct manifest_entry *entry, struct error *e)
 {
-    static const char *const names[] = {"split", "family", "original", "identity", "group", "method",
-                                        "fake_segments"};
-    const char *const given[] = {entry->split,    entry->family, entry->original,
-                                 entry->identity, entry->group,  entry->method,
-                                 entry->fake_segments};
+    static const char *const names[] = {"split", "family", "original", "identity", "group", "method", "fake_segments"};
+    const char *const given[] = {entry->split, entry->family, entry->original,     entry->identity,
+                                 entry->group, entry->method, entry->fake_segments};
     const char *kept[7];
     const char *path = entry->path ? entry->path : "";
     const char *rule = path_rule(path);

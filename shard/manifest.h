@@ -45,14 +45,14 @@ enum status label_parse(const char *text, enum label *ret_label);
  * as "". */
 struct manifest_entry {
     const char *path;
-    const char *split;    /* "train", "val", "test" or the data set's own word */
-    const char *family;   /* FORMATS: faceswap, reenactment, lip-sync, entire-synthesis, attribute, ... */
-    const char *original; /* path or id of the real video that a fake was made from */
-    const char *identity; /* the person */
-    const char *group;    /* what must not be split between train and test */
-    const char *method;   /* the data set's own name of how a fake was made; its family is the report's */
+    const char *split;         /* "train", "val", "test" or the data set's own word */
+    const char *family;        /* FORMATS: faceswap, reenactment, lip-sync, entire-synthesis, attribute, ... */
+    const char *original;      /* path or id of the real video that a fake was made from */
+    const char *identity;      /* the person */
+    const char *group;         /* what must not be split between train and test */
+    const char *method;        /* the data set's own name of how a fake was made; its family is the report's */
     const char *fake_segments; /* which seconds are fake (shard/spans.h); "" where that is not stated */
-    const char *content;  /* SHA-256 of the file, lower-case hex; "" when it was not asked for */
+    const char *content;       /* SHA-256 of the file, lower-case hex; "" when it was not asked for */
     enum label label;
     bool exists;            /* a file was there at the scan; else size and mtime are 0 */
     uint16_t archive_bytes; /* the length of the archive's own path at the begin of path; 0: the video is a file */

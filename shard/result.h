@@ -55,9 +55,10 @@ struct clip_score {
 struct stream_extras {
     char audio_codec[16]; /* of the first audio stream, libavcodec's name */
     uint32_t audio_rate_hz;
-    int64_t audio_start_us;              /* its first time stamp less the video's; 0 without audio */
-    uint32_t lead_silence_ms;            /* of silence at the audio's begin, + 1, at most 10001; 0: not known */
-    uint32_t quarter_turns; /* where no face is in any frame: faces are in one that is turned so often clockwise; 0: none */
+    int64_t audio_start_us;   /* its first time stamp less the video's; 0 without audio */
+    uint32_t lead_silence_ms; /* of silence at the audio's begin, + 1, at most 10001; 0: not known */
+    uint32_t
+        quarter_turns; /* where no face is in any frame: faces are in one that is turned so often clockwise; 0: none */
     uint32_t base_fps_num, base_fps_den; /* the rate that all time stamps fit, libavformat's r_frame_rate */
 };
 

@@ -172,8 +172,13 @@ static inline void run_close(struct run *run)
 static const struct manifest_entry small[] = {
     {.path = "a.mp4", .label = LABEL_REAL, .split = "test", .exists = true, .size_bytes = 10},
     {.path = "b.mp4", .label = LABEL_REAL, .split = "test", .exists = true, .size_bytes = 11},
-    {.path = "c.mp4", .label = LABEL_FAKE, .split = "test", .family = "faceswap", .original = "a.mp4",
-     .method = "swap:net", .fake_segments = "0.5:1.25"},
+    {.path = "c.mp4",
+     .label = LABEL_FAKE,
+     .split = "test",
+     .family = "faceswap",
+     .original = "a.mp4",
+     .method = "swap:net",
+     .fake_segments = "0.5:1.25"},
     {.path = "d.mp4", .label = LABEL_FAKE, .split = "train", .family = "lip-sync", .original = "b"},
     {.path = "e.mp4"},
 };

@@ -37,7 +37,8 @@ Test(report, scores_csv_has_a_row_a_video_in_the_manifests_order)
                      "10000000,300,,"
                      "1,10,,\n"
                      "b.mp4,REAL,test,,scored,0.3333333333333333,,,,,0,0,0,0,0,,,,,,,,,,,,11,,\n"
-                     "c.mp4,FAKE,test,faceswap,partial_decode,0.9,3 of 16 frames lost,a.mp4,,,0,0,0,0,0,,,,,,,,,,,,,swap:net,0.5:1.25\n"
+                     "c.mp4,FAKE,test,faceswap,partial_decode,0.9,3 of 16 frames "
+                     "lost,a.mp4,,,0,0,0,0,0,,,,,,,,,,,,,swap:net,0.5:1.25\n"
                      "d.mp4,FAKE,train,lip-sync,no_face,,no face in 16 frames,b,,,0,0,0,0,0,,,,,,,,,,,,,,\n"
                      "e.mp4,,,,scored,0.5,,,,,0,0,0,0,0,,,,,,,,,,,,,,\n");
     free(got);

@@ -93,7 +93,8 @@ static void fill(struct finds *f)
         float *values;
 
         cr_assert_eq(finds_add_crops(f, &p, 2), STATUS_OK);
-        cr_assert_eq(finds_add_values(f, FIND_FEATURES, source, 300, 200, &values), STATUS_OK); /* 240,000 bytes: two packets */
+        cr_assert_eq(finds_add_values(f, FIND_FEATURES, source, 300, 200, &values),
+                     STATUS_OK); /* 240,000 bytes: two packets */
         for (unsigned i = 0; i < 300 * 200; i++)
             values[i] = (float)(source + i);
     }

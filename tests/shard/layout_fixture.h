@@ -90,9 +90,9 @@ static inline char *scan(const char *path, const char *layout, struct layout_sum
     text_append_format(&t, "%s{", summary.layout);
     for (size_t i = 0; i < manifest_count(m); i++) {
         const struct manifest_entry *entry = manifest_entry(m, i);
-        const char *const extra[][2] = {{"split", entry->split},       {"family", entry->family},
-                                        {"original", entry->original}, {"identity", entry->identity},
-                                        {"group", entry->group},       {"method", entry->method},
+        const char *const extra[][2] = {{"split", entry->split},           {"family", entry->family},
+                                        {"original", entry->original},     {"identity", entry->identity},
+                                        {"group", entry->group},           {"method", entry->method},
                                         {"segments", entry->fake_segments}};
 
         text_append_format(&t, "%s%s", i ? "|" : "", entry->path);

@@ -305,7 +305,8 @@ Test(layout_sets, avdeepfake1m_list_beside_its_split)
         "train/id1/a/fake.mp4 FAKE split=train family=lip-sync original=train/id1/a/real.mp4 method=visual_modified "
         "segments=0.2:0.9|"
         "train/id1/a/real.mp4 REAL split=train|train/id2/a/fake.mp4 FAKE split=train family=audio "
-        "original=id2/a/real.mp4 method=audio_modified segments=1:2|train/id4/more.mp4} NOTES 1 fakes have their sound alone "
+        "original=id2/a/real.mp4 method=audio_modified segments=1:2|train/id4/more.mp4} NOTES 1 fakes have their sound "
+        "alone "
         "changed (family audio), which no detector of pictures can see, such as id2/a/fake.mp4");
     cr_assert_eq(summary.extra.n, 1);
     cr_assert_str_eq(summary.extra.first, "train/id4/more.mp4");
