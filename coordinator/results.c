@@ -5,14 +5,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "coordinator/results_members.h"
+#include "coordinator/results_store.h"
 #include "shard/hash.h"
 
 enum {
-    BLOCK_BITS = 21, /* a huge page: results are read in an order that is not theirs */
-    BLOCK_BYTES = 1 << BLOCK_BITS,
     BUCKET_BITS = 12,
     PLACE_BITS = 44,
     OUTCOME_BITS = 7,
@@ -24,8 +22,7 @@ enum {
     FIXED_BYTES = N_CONTROLS + N_NUMBERS * 8,
     MAX_PACKED_BYTES = FIXED_BYTES + RESULT_MAX_CLIPS * (5 * VARINT_BYTES + 8),
 };
-_Static_assert(MAX_PACKED_BYTES < BLOCK_BYTES, "a result fits in a block");
-enum { SLACK_BYTES = 8 }; /* at a block's end, so that a number may be read as eight bytes */
+_Static_assert((int)MAX_PACKED_BYTES < (int)STORE_BLOCK_BYTES, "a result fits in a block");
 
 /* The texts of facts, which a corpus has few of. */
 struct format {
@@ -33,22 +30,6 @@ struct format {
     char codec[sizeof(((struct video_facts *)0)->codec)];
     char pixel_format[sizeof(((struct video_facts *)0)->pixel_format)];
     char encoder[sizeof(((struct video_facts *)0)->encoder)];
-};
-
-/* Things of up to BLOCK_BYTES, each kept once and numbered; open addressing under a secret key, so that hostile texts
- * cannot collide on purpose. */
-struct pool {
-    const uint8_t **things; /* by number; each begins with its length */
-    size_t n, room;
-    uint32_t last;   /* asked for: what follows is often the same */
-    uint32_t *table; /* number + 1; 0: free */
-    size_t table_room;
-};
-
-/* Memory that is never moved. */
-struct store {
-    uint8_t **blocks;
-    size_t n, room, used_bytes; /* used: of the last block */
 };
 
 /* Results come in the order in which lanes finished them and are read in that of the manifest, several times. Those of a range
@@ -63,7 +44,7 @@ struct bucket {
  * cache has. */
 struct head {
     double p_fake;
-    uint64_t place : PLACE_BITS; /* block << BLOCK_BITS | byte */
+    uint64_t place : PLACE_BITS; /* in the store */
     uint64_t outcome : OUTCOME_BITS;
     uint64_t n_clips : CLIPS_BITS;
 };
@@ -77,7 +58,6 @@ struct results {
     struct bucket *buckets;
     struct pool messages, formats;
     struct member_columns members;
-    uint64_t key;
 };
 
 enum status results_open(size_t n, struct results **ret_t)
@@ -87,7 +67,6 @@ enum status results_open(size_t n, struct results **ret_t)
     if (!t)
         return STATUS_NO_MEMORY;
     t->n = n;
-    t->store.used_bytes = BLOCK_BYTES;
     t->buckets = calloc((n >> BUCKET_BITS) + 1, sizeof(*t->buckets));
     t->members.n_entries = n;
     t->heads = calloc(n + 1, sizeof(*t->heads));
@@ -95,7 +74,7 @@ enum status results_open(size_t n, struct results **ret_t)
         results_close(&t);
         return STATUS_NO_MEMORY;
     }
-    t->key = hash_random_key();
+    t->messages.key = t->formats.key = hash_random_key();
     *ret_t = t;
     return STATUS_OK;
 }
@@ -106,15 +85,11 @@ void results_close(struct results **t)
 
     if (!x)
         return;
-    for (size_t i = 0; i < x->store.n; i++)
-        free(x->store.blocks[i]);
-    free(x->store.blocks);
+    store_clear(&x->store);
     free(x->buckets);
     member_columns_clear(&x->members);
-    free(x->messages.things);
-    free(x->messages.table);
-    free(x->formats.things);
-    free(x->formats.table);
+    pool_clear(&x->messages);
+    pool_clear(&x->formats);
     free(x->heads);
     free(x);
     *t = NULL;
@@ -143,44 +118,6 @@ void results_near(const struct results *t, size_t index)
 size_t results_n_clips(const struct results *t, size_t index)
 {
     return t->heads[index].n_clips;
-}
-
-/* len bytes in one piece, or NULL. */
-static uint8_t *take_room(struct store *s, size_t len)
-{
-    uint8_t *place;
-
-    if (BLOCK_BYTES - SLACK_BYTES < s->used_bytes + len) {
-        if (s->n == s->room) {
-            size_t room = s->room ? 2 * s->room : 64;
-            uint8_t **bigger = reallocarray(s->blocks, room, sizeof(s->blocks[0]));
-
-            if (!bigger)
-                return NULL;
-            s->blocks = bigger;
-            s->room = room;
-        }
-        s->blocks[s->n] = aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);
-        if (!s->blocks[s->n])
-            return NULL;
-        madvise(s->blocks[s->n], BLOCK_BYTES, MADV_HUGEPAGE);
-        s->n++;
-        s->used_bytes = 0;
-    }
-    place = s->blocks[s->n - 1] + s->used_bytes;
-    s->used_bytes += len;
-    return place;
-}
-
-/* Of a place in the last block. */
-static uint64_t place_number(const struct store *s, const uint8_t *place)
-{
-    return (uint64_t)(s->n - 1) << BLOCK_BITS | (uint64_t)(place - s->blocks[s->n - 1]);
-}
-
-static const uint8_t *place_at(const struct store *s, uint64_t number)
-{
-    return s->blocks[number >> BLOCK_BITS] + (number & (BLOCK_BYTES - 1));
 }
 
 /* LEB128. */
@@ -250,73 +187,6 @@ static uint64_t zigzag(int64_t v)
 static int64_t unzigzag(uint64_t v)
 {
     return (int64_t)(v >> 1 ^ -(v & 1));
-}
-
-static uint16_t length_of(const uint8_t *thing)
-{
-    uint16_t len;
-
-    memcpy(&len, thing, sizeof(len));
-    return len;
-}
-
-static bool pool_grow(struct pool *p, uint64_t key)
-{
-    if (p->n == p->room) {
-        size_t room = p->room ? 2 * p->room : 64;
-        const uint8_t **bigger = reallocarray(p->things, room, sizeof(p->things[0]));
-
-        if (!bigger)
-            return false;
-        p->things = bigger;
-        p->room = room;
-    }
-    if (2 * p->n >= p->table_room) {
-        size_t room = p->table_room ? 2 * p->table_room : 256;
-        uint32_t *table = calloc(room, sizeof(*table));
-
-        if (!table)
-            return false;
-        for (size_t i = 0; i < p->n; i++) {
-            uint64_t at = hash_keyed(key, p->things[i] + 2, length_of(p->things[i]));
-
-            while (table[at & (room - 1)] != 0)
-                at++;
-            table[at & (room - 1)] = (uint32_t)i + 1;
-        }
-        free(p->table);
-        p->table = table;
-        p->table_room = room;
-    }
-    return true;
-}
-
-/* UINT32_MAX: out of memory. */
-static uint32_t pool_number(struct results *t, struct pool *p, const void *bytes, size_t len)
-{
-    uint16_t short_len = (uint16_t)len;
-    uint64_t at;
-    uint8_t *kept;
-
-    if (p->n > 0 && length_of(p->things[p->last]) == len && memcmp(p->things[p->last] + 2, bytes, len) == 0)
-        return p->last;
-    if (!pool_grow(p, t->key) || p->n >= UINT32_MAX - 1)
-        return UINT32_MAX;
-    for (at = hash_keyed(t->key, bytes, len); p->table[at & (p->table_room - 1)] != 0; at++) {
-        uint32_t number = p->table[at & (p->table_room - 1)] - 1;
-
-        if (length_of(p->things[number]) == len && memcmp(p->things[number] + 2, bytes, len) == 0)
-            return p->last = number;
-    }
-    kept = take_room(&t->store, len + sizeof(short_len));
-    if (!kept)
-        return UINT32_MAX;
-    memcpy(kept, &short_len, sizeof(short_len));
-    memcpy(kept + sizeof(short_len), bytes, len);
-    p->things[p->n] = kept;
-    p->table[at & (p->table_room - 1)] = (uint32_t)p->n + 1;
-    p->last = (uint32_t)p->n++;
-    return p->last;
 }
 
 static bool is_probability(double p)
@@ -395,7 +265,7 @@ static enum status put_members(struct results *t, size_t index, const struct res
     for (size_t k = 0; k < r->n_members; k++) {
         const char *message = r->members[k].message;
 
-        messages[k] = pool_number(t, &t->messages, message, strlen(message) + 1);
+        messages[k] = pool_number(&t->messages, &t->store, message, strlen(message) + 1);
         if (messages[k] == UINT32_MAX)
             return STATUS_NO_MEMORY;
     }
@@ -416,22 +286,22 @@ struct member_score results_member(const struct results *t, size_t index, size_t
     }
     if (outcome_has_score(m.outcome))
         m.p_fake = t->members.columns[member].p_fake[index];
-    m.message = (const char *)t->messages.things[t->members.columns[member].messages[index]] + sizeof(uint16_t);
+    m.message = pool_thing(&t->messages, t->members.columns[member].messages[index], NULL);
     return m;
 }
 
-/* len bytes at b->next and SLACK_BYTES behind them. */
+/* len bytes at b->next and STORE_SLACK_BYTES behind them. */
 static bool need_room(struct results *t, struct bucket *b, size_t len)
 {
-    size_t room = len + SLACK_BYTES > CHUNK_BYTES ? len + SLACK_BYTES : CHUNK_BYTES;
+    size_t room = len + STORE_SLACK_BYTES > CHUNK_BYTES ? len + STORE_SLACK_BYTES : CHUNK_BYTES;
     uint8_t *chunk;
 
-    if (len + SLACK_BYTES <= b->left_bytes)
+    if (len + STORE_SLACK_BYTES <= b->left_bytes)
         return true;
-    chunk = take_room(&t->store, room);
+    chunk = store_take(&t->store, room);
     if (!chunk)
         return false;
-    *b = (struct bucket){.next = chunk, .left_bytes = room, .place = place_number(&t->store, chunk)};
+    *b = (struct bucket){.next = chunk, .left_bytes = room, .place = store_place(&t->store, chunk)};
     return true;
 }
 
@@ -449,8 +319,8 @@ enum status results_put(struct results *t, size_t index, const struct result *r)
     memcpy(format.codec, r->facts.codec, strlen(r->facts.codec));
     memcpy(format.pixel_format, r->facts.pixel_format, strlen(r->facts.pixel_format));
     memcpy(format.encoder, r->facts.encoder, strlen(r->facts.encoder));
-    message = pool_number(t, &t->messages, r->message, strlen(r->message) + 1);
-    format_number = pool_number(t, &t->formats, &format, sizeof(format));
+    message = pool_number(&t->messages, &t->store, r->message, strlen(r->message) + 1);
+    format_number = pool_number(&t->formats, &t->store, &format, sizeof(format));
     if (message == UINT32_MAX || format_number == UINT32_MAX || put_members(t, index, r) != STATUS_OK)
         return STATUS_NO_MEMORY;
     b = &t->buckets[index >> BUCKET_BITS];
@@ -497,7 +367,7 @@ static void set_format(struct results_reader *r, uint64_t number)
 
     if (number == r->format)
         return;
-    memcpy(&format, r->table->formats.things[number] + sizeof(uint16_t), sizeof(format));
+    memcpy(&format, pool_thing(&r->table->formats, (uint32_t)number, NULL), sizeof(format));
     memcpy(f->container, format.container, sizeof(f->container));
     memcpy(f->codec, format.codec, sizeof(f->codec));
     memcpy(f->pixel_format, format.pixel_format, sizeof(f->pixel_format));
@@ -544,7 +414,7 @@ static void prefetch(const struct results *t, size_t index)
 
     if (index + AHEAD >= t->n || t->heads[index + AHEAD].outcome == OUTCOME_UNDECIDED)
         return;
-    p = place_at(&t->store, t->heads[index + AHEAD].place);
+    p = store_at(&t->store, t->heads[index + AHEAD].place);
     __builtin_prefetch(p);
     __builtin_prefetch(p + 64);
 }
@@ -552,18 +422,20 @@ static void prefetch(const struct results *t, size_t index)
 const struct result *results_get(struct results_reader *r, size_t index)
 {
     const struct results *t = r->table;
-    const uint8_t *p, *message;
+    const uint8_t *p;
+    const void *message;
+    size_t len;
     struct video_facts *f = &r->result.facts;
     uint64_t v[N_NUMBERS];
 
     prefetch(t, index);
     if (t->heads[index].outcome == OUTCOME_UNDECIDED)
         return get_undecided(r);
-    p = get_numbers(place_at(&t->store, t->heads[index].place), v);
+    p = get_numbers(store_at(&t->store, t->heads[index].place), v);
     r->result.outcome = (enum outcome)t->heads[index].outcome;
     r->result.p_fake = results_p_fake(t, index);
-    message = t->messages.things[v[0]];
-    memcpy(r->result.message, message + sizeof(uint16_t), length_of(message));
+    message = pool_thing(&t->messages, (uint32_t)v[0], &len);
+    memcpy(r->result.message, message, len);
     set_format(r, v[1]);
     f->width_px = (uint32_t)v[2];
     f->height_px = (uint32_t)v[3];
