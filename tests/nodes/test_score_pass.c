@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "fake_networks.h"
+#include "tests/nodes/fake_networks.h"
 
 enum { MOST = 4 };
 
