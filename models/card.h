@@ -203,6 +203,11 @@ bool card_face_has_points(enum face_architecture architecture);
 bool card_wants_points(const struct card *card);
 /* Channels of the network's picture: 3, or 1 for grey. */
 unsigned card_channels(const struct card_tensor *tensor);
+/* Whether two detectors of pictures can share frames (min_frames apart), faces of the same frames, crops of the same faces. Out
+ * of memory counts as a difference. */
+bool card_wants_same_frames(const struct card *a, const struct card *b);
+bool card_finds_same_faces(const struct card *a, const struct card *b);
+bool card_cuts_same_crops(const struct card *a, const struct card *b);
 
 /* Whether s may be a card's name: a-z, 0-9, '.', '_', '-', no dot first. */
 bool card_name_is_plain(const char *s);

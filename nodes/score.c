@@ -54,7 +54,8 @@ static enum status open_member(struct scorer *x, const struct detector *detector
     return s;
 }
 
-static enum status open(const struct detector *const *detectors, size_t n, struct scorer **ret_s, struct error *e)
+static enum status open_members(const struct detector *const *detectors, size_t n, struct scorer **ret_s,
+                                struct error *e)
 {
     enum status s = STATUS_OK;
     struct scorer *x = calloc(1, sizeof(*x));
@@ -79,7 +80,7 @@ static enum status open(const struct detector *const *detectors, size_t n, struc
 
 enum status scorer_open(const struct detector *detector, struct scorer **ret_s, struct error *e)
 {
-    return open(&detector, 1, ret_s, e);
+    return open_members(&detector, 1, ret_s, e);
 }
 
 enum status scorer_open_set(const struct detector_set *set, struct scorer **ret_s, struct error *e)
@@ -89,7 +90,7 @@ enum status scorer_open_set(const struct detector_set *set, struct scorer **ret_
 
     for (size_t i = 0; i < set->n_leaves; i++)
         detectors[i] = set->leaves[i].detector;
-    s = open(detectors, set->n_leaves, ret_s, e);
+    s = open_members(detectors, set->n_leaves, ret_s, e);
     if (s == STATUS_OK)
         (*ret_s)->set = set;
     return s;

@@ -9,27 +9,6 @@
 #include "shard/clock.h"
 #include "shard/segment.h"
 
-/* Cards come zeroed from card_load, so that bytes compare; a difference that is none would cost time alone. */
-static bool same_faces(const struct card *a, const struct card *b)
-{
-    return a->input == b->input && (a->input != INPUT_FACES || memcmp(&a->face, &b->face, sizeof(a->face)) == 0);
-}
-
-static bool same_frames(const struct card *a, const struct card *b)
-{
-    struct card_sampling x, y;
-
-    memcpy(&x, &a->sampling, sizeof(x));
-    memcpy(&y, &b->sampling, sizeof(y));
-    x.min_frames = y.min_frames = 0;
-    return memcmp(&x, &y, sizeof(x)) == 0;
-}
-
-static bool same_crops(const struct card *a, const struct card *b)
-{
-    return memcmp(&a->crop, &b->crop, sizeof(a->crop)) == 0;
-}
-
 static enum status find_finder(struct passes *p, const struct detector *d, struct pass_finder **ret_f, struct error *e)
 {
     const struct network *const *networks = (const struct network *const *)d->face_networks;
@@ -37,7 +16,7 @@ static enum status find_finder(struct passes *p, const struct detector *d, struc
     enum status s;
 
     for (size_t i = 0; i < p->n_finders; i++) {
-        if (same_faces(p->finders[i].card, d->card)) {
+        if (card_finds_same_faces(p->finders[i].card, d->card)) {
             *ret_f = &p->finders[i];
             return STATUS_OK;
         }
@@ -59,7 +38,7 @@ static enum status find_gaze(struct passes *p, struct pass *pass, const struct d
     enum status s = STATUS_OK;
 
     for (size_t i = 0; i < pass->n_gazes; i++) {
-        if (same_faces(pass->gazes[i].card, d->card)) {
+        if (card_finds_same_faces(pass->gazes[i].card, d->card)) {
             *ret_g = &pass->gazes[i];
             return STATUS_OK;
         }
@@ -80,7 +59,7 @@ static enum status find_gaze(struct passes *p, struct pass *pass, const struct d
 static struct lens *find_lens(struct passes *p, struct gaze *g, const struct card *card)
 {
     for (size_t i = 0; i < g->n_lenses; i++) {
-        if (same_crops(g->lenses[i]->card, card))
+        if (card_cuts_same_crops(g->lenses[i]->card, card))
             return g->lenses[i];
     }
     lens_open(&p->lenses[p->n_lenses], card);
@@ -91,7 +70,7 @@ static struct lens *find_lens(struct passes *p, struct gaze *g, const struct car
 static struct pass *find_pass(struct passes *p, const struct card *card)
 {
     for (size_t i = 0; i < p->n; i++) {
-        if (same_frames(p->list[i].card, card))
+        if (card_wants_same_frames(p->list[i].card, card))
             return &p->list[i];
     }
     p->list[p->n].card = card;
@@ -155,7 +134,7 @@ double passes_face_s(const struct passes *p)
             const struct card *card = p->list[i].gazes[k].card;
 
             for (size_t f = 0; f < p->n_finders; f++) {
-                if (same_faces(p->finders[f].card, card))
+                if (card_finds_same_faces(p->finders[f].card, card))
                     sum += p->finders[f].face_s * (frames_of(card) / frames_of(p->list[0].card));
             }
         }
