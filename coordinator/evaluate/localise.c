@@ -119,7 +119,7 @@ static int compare_placed(const void *left, const void *right)
 
 static enum status sort_ranked(struct ranked *ranked, size_t n, struct error *e)
 {
-    struct placed *placed = malloc((n + 1) * sizeof(*placed));
+    struct placed *placed = calloc(n + 1, sizeof(*placed));
 
     if (!placed)
         return error_no_memory(e);
