@@ -119,7 +119,7 @@ static int compare_placed(const void *left, const void *right)
 
 static enum status sort_ranked(struct ranked *ranked, size_t n, struct error *e)
 {
-    struct placed *placed = malloc((n + 1) * sizeof(*placed));
+    struct placed *placed = calloc(n + 1, sizeof(*placed));
 
     if (!placed)
         return error_no_memory(e);
@@ -141,7 +141,7 @@ static enum status open_work(const struct localise_input *in, struct work *w, st
                        .ranked = calloc(n + 1, sizeof(*w->ranked)),
                        .precision = malloc((n + 1) * sizeof(*w->precision)),
                        .recalled = calloc(in->n_videos + 1, LOCALISE_ARS * sizeof(*w->recalled)),
-                       .weight = malloc((in->n_videos + 1) * sizeof(*w->weight))};
+                       .weight = calloc(in->n_videos + 1, sizeof(*w->weight))};
     if (!w->ranked || !w->precision || !w->recalled || !w->weight)
         return error_no_memory(e);
     for (size_t v = 0; v < in->n_videos; v++) {

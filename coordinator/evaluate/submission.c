@@ -387,7 +387,7 @@ static enum status finish(struct submission *s, const struct truth *t)
         }
         s->n_given += s->answer[i] == ANSWER_GIVEN;
         s->n_declined += s->answer[i] == ANSWER_DECLINED;
-        s->n_half += s->answer[i] == ANSWER_GIVEN && s->p_fake[i] == 0.5;
+        s->n_half += s->board != BOARD_1MDF_2 && s->answer[i] == ANSWER_GIVEN && s->p_fake[i] == 0.5;
         if (s->answer[i] == ANSWER_MISSING && !s->is_cut)
             status = submission_tell(s, PROBLEM_MISSING, "%s: '%.200s': an id of the truth that has no row", s->path,
                                      entry->path);
