@@ -33,6 +33,8 @@ void wire_prints_fill(const struct result *r, uint8_t frames[RESULT_MAX_PRINTS *
 enum status wire_prints_take(const struct Fakesift__Wire__Prints *w, struct result *r);
 /* Whether wire_prints_take and picture_prints_valid would take these frames. */
 bool wire_prints_sound(const uint8_t *frames, size_t len_bytes);
+/* Whether these are in their ranges (struct stream_extras). */
+bool wire_turned_and_silent(uint32_t quarter_turns, uint32_t lead_silence_ms);
 
 struct Fakesift__Wire__Facts;
 struct ProtobufCBinaryData;

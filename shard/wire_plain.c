@@ -148,7 +148,7 @@ static bool prints_ok(const struct bytes *b)
     struct cursor c = {.at = b->data, .end = b->data + b->len};
     struct stream_extras unused;
     struct bytes frames = {0};
-    uint32_t field, kind;
+    uint32_t field, kind, silence_ms = 0, turns = 0;
 
     while (c.at < c.end) {
         bool ok = take_tag(&c, &field, &kind);
@@ -161,12 +161,14 @@ static bool prints_ok(const struct bytes *b)
             ok = take_i64(&c, &unused.audio_start_us);
         else if ((field == 2 || field == 4 || field == 5) && kind == VARINT)
             ok = take_u32(&c, &unused.audio_rate_hz);
+        else if ((field == 7 || field == 8) && kind == VARINT)
+            ok = take_u32(&c, field == 7 ? &silence_ms : &turns);
         else
             ok = field == 6 && kind == BYTES && take_bytes(&c, &frames);
         if (!ok)
             return false;
     }
-    return wire_prints_sound(frames.data, frames.len);
+    return wire_turned_and_silent(turns, silence_ms) && wire_prints_sound(frames.data, frames.len);
 }
 
 static bool take_facts(const struct bytes *b, struct wire_room *room, struct result *r)
@@ -295,6 +297,8 @@ static void clear(struct result *r)
     r->segment = NULL;
     r->extras = (struct stream_extras){0};
     r->n_prints = 0;
+    r->members = NULL;
+    r->n_members = 0;
     r->attempt = r->rank = 0;
     r->wall_us = r->decode_us = r->face_us = r->network_us = 0;
 }

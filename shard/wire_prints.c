@@ -78,6 +78,11 @@ void wire_prints_fill(const struct result *r, uint8_t frames[RESULT_MAX_PRINTS *
     w->has_base_fps_num = w->has_base_fps_den = w->has_frames = 1;
 }
 
+bool wire_turned_and_silent(uint32_t quarter_turns, uint32_t lead_silence_ms)
+{
+    return quarter_turns <= 3 && lead_silence_ms <= 10001;
+}
+
 bool wire_prints_sound(const uint8_t *frames, size_t len_bytes)
 {
     size_t n = len_bytes / WIRE_PRINT_BYTES;
@@ -104,7 +109,7 @@ enum status wire_prints_take(const struct Fakesift__Wire__Prints *w, struct resu
     const uint8_t *at = w->frames.data;
 
     if (n > RESULT_MAX_PRINTS || w->frames.len % WIRE_PRINT_BYTES != 0 ||
-        w->audio_codec.len >= sizeof(x->audio_codec) || w->lead_silence_ms > 10001 || w->quarter_turns > 3 ||
+        w->audio_codec.len >= sizeof(x->audio_codec) || !wire_turned_and_silent(w->quarter_turns, w->lead_silence_ms) ||
         (w->audio_codec.len > 0 && memchr(w->audio_codec.data, '\0', w->audio_codec.len)))
         return STATUS_CORRUPT;
     if (w->audio_codec.len > 0)

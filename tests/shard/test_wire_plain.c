@@ -68,6 +68,8 @@ static struct result made(uint64_t *state, struct clip_score *clips)
     }
     strcpy(r.extras.audio_codec, "aac");
     r.extras.audio_start_us = -5;
+    r.extras.lead_silence_ms = scored ? (uint32_t)next(state) % 10002 : 0;
+    r.extras.quarter_turns = (uint32_t)next(state) % 4;
     for (uint32_t i = 0; i < r.n_prints; i++)
         r.prints[i] = (struct picture_print){
             .pts_us = (int64_t)i * 1000 - 3, .hash = {next(state)}, .quality = 100, .change = UINT16_MAX};
