@@ -4,7 +4,8 @@
 
 /* clang-format off */
 
-static const struct choice kinds[] = {{"detector", CARD_DETECTOR}, {"face_detector", CARD_FACE_DETECTOR}, {"features", CARD_FEATURES}, {0}};
+static const struct choice kinds[] = {
+    {"detector", CARD_DETECTOR}, {"face_detector", CARD_FACE_DETECTOR}, {"features", CARD_FEATURES}, {0}};
 static const struct choice inputs[] = {
     {"faces", INPUT_FACES}, {"frames", INPUT_FRAMES}, {"landmarks", INPUT_LANDMARKS}, {0}};
 static const struct choice modes[] = {
@@ -141,7 +142,8 @@ const struct field card_fields[] = {
     {"face", FIELD_SECTION, CARD_OF_VIDEOS, CARD_OF_FACES, AT(card, face), .fields = face_fields},
     {"crop", FIELD_SECTION, CARD_OF_PICTURES, CARD_OF_PICTURES, AT(card, crop), .fields = crop_fields},
     {"tensor", FIELD_SECTION, CARD_OF_PICTURES, CARD_OF_PICTURES, AT(card, tensor), .fields = tensor_fields},
-    {"networks", FIELD_SECTION, CARD_OF_DETECTOR | CARD_OF_FEATURES, CARD_OF_DETECTOR | CARD_OF_FEATURES, AT(card, networks), .fields = networks_fields},
+    {"networks", FIELD_SECTION, CARD_OF_DETECTOR | CARD_OF_FEATURES,
+     CARD_OF_DETECTOR | CARD_OF_FEATURES, AT(card, networks), .fields = networks_fields},
     {"output", FIELD_SECTION, CARD_OF_DETECTOR, CARD_OF_DETECTOR, AT(card, output), .fields = output_fields},
     {"aggregation", FIELD_SECTION, CARD_OF_DETECTOR, 0, AT(card, aggregation), .fields = aggregation_fields},
     {"calibration", FIELD_SECTION, CARD_OF_DETECTOR, 0, AT(card, calibration), .fields = calibration_fields},
