@@ -7,7 +7,8 @@ For each card the network of bring_networks.py with random weights is exported b
 scored by `fakesift run`; and the same clip is scored here: ffmpeg decodes it, numpy does the card's sampling, crop and normalisation as the
 published code would (linspace, windows of consecutive frames, boxes, templates, the level of the eyes, grey), PyTorch runs the network, numpy
 puts the scores together. Faces and their points come from faces_of_rgb, which check_faces.py holds against other implementations. The clip with a
-face is cut from ../shared/corpus; without it the cards that look at faces are skipped. Exit status 77: all were.
+face is cut from ../shared/corpus; without it the cards that look at faces are skipped. Exit status 77: all were. Without names: those of
+bring_networks.NAMES; what is known of the others stands there.
 """
 import csv
 import json
@@ -262,7 +263,8 @@ def main():
                                    check=False).returncode == 0
         clips = {n[:-4]: frames_of(f"{work}/videos/{n}") for n in sorted(os.listdir(f"{work}/videos"))}
         faces = {"face": faces_in(clips["face"], tool, f"{work}/cache/mtcnn/card.json")} if has_face and got_mtcnn else {}
-        for name in names or bring_networks.NAMES:
+        names = names or bring_networks.NAMES
+        for name in names:
             if name != "guera-delp" and not faces:
                 print(f"skip {name}: {'mtcnn cannot be fetched' if has_face else f'no corpus at {corpus}'}")
                 skipped += 1
