@@ -1,8 +1,11 @@
 #include "models/kernels.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "models/elementary.h"
+
+enum { SOFTMAX_LANES = 16 };
 
 size_t rows_packed_floats(size_t k, size_t n)
 {
@@ -131,6 +134,53 @@ KERNEL_CLONES_FMA void tanh_f32(const float *x, float *y, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         y[i] = tanh_bounded(x[i]);
+}
+
+KERNEL_CLONES_FMA void erf_f32(const float *x, float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = erf_bounded(x[i]);
+}
+
+KERNEL_CLONES_FMA void gelu_f32(const float *x, float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = 0.5f * x[i] * (1.0f + erf_bounded(x[i] * 0.70710678118654752440f));
+}
+
+/* Largest values and sums in lanes, by the place in the row, so that the bits are the row's own on every processor. */
+KERNEL_CLONES_FMA void softmax_f32(const float *x, float *y, size_t n)
+{
+    float lanes[SOFTMAX_LANES], most = -INFINITY, scale;
+    double sums[SOFTMAX_LANES] = {0}, sum = 0;
+    size_t whole = n - n % SOFTMAX_LANES;
+
+    for (size_t j = 0; j < SOFTMAX_LANES; j++)
+        lanes[j] = -INFINITY;
+    for (size_t i = 0; i < whole; i += SOFTMAX_LANES) {
+        for (size_t j = 0; j < SOFTMAX_LANES; j++)
+            lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
+    }
+    for (size_t i = whole; i < n; i++)
+        most = x[i] > most ? x[i] : most;
+    for (size_t j = 0; j < SOFTMAX_LANES; j++)
+        most = lanes[j] > most ? lanes[j] : most;
+    for (size_t i = 0; i < n; i++) {
+        float shifted = x[i] - most;
+
+        y[i] = shifted < -87.3f ? 0.0f : exp_bounded(shifted);
+    }
+    for (size_t i = 0; i < whole; i += SOFTMAX_LANES) {
+        for (size_t j = 0; j < SOFTMAX_LANES; j++)
+            sums[j] += (double)y[i + j];
+    }
+    for (size_t i = whole; i < n; i++)
+        sum += (double)y[i];
+    for (size_t j = 0; j < SOFTMAX_LANES; j++)
+        sum += sums[j];
+    scale = (float)(1.0 / sum);
+    for (size_t i = 0; i < n; i++)
+        y[i] *= scale;
 }
 
 KERNEL_CLONES_FMA static void swish(float *x, size_t n)

@@ -81,6 +81,12 @@ void activation_apply_biased(const struct activation *a, float bias, float *x, s
 void sigmoid_f32(const float *x, float *y, size_t n);
 /* The same for tanh. */
 void tanh_f32(const float *x, float *y, size_t n);
+/* The same for erf. */
+void erf_f32(const float *x, float *y, size_t n);
+/* y = x / 2 * (1 + erf(x / sqrt 2)). */
+void gelu_f32(const float *x, float *y, size_t n);
+/* Softmax of one row. What lies 87.3 below the largest value is zero. */
+void softmax_f32(const float *x, float *y, size_t n);
 
 /* Loops that the compiler vectorises for several instruction sets; no contraction, so the bits are the same. KERNEL_CLONES_FMA: for
  * loops that ask for fused multiply-adds by name (fmaf), which round once on every processor. */

@@ -53,7 +53,7 @@ static void softmax_f64(int kind, const double *x, double *y, int64_t n, int64_t
                                         : x[i * step] - most - log(sum);
 }
 
-static void softmax_f32(int kind, const float *x, float *y, int64_t n, int64_t step)
+static void any_f32(int kind, const float *x, float *y, int64_t n, int64_t step)
 {
     float most = -INFINITY, scale;
     double sum = 0;
@@ -90,9 +90,11 @@ static enum status softmax_run(struct call *c, struct error *e)
         for (int64_t i = 0; i < state->inner; i++) {
             int64_t at = o * state->n * state->inner + i;
 
-            if (c->in[0]->type == TENSOR_F32)
-                softmax_f32(c->op->kind, (const float *)c->in[0]->data + at, (float *)c->out[0]->data + at, state->n,
-                            state->inner);
+            if (c->in[0]->type == TENSOR_F32 && c->op->kind == SOFTMAX && state->inner == 1)
+                softmax_f32((const float *)c->in[0]->data + at, (float *)c->out[0]->data + at, (size_t)state->n);
+            else if (c->in[0]->type == TENSOR_F32)
+                any_f32(c->op->kind, (const float *)c->in[0]->data + at, (float *)c->out[0]->data + at, state->n,
+                        state->inner);
             else
                 softmax_f64(c->op->kind, (const double *)c->in[0]->data + at, (double *)c->out[0]->data + at, state->n,
                             state->inner);

@@ -228,6 +228,10 @@ static enum status unary_run(struct call *c, struct error *e)
     (void)e;
     if (x->type == TENSOR_F32 && c->op->kind == UNARY_SIGMOID)
         sigmoid_f32(x->data, c->out[0]->data, (size_t)n);
+    else if (x->type == TENSOR_F32 && state->kind == UNARY_ERF)
+        erf_f32(x->data, c->out[0]->data, (size_t)n);
+    else if (x->type == TENSOR_F32 && state->kind == UNARY_GELU)
+        gelu_f32(x->data, c->out[0]->data, (size_t)n);
     else if (x->type == TENSOR_F32)
         unary_f32(state->kind, x->data, c->out[0]->data, n, state->a, state->b);
     else if (x->type == TENSOR_F64)

@@ -301,6 +301,36 @@ Test(kernels, tanh_is_exact_within_three_units)
     check_function(tanh_f32, tanh, 1e-37);
 }
 
+Test(kernels, erf_is_exact_within_three_units)
+{
+    check_function(erf_f32, erf, 1e-37);
+}
+
+Test(kernels, softmax_agrees_with_its_formula_and_drops_what_is_masked)
+{
+    enum { MOST = 70 };
+    float x[MOST], y[MOST + 1];
+    uint32_t seed = 8;
+
+    for (int n = 1; n <= MOST; n++) {
+        double sum = 0;
+
+        for (int i = 0; i < n; i++)
+            x[i] = i % 7 == 3 ? -INFINITY : 20.0f * next(&seed);
+        y[n] = 77.0f;
+        softmax_f32(x, y, (size_t)n);
+        cr_assert_eq(y[n], 77.0f);
+        for (int i = 0; i < n; i++)
+            sum += exp((double)x[i]);
+        for (int i = 0; i < n; i++)
+            cr_assert_float_eq((double)y[i], exp((double)x[i]) / sum, 3e-7, "%d of %d", i, n);
+        cr_assert(n < 4 || y[3] == 0.0f);
+    }
+    x[0] = NAN;
+    softmax_f32(x, y, 20);
+    cr_assert(isnan(y[19]));
+}
+
 Test(memory_plan, blocks_that_live_together_do_not_overlap)
 {
     enum { N = 300 };
