@@ -14,7 +14,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-import network
 
 WIDE, WIDE_MARGIN = 224, 1.8  # room for blends and for errors of alignment around network.SIDE, network.MARGIN
 CARD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "card_template.json")
