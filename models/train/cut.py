@@ -14,7 +14,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-import network
 
 WIDE, WIDE_MARGIN = 224, 1.8  # room for blends and for errors of alignment around network.SIDE, network.MARGIN
 CARD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "card_template.json")
@@ -39,6 +38,7 @@ def pixel_card(folder, portraits):
                  [numpy_helper.from_array(np.array([-1, 1], np.int64), "shape")])
     card = json.load(open(CARD))
     card.update(name="pixels", worth="cuts crops for training", calibration={"temperature": 1, "bias": 0})
+    card["face"]["detect_every"] = 1
     card["crop"].update(margin=WIDE_MARGIN, width_px=WIDE, height_px=WIDE)
     card["tensor"] = {"layout": "nchw", "order": "rgb", "scale": 1}
     card["networks"] = {"frame": {"file": "frame.onnx"}, "temporal": [{"file": "temporal.onnx"}]}

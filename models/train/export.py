@@ -13,6 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 import network
+from cut import WIDE, WIDE_MARGIN
 from network import CLIPS, FRAMES, MARGIN, SIDE
 
 HALF_FROM = 256  # values; smaller tensors stay as they are
@@ -78,6 +79,24 @@ def export(net, example, path, name):
     return sorted({n.op_type for n in m.graph.node})
 
 
+class Use(torch.nn.Module):
+    """The frame network behind the sampling that training had: the engine cuts a wide crop, as for training, and two
+    products bring it to the network's side, bilinearly. Cut directly, crops are sharper than any that was trained on."""
+
+    def __init__(self, frame):
+        super().__init__()
+        self.frame, to = frame, torch.zeros(SIDE, WIDE)
+        s = SIDE * WIDE_MARGIN / MARGIN / WIDE
+        for k in range(SIDE):
+            at = (k - SIDE / 2) / s + WIDE / 2
+            to[k, int(at)] += 1 - at % 1
+            to[k, int(at) + 1] += at % 1
+        self.register_buffer("rows", to), self.register_buffer("columns", to.t().contiguous())
+
+    def forward(self, x):
+        return self.frame(torch.matmul(torch.matmul(self.rows, x), self.columns))
+
+
 def macs(frame):
     count = []
 
@@ -92,7 +111,7 @@ def macs(frame):
 
 def pictures(n):
     """Synthetic and the same everywhere: smooth patterns and noise, 0..1."""
-    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float64) / SIDE
+    y, x = np.mgrid[0:WIDE, 0:WIDE].astype(np.float64) / WIDE
     k = np.arange(n * 3).reshape(n, 3, 1, 1)
     return (0.5 + 0.3 * np.sin((3 + k) * x + k) * np.cos((5 - 0.7 * k) * y) + 0.2 * np.sin(997 * x * (k + 1) + 1009 * y)).astype(np.float32)
 
@@ -114,11 +133,11 @@ def main():
     a = p.parse_args()
     frame, temporal = network.Frame(), network.Temporal()
     frame.load_state_dict(torch.load(a.frame)), temporal.load_state_dict(torch.load(a.temporal))
-    frame, temporal = rounded(frame), rounded(temporal)
+    use, temporal = rounded(Use(frame)), rounded(temporal)
     os.makedirs(a.out, exist_ok=True)
     files = [os.path.join(a.out, f) for f in ("frame.onnx", "temporal.onnx")]
     with torch.no_grad():
-        print(export(frame, torch.zeros(2, 3, SIDE, SIDE), files[0], "features"))
+        print(export(use, torch.zeros(2, 3, WIDE, WIDE), files[0], "features"))
         print(export(temporal, torch.zeros(2, FRAMES, network.FEATURES + 1), files[1], "logit"))
         card = json.load(open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "card_template.json")))
         for of, path in zip([card["networks"]["frame"], card["networks"]["temporal"][0]], files):
@@ -128,12 +147,12 @@ def main():
             fit = json.load(open(a.calibration))
             card["calibration"] = {k: fit[k] for k in ("temperature", "bias")}
         card["sampling"].update(clips=CLIPS, frames=FRAMES)
-        card["crop"].update(margin=MARGIN, width_px=SIDE, height_px=SIDE)
+        card["crop"].update(margin=WIDE_MARGIN, width_px=WIDE, height_px=WIDE)
         with open(os.path.join(a.out, "card.json"), "w") as f:
             json.dump(card, f, indent=2)
             f.write("\n")
         if a.golden:
-            out = {"frame": frame(torch.from_numpy(pictures(3))).tolist(), "temporal": temporal(torch.from_numpy(sequences(2))).tolist()}
+            out = {"frame": use(torch.from_numpy(pictures(3))).tolist(), "temporal": temporal(torch.from_numpy(sequences(2))).tolist()}
             with open(a.golden, "w") as f:
                 json.dump({k: [[float(f"{v:.7g}") for v in row] for row in rows] for k, rows in out.items()}, f)
                 f.write("\n")

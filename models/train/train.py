@@ -181,7 +181,7 @@ def main():
     p.add_argument("--from", dest="start", help="the weights to begin with; default the backbone's")
     p.add_argument("--fall", type=float, default=0.5, help="the last share of the steps, in which the rate falls; 0: never")
     p.add_argument("--model", help="temporal: the frame network")
-    p.add_argument("--shrink", type=float, default=0.02, help="temporal: what a square of the correction costs")
+    p.add_argument("--shrink", type=float, default=0.3, help="temporal: what a square of the correction costs")
     p.add_argument("--seed", type=int, default=1)
     a = p.parse_args()
     torch.set_num_threads(1)

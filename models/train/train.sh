@@ -32,11 +32,11 @@ cd "$here"
 [ -z "$portraits" ] || "$python" cut.py "$fakesift" "$portraits" portraits "$work" portraits
 [ -f "$work/backbone.pt" ] || "$python" backbone.py "$backbone" "$work/backbone.pt"
 "$python" makers.py "$work" "$table"
-"$python" make_clips.py "$work" clips$all --shards "${SHARDS:-250}" ${table:+--table "$table"} $all
-"$python" make_clips.py "$work" long$all --frames 16 --shards "$((${SHARDS:-250} / 12 + 1))" ${table:+--table "$table"} $all
-"$python" train.py "$work" frames --name frame --clips clips$all --steps "${STEPS:-8000}"
-"$python" train.py "$work" temporal --name temporal --clips long$all,clips$all --steps 1200 --model "$work/frame.pt"
+"$python" make_clips.py "$work" "clips$all" --shards "${SHARDS:-250}" ${table:+--table "$table"} $all
+"$python" make_clips.py "$work" "long$all" --frames 16 --shards "$((${SHARDS:-250} / 12 + 1))" ${table:+--table "$table"} $all
+"$python" train.py "$work" frames --name frame --clips "clips$all" --steps "${STEPS:-8000}"
+"$python" train.py "$work" temporal --name temporal --clips "long$all,clips$all" --steps 600 --model "$work/frame.pt"
 [ -z "$fake" ] || "$python" evaluate.py "$work" --frame "$work/frame.pt" --temporal "$work/temporal.pt" ${table:+--table "$table"} \
-    --calibration "$work/calibration.json" > "$work/figures.md"
+    ${all:+--split last} --calibration "$work/calibration.json" > "$work/figures.md"
 "$python" export.py --frame "$work/frame.pt" --temporal "$work/temporal.pt" --out "$card" --golden "$work/golden.json" \
     --calibration "$work/calibration.json"

@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 demo=.cache/demo
 photos_package=@vladmandic/face-api@1.7.15
-detector=fakesift-small
+detector=fakesift-temporal
 mkdir -p "$demo"
 
 # The photographs: four of a package of the npm registry (MIT). Only these files are kept.

@@ -68,7 +68,7 @@ with tempfile.TemporaryDirectory() as work:
     rows = source.Clips(work, ["real", "fake"]).rows
     of = {(r["group"], r["label"]): r["split"] for r in rows}
     check("a fake and its original are in one split", all(of[str(k), 0] == of[str(k), 1] for k in range(40)))
-    check("some groups train and some are held out", {"train", "groups"} == set(of.values()))
+    check("some groups train and some are held out", {"train", "groups", "last"} == set(of.values()))
 
 frame, temporal = network.Frame().eval(), network.Temporal().eval()
 with torch.no_grad():
