@@ -8,7 +8,7 @@ DESTDIR=$WORK/image cmake --install "$build" --prefix /opt/fakesift >install.log
 mv image/opt/fakesift moved
 rm -r image
 installed=$WORK/moved/bin/fakesift
-for file in share/fakesift/zoo.json share/fakesift/cards/fakesift-small/card.json share/fakesift/convert/mtcnn_from_faceapi.py \
+for file in share/fakesift/zoo.json share/fakesift/cards/fakesift-temporal/card.json share/fakesift/convert/mtcnn_from_faceapi.py \
     share/fakesift/slurm/fakesift.sbatch share/man/man1/fakesift.1 share/bash-completion/completions/fakesift \
     share/zsh/vendor-completions/_fakesift share/fish/vendor_completions.d/fakesift.fish share/doc/fakesift/README.md \
     share/doc/fakesift/copyright; do
@@ -28,4 +28,4 @@ expect_text out '6 of 6 videos decided'
 expect_code 2 "$FAKESIFT" run videos --layout dir --detector beside -o other
 expect_text err 'no such detector'
 expect_code 0 "$installed" models list
-expect_text out 'fakesift-small'
+expect_text out 'fakesift-temporal'

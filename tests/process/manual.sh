@@ -50,7 +50,7 @@ expect_completion() {
 touch clip.mp4
 expect_completion 'run report' fakesift r
 expect_completion 'fetch' fakesift models f
-expect_completion '--save-crops --save-features=' fakesift run --save
+expect_completion '--save-crops --save-features= --save-frame-scores' fakesift run --save
 expect_completion 'dfdc' fakesift scan --layout df
 expect_completion 'openblas onednn' fakesift models bench --backend = o
 expect_completion 'clip.mp4' fakesift explain run clip
