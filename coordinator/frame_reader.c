@@ -106,7 +106,7 @@ static enum status open_shard(const struct frame_reader *r, const char *name, st
 {
     char head[FEATURE_HEAD_BYTES + 1] = {0};
     struct shard x = {.name = strdup(name), .fd = -1};
-    char *path = strchr(name, '/') ? NULL : file_join(r->folder, name);
+    char *path = file_join(r->folder, name);
     const char *shape;
     unsigned long long n_rows;
     unsigned values = 0;
@@ -116,7 +116,7 @@ static enum status open_shard(const struct frame_reader *r, const char *name, st
         s = error_set(e, STATUS_CORRUPT, "%s:%zu: '%.100s' is no shard", r->index_path, r->row.line, name);
     else if (!x.name || !path)
         s = error_no_memory(e);
-    if (s == STATUS_OK) {
+    if (s == STATUS_OK && path) {
         x.fd = open(path, O_RDONLY | O_CLOEXEC);
         if (x.fd < 0)
             s = error_set_errno(e, errno, "%s", path);

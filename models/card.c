@@ -101,14 +101,24 @@ static enum status check_networks(const struct fields_reader *r, const struct ca
     return STATUS_OK;
 }
 
+bool card_has_template(const struct card_crop *crop)
+{
+    const double *const points[5] = {crop->points.right_eye, crop->points.left_eye, crop->points.nose,
+                                     crop->points.right_mouth, crop->points.left_mouth};
+    bool has = false;
+
+    for (unsigned k = 0; k < 5; k++)
+        has = has || points[k][0] != 0 || points[k][1] != 0;
+    return has;
+}
+
 /* Keys of one alignment are an error beside another, where they would do nothing. */
 static bool check_crop(const struct fields_reader *r, const struct card *c, enum status *ret_s)
 {
     const struct card_crop *crop = &c->crop;
-    const struct card_template zero = {{0}, {0}, {0}, {0}, {0}};
     bool eyes = crop->alignment == CROP_EYES;
 
-    if (crop->alignment != CROP_SIMILARITY && memcmp(&crop->points, &zero, sizeof(zero)) != 0)
+    if (crop->alignment != CROP_SIMILARITY && card_has_template(crop))
         *ret_s = broken(r, "crop.template", "only with crop.alignment \"similarity\"");
     else if (!eyes && crop->region != REGION_BETWEEN_EYES)
         *ret_s = broken(r, "crop.region", "only with crop.alignment \"eyes\"");

@@ -201,6 +201,8 @@ bool card_face_has_points(enum face_architecture architecture);
 
 /* Whether the crop needs those landmarks. */
 bool card_wants_points(const struct card *card);
+/* Whether the card says where the five points go; else they go where ArcFace's template has them. */
+bool card_has_template(const struct card_crop *crop);
 /* Channels of the network's picture: 3, or 1 for grey. */
 unsigned card_channels(const struct card_tensor *tensor);
 /* Whether two detectors of pictures can share frames (min_frames apart), faces of the same frames, crops of the same faces. Out

@@ -29,10 +29,8 @@ static void reference_point(const struct card_crop *crop, unsigned i, double ret
                                      crop->points.right_mouth, crop->points.left_mouth};
     double scale = fmin(crop->width_px, crop->height_px) / TEMPLATE_SIDE / crop->margin;
     double centre[2] = {crop->width_px / 2.0, crop->height_px / 2.0};
-    bool own = false;
+    bool own = card_has_template(crop);
 
-    for (unsigned k = 0; k < 5; k++)
-        own = own || points[k][0] != 0 || points[k][1] != 0;
     for (unsigned k = 0; k < 2; k++)
         ret_w[k] = centre[k] +
                    (own ? (points[i][k] - centre[k]) / crop->margin : (TEMPLATE[i][k] - TEMPLATE_SIDE / 2) * scale);

@@ -347,7 +347,7 @@ static void warp_upright(const struct image *in, const double m[6], uint8_t *out
 {
     enum { ROUND = 1 << (2 * FRACTION_BITS - 1) };
     struct between columns[UPRIGHT_PX];
-    uint32_t mixed[3 * UPRIGHT_PX * 3];
+    uint32_t mixed[3 * UPRIGHT_PX * 3] = {0};
     unsigned begin = in->width_px, end = 0;
 
     for (unsigned u = 0; u < out_width; u++) {

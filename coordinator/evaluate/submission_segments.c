@@ -72,7 +72,7 @@ enum status submission_take_proposals(struct submission *s, const struct truth *
     s->answer[index] = ANSWER_GIVEN;
     cJSON_ArrayForEach(value, item)
     {
-        struct proposal p;
+        struct proposal p = {0};
         bool ok = false;
 
         if (status == STATUS_OK)

@@ -35,14 +35,20 @@ static void gathered_clear(struct gathered *g)
 static enum status make_room(struct gathered *g, size_t room, struct error *e)
 {
     double *p_fake = reallocarray(g->p_fake, room, sizeof(*p_fake));
-    uint8_t *is_fake = realloc(g->is_fake, room);
-    uint32_t *video = reallocarray(g->video, room, sizeof(*video));
+    uint8_t *is_fake;
+    uint32_t *video;
 
-    g->p_fake = p_fake ? p_fake : g->p_fake;
-    g->is_fake = is_fake ? is_fake : g->is_fake;
-    g->video = video ? video : g->video;
-    if (!p_fake || !is_fake || !video)
+    if (!p_fake)
         return error_no_memory(e);
+    g->p_fake = p_fake;
+    is_fake = realloc(g->is_fake, room);
+    if (!is_fake)
+        return error_no_memory(e);
+    g->is_fake = is_fake;
+    video = reallocarray(g->video, room, sizeof(*video));
+    if (!video)
+        return error_no_memory(e);
+    g->video = video;
     g->room = room;
     return STATUS_OK;
 }

@@ -153,7 +153,7 @@ static void look(struct play *p)
 static void start(struct play *p, unsigned n)
 {
     uint64_t tokens[LANE_MAX_BATCH];
-    int fds[LANE_MAX_BATCH];
+    struct lane_video videos[LANE_MAX_BATCH];
     struct error e = {0};
 
     n = 1 + n % LANE_MAX_BATCH;
@@ -161,9 +161,9 @@ static void start(struct play *p, unsigned n)
         return;
     for (unsigned i = 0; i < n; i++) {
         tokens[i] = p->n_started++;
-        fds[i] = dup(p->zygote->pipe[0]);
+        videos[i] = (struct lane_video){.fd = dup(p->zygote->pipe[0])};
     }
-    check(lane_pool_start_batch(p->pool, tokens, fds, n, p->now_us, &e) == STATUS_OK);
+    check(lane_pool_start_batch(p->pool, tokens, videos, n, p->now_us, &e) == STATUS_OK);
 }
 
 /* As a lane does: takes its job, so that it knows its serial. */
