@@ -6,8 +6,9 @@
 #include "models/op.h"
 #include "models/order.h"
 
-/* Pairs of boxes that planning may compare; a hostile file would ask for hours. */
+/* Pairs of boxes that planning may compare, those of sorting among them; a hostile file would ask for hours. */
 #define MAX_PAIRS ((int64_t)1 << 28)
+enum { SORTING_PAIRS = 4 }; /* a comparison in a sort costs as much, where boxes are many: they lie all over the memory */
 
 struct nms_state {
     int64_t batches, classes, boxes, most, selected;
@@ -82,6 +83,8 @@ static int64_t select_all(const struct call *c, int64_t *order, int64_t *ret_row
     const float *boxes = c->in[0]->data, *scores = c->in[1]->data;
     int64_t total = 0;
 
+    if (state->most == 0)
+        return 0;
     for (int64_t b = 0; b < state->batches; b++) {
         for (int64_t k = 0; k < state->classes; k++) {
             int64_t n = select_class(state, boxes + b * state->boxes * 4,
@@ -115,7 +118,7 @@ static enum status nms_infer(struct call *c, struct error *e)
     struct nms_state *state = c->state;
     const struct tensor_shape *boxes = &c->in[0]->shape, *scores = &c->in[1]->shape;
     double most = 0, iou = 0, score = 0;
-    int64_t *order, pairs;
+    int64_t *order, pairs, each = 1;
     enum status s = call_rank(c, 0, 3, 3, e);
 
     if (s == STATUS_OK)
@@ -141,7 +144,9 @@ static enum status nms_infer(struct call *c, struct error *e)
     state->has_score = call_in(c, 4) != NULL;
     state->centers = call_int(c, "center_point_box", 0) != 0;
     pairs = state->most > 0 ? tensor_count(c->in[1]) : 0;
-    if (pairs > MAX_PAIRS / (state->most + 1))
+    for (int64_t n = state->boxes; n > 1; n /= 2)
+        each += SORTING_PAIRS;
+    if (pairs > MAX_PAIRS / (state->most + each))
         return call_error(c, e, STATUS_UNSUPPORTED, "%lld boxes in %lld classes to select up to %lld from",
                           (long long)state->boxes, (long long)state->classes, (long long)state->most);
     order = malloc((size_t)(2 * state->boxes + 1) * sizeof(*order));

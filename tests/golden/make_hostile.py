@@ -105,12 +105,14 @@ def operators():
     save("einsum_huge", [node("Einsum", ["x"] * 3, ["y"], name="sum1", equation="a,b,c->abc")], [side], [y])
     save("einsum_stray", [node("Einsum", ["x"], ["y"], name="sum1", equation="a->a;")], [side], [y])
     save("einsum_terms", [node("Einsum", ["x", "x"], ["y"], name="sum1", equation="a->a")], [side], [y])
-    k = helper.make_tensor("k", TensorProto.INT64, [1], [2**62])
     fill = lambda n, out: node("ConstantOfShape", [n], [out], value=helper.make_tensor("v", F, [1], [1.0]))
-    save("nms_pairs", [fill("bs", "b"), fill("ss", "s"), node("NonMaxSuppression", ["b", "s", "k"], ["i"], name="nms1"),
-                       node("Cast", ["i"], ["y"], to=F)], [tensor("x", [1])], [y],
-         [helper.make_tensor("bs", TensorProto.INT64, [3], [1, 200000, 4]),
-          helper.make_tensor("ss", TensorProto.INT64, [3], [1, 200, 200000]), k], 11)
+    # Too many to compare; too many to sort, though one is wanted of each class; none wanted, so nothing is to be done.
+    for name, most in (("nms_pairs", [2**62]), ("nms_sorted", [1]), ("nms_none", [0])):
+        k = helper.make_tensor("k", TensorProto.INT64, [1], most)
+        save(name, [fill("bs", "b"), fill("ss", "s"), node("NonMaxSuppression", ["b", "s", "k"], ["i"], name="nms1"),
+                    node("Cast", ["i"], ["y"], to=F)], [tensor("x", [1])], [y],
+             [helper.make_tensor("bs", TensorProto.INT64, [3], [1, 200000, 4]),
+              helper.make_tensor("ss", TensorProto.INT64, [3], [1, 200, 200000]), k], 11)
     sparse = helper.make_sparse_tensor(weights("sp", (1,)), helper.make_tensor("at", TensorProto.INT64, [1], [2]), [9])
     graph = helper.make_graph([node("Add", ["x", "sp"], ["y"])], "g", [tensor("x", [9])], [y], [], sparse_initializer=[sparse])
     with open(os.path.join(OUT, "sparse.onnx"), "wb") as f:

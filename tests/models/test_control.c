@@ -33,6 +33,7 @@ static const struct {
     {"einsum_stray", STATUS_INVALID, {"'sum1'", "stray ';'"}},
     {"einsum_terms", STATUS_INVALID, {"'sum1'", "2 terms"}},
     {"nms_pairs", STATUS_UNSUPPORTED, {"'nms1'", "200000 boxes"}},
+    {"nms_sorted", STATUS_UNSUPPORTED, {"'nms1'", "to select up to 1 from"}},
     {"sparse", STATUS_UNSUPPORTED, {"'sp'", "sparse initializer"}},
 };
 

@@ -90,3 +90,12 @@ Test(hostile_cost, a_stride_beyond_the_input_is_right_on_every_backend)
     }
     network_close(&n);
 }
+
+/* 40 million scores, of which none is wanted: they need no order. */
+Test(hostile_cost, boxes_of_which_none_is_wanted_are_not_sorted)
+{
+    struct network *n = open_hostile("nms_none");
+
+    cr_assert_eq(count_operator(n, "NonMaxSuppression"), 0); /* folded */
+    network_close(&n);
+}
