@@ -8,7 +8,8 @@
 
 /* Pairs of boxes that planning may compare, those of sorting among them; a hostile file would ask for hours. */
 #define MAX_PAIRS ((int64_t)1 << 28)
-enum { SORTING_PAIRS = 4 }; /* a comparison in a sort costs as much, where boxes are many: they lie all over the memory */
+/* A comparison in a sort costs as much, where boxes are many: they lie all over the memory. */
+enum { SORTING_PAIRS = 4 };
 
 struct nms_state {
     int64_t batches, classes, boxes, most, selected;
